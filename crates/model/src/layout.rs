@@ -1,0 +1,136 @@
+//! Which address everything of a local cluster has.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use crate::cluster::{Cluster, Member};
+use crate::{ServerName, Zone};
+
+/// The API port of every server and of the proxy, as everybody knows it.
+pub const API_PORT: u16 = 8200;
+/// The port between servers.
+pub const CLUSTER_PORT: u16 = 8201;
+/// The port of Vaultyard's own metrics, beside the proxy.
+pub const METRICS_PORT: u16 = 8202;
+/// The port of the embedded DNS server: unprivileged, and not that of multicast DNS.
+pub const DNS_PORT: u16 = 8053;
+
+/// Addresses of one cluster on one machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    /// Where clients go.
+    pub proxy: SocketAddr,
+    /// The embedded DNS server, UDP and TCP.
+    pub dns: SocketAddr,
+    /// `/metrics` of Vaultyard itself.
+    pub metrics: SocketAddr,
+    /// The servers, by ordinal.
+    pub servers: Vec<Place>,
+}
+
+/// Where one server is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Its name.
+    pub name: ServerName,
+    /// Its zone.
+    pub zone: Zone,
+    /// Its API.
+    pub api: SocketAddr,
+    /// Raft and request forwarding.
+    pub cluster: SocketAddr,
+}
+
+/// Why a layout cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LayoutError {
+    /// The address is not one of this machine alone.
+    #[error("{0} is not a loopback address; choose one in 127.0.0.0/8")]
+    NotLoopback(Ipv4Addr),
+    /// The servers' addresses would run past the end of 127.0.0.0/8.
+    #[error("{0} leaves no room for the servers' addresses behind it")]
+    NoRoom(Ipv4Addr),
+}
+
+impl Layout {
+    /// The proxy and the DNS server on `first`, the servers on the addresses behind it: each with
+    /// the ports that everybody knows. With the default, 127.0.0.10, server 0 is 127.0.0.11.
+    ///
+    /// # Errors
+    /// [`LayoutError`] when `first` is not a loopback address or too few follow it.
+    pub fn by_address(cluster: &Cluster, first: Ipv4Addr) -> Result<Self, LayoutError> {
+        if !first.is_loopback() {
+            return Err(LayoutError::NotLoopback(first));
+        }
+        let place = |member: Member| {
+            let behind = u32::from(member.name.ordinal()) + 1;
+            let address = Ipv4Addr::from_bits(first.to_bits() + behind);
+            if !address.is_loopback() || address.is_broadcast() {
+                return Err(LayoutError::NoRoom(first));
+            }
+            let ip = IpAddr::V4(address);
+            Ok(Place {
+                name: member.name,
+                zone: member.zone,
+                api: SocketAddr::new(ip, API_PORT),
+                cluster: SocketAddr::new(ip, CLUSTER_PORT),
+            })
+        };
+        let ip = IpAddr::V4(first);
+        Ok(Self {
+            proxy: SocketAddr::new(ip, API_PORT),
+            dns: SocketAddr::new(ip, DNS_PORT),
+            metrics: SocketAddr::new(ip, METRICS_PORT),
+            servers: local_members(cluster).into_iter().map(place).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Everything on one address, for platforms whose loopback has only one: the proxy on 8200,
+    /// server 0 on 8210 and 8211, server 1 on 8220 and 8221, and so on.
+    pub fn by_port(cluster: &Cluster, address: Ipv4Addr) -> Self {
+        let ip = IpAddr::V4(address);
+        let place = |member: Member| {
+            let api = API_PORT + 10 * (u16::from(member.name.ordinal()) + 1);
+            Place {
+                name: member.name,
+                zone: member.zone,
+                api: SocketAddr::new(ip, api),
+                cluster: SocketAddr::new(ip, api + 1),
+            }
+        };
+        Self {
+            proxy: SocketAddr::new(ip, API_PORT),
+            dns: SocketAddr::new(ip, DNS_PORT),
+            metrics: SocketAddr::new(ip, METRICS_PORT),
+            servers: local_members(cluster).into_iter().map(place).collect(),
+        }
+    }
+
+    /// Where the server with this name is.
+    pub fn place(&self, name: &ServerName) -> Option<&Place> {
+        self.servers.iter().find(|place| place.name == *name)
+    }
+
+    /// Every address that something will listen on, each with what it is for.
+    pub fn listeners(&self) -> Vec<(SocketAddr, String)> {
+        let mut all = vec![
+            (self.proxy, "the proxy".to_owned()),
+            (self.dns, "the DNS server".to_owned()),
+            (self.metrics, "the metrics".to_owned()),
+        ];
+        for place in &self.servers {
+            all.push((place.api, format!("the API of {}", place.name)));
+            all.push((place.cluster, format!("the cluster port of {}", place.name)));
+        }
+        all
+    }
+}
+
+/// The members on one machine: in the document's zones, else in the pretended zones a, b, c ...,
+/// one for each server.
+fn local_members(cluster: &Cluster) -> Vec<Member> {
+    if cluster.servers.zones.is_empty() {
+        let letters = ('a'..='i').filter_map(|letter| Zone::new(&letter.to_string()).ok());
+        return cluster.members(&letters.collect::<Vec<_>>());
+    }
+    cluster.members(&cluster.servers.zones)
+}

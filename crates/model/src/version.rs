@@ -1,0 +1,74 @@
+//! Which server software, and which version of it.
+
+use std::fmt;
+
+/// The server software that a cluster runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Software {
+    /// OpenBao; its program is `bao`.
+    OpenBao,
+    /// HashiCorp Vault; its program is `vault`.
+    Vault,
+}
+
+impl Software {
+    /// The name in documents and paths.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OpenBao => "openbao",
+            Self::Vault => "vault",
+        }
+    }
+
+    /// The program's file name.
+    pub fn program(self) -> &'static str {
+        match self {
+            Self::OpenBao => "bao",
+            Self::Vault => "vault",
+        }
+    }
+}
+
+impl fmt::Display for Software {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A version as the server itself reports it, without the leading `v`: `2.7.2`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version(semver::Version);
+
+/// Why a text is not a version.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("is not a version of the form MAJOR.MINOR.PATCH")]
+pub struct VersionError;
+
+impl Version {
+    /// Reads `2.7.2`, `v2.7.2` or `1.21.1+ent`.
+    ///
+    /// # Errors
+    /// [`VersionError`] when it is not a semantic version.
+    pub fn new(text: &str) -> Result<Self, VersionError> {
+        let text = text.strip_prefix('v').unwrap_or(text);
+        semver::Version::parse(text).map(Self).map_err(|_| VersionError)
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_read_with_and_without_its_v() {
+        assert_eq!(Version::new("v2.7.2"), Version::new("2.7.2"));
+        assert!(Version::new("2.6.2").unwrap() < Version::new("2.7.0").unwrap());
+        assert_eq!(Version::new("2.7"), Err(VersionError));
+    }
+}
