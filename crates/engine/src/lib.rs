@@ -1,1 +1,19 @@
-//! Placeholder.
+//! The loops: observe (I/O), plan (pure), execute (no choices), report.
+//!
+//! Everything outside is behind a port of `vaultyard-model`, so the same loops run on one machine
+//! and on Kubernetes. Each file is one loop:
+//!
+//! | file | loop |
+//! |---|---|
+//! | [`supervisor`] | one server's process: start, wait for its end, start again |
+//! | [`keeping`] | one [`Keeper`](vaultyard_model::port::keeper::Keeper): round after round |
+//! | [`prober`] | the authenticated read through the leader, and the raft configuration |
+//! | [`watcher`] | observe all servers, mend what only looks alive, publish the status |
+//! | [`shutdown`] | stop all servers in order |
+
+pub mod board;
+pub mod keeping;
+pub mod prober;
+pub mod shutdown;
+pub mod supervisor;
+pub mod watcher;

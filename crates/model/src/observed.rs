@@ -18,6 +18,9 @@ pub struct Observed {
     pub peers: Option<Vec<Peer>>,
     /// The authenticated read through the leader (facts of life, not of health).
     pub probe: Probe,
+    /// When each server's own log last said that it won an election. Filled only while nobody is
+    /// active, since reading logs is dear.
+    pub elections_won: BTreeMap<ServerName, Timestamp>,
 }
 
 impl Observed {
@@ -177,7 +180,9 @@ pub enum Probe {
     Answered(String),
     /// No answer within the deadline.
     Silent {
-        /// Since when the probes of this leader have had no answer.
+        /// The leader that was asked.
+        leader: ServerName,
+        /// Since when its probes have had no answer.
         since: Timestamp,
         /// How many in a row.
         times: u32,

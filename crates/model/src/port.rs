@@ -4,5 +4,7 @@
 pub mod clock;
 pub mod custody;
 pub mod host;
+pub mod keeper;
+pub mod launcher;
 pub mod server;
 pub mod volume;

@@ -1,1 +1,18 @@
-//! Placeholder.
+//! What to do next, and why. Pure: values in, values out; no clock, no I/O, no choice left to
+//! the caller. The same input always gives the same answer.
+//!
+//! | file | decides |
+//! |---|---|
+//! | [`restart`] | when a server whose process ended is started again |
+//! | [`life`] | which server is ended because it only looks alive |
+//! | [`history`] | what of the past the decisions need |
+//! | [`shortfall`] | what each server still lacks |
+//! | [`status`] | phase, conditions and the sentence that explains them |
+//! | [`shutdown`] | in which order servers are stopped |
+
+pub mod history;
+pub mod life;
+pub mod restart;
+pub mod shortfall;
+pub mod shutdown;
+pub mod status;

@@ -1,0 +1,270 @@
+//! One server's process: start it, wait for its end, start it again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::{mpsc, oneshot, watch};
+use tracing::{info, warn};
+use vaultyard_model::ServerName;
+use vaultyard_model::observed::{Exit, ProcessSeen};
+use vaultyard_model::port::clock::Clock;
+use vaultyard_model::port::host::{Host, HostError, Signal};
+use vaultyard_model::port::launcher::{Launcher, Running, SignalKind};
+use vaultyard_plan::restart;
+use vaultyard_plan::shortfall::ExitText;
+
+/// How long a server that was asked to end may take. After a step-down it sleeps for up to 10 s
+/// before it ends; one that hangs never ends by itself.
+const GRACE: Duration = Duration::from_secs(30);
+/// How often the audit file's size is looked at.
+const AUDIT_CHECK: Duration = Duration::from_secs(30);
+
+/// What a supervisor can be told. Each is answered when it is done.
+enum Command {
+    /// End the process and start it again at once.
+    Restart(Signal),
+    /// End the process, remove the data, start again.
+    Wipe,
+    /// Send SIGHUP.
+    Reload,
+    /// End the process, and end the supervisor.
+    Stop,
+}
+
+type Answer = oneshot::Sender<Result<(), HostError>>;
+
+/// The handle of a supervised server.
+#[derive(Clone)]
+pub struct Supervised {
+    server: ServerName,
+    launcher: Arc<dyn Launcher>,
+    commands: mpsc::Sender<(Command, Answer)>,
+    process: watch::Receiver<ProcessSeen>,
+}
+
+/// The loop behind a [`Supervised`]; [`run`](Self::run) it on a task.
+pub struct Supervisor {
+    server: ServerName,
+    launcher: Arc<dyn Launcher>,
+    clock: Arc<dyn Clock>,
+    commands: mpsc::Receiver<(Command, Answer)>,
+    process: watch::Sender<ProcessSeen>,
+    /// How often the process ended in a row, without having been asked to.
+    times: u32,
+}
+
+/// A supervisor for one server, and its handle. Nothing is started before the loop runs.
+pub fn supervise(
+    server: ServerName,
+    launcher: Arc<dyn Launcher>,
+    clock: Arc<dyn Clock>,
+) -> (Supervised, Supervisor) {
+    let (commands, told) = mpsc::channel(8);
+    let (publish, process) = watch::channel(ProcessSeen::NotStarted);
+    let handle =
+        Supervised { server: server.clone(), launcher: launcher.clone(), commands, process };
+    let supervisor =
+        Supervisor { server, launcher, clock, commands: told, process: publish, times: 0 };
+    (handle, supervisor)
+}
+
+/// How one life of a process came to its end.
+enum End {
+    /// By itself.
+    Died(Exit),
+    /// Because it was asked to, and it is wanted again.
+    Asked,
+    /// Because it was asked to, for good.
+    Stopped,
+}
+
+impl Supervisor {
+    /// Keeps the server running until it is told to stop or every handle is gone.
+    pub async fn run(mut self) {
+        loop {
+            let end = match self.launcher.launch(&self.server).await {
+                Ok(running) => self.live(running.as_ref()).await,
+                Err(error) => {
+                    self.times = self.times.saturating_add(1);
+                    End::Died(not_launched(&error))
+                }
+            };
+            let go_on = match end {
+                End::Died(exit) => self.rest(exit).await,
+                End::Asked => true,
+                End::Stopped => false,
+            };
+            if !go_on {
+                self.process.send_replace(ProcessSeen::Stopped);
+                return;
+            }
+        }
+    }
+
+    /// One life: from the start of the process to its end.
+    async fn live(&mut self, running: &dyn Running) -> End {
+        let (pid, since) = (running.pid(), running.since());
+        info!(server = %self.server, pid, "server started");
+        self.process.send_replace(ProcessSeen::Running { pid, since });
+        let mut audit_check = tokio::time::interval(AUDIT_CHECK);
+        loop {
+            tokio::select! {
+                exit = running.wait() => {
+                    let lived = self.clock.now().duration_since(since);
+                    let lived = Duration::try_from(lived).unwrap_or(Duration::ZERO);
+                    self.times = restart::times_in_a_row(self.times, lived);
+                    return End::Died(exit);
+                }
+                told = self.commands.recv() => {
+                    if let Some(end) = self.obey(told, running).await {
+                        return end;
+                    }
+                }
+                _ = audit_check.tick() => self.rotate_audit(running).await,
+            }
+        }
+    }
+
+    /// Does what was told to a living server; the end it came to by that, if it did.
+    async fn obey(&self, told: Option<(Command, Answer)>, running: &dyn Running) -> Option<End> {
+        let Some((command, answer)) = told else {
+            end(running, Signal::Terminate).await;
+            return Some(End::Stopped);
+        };
+        let (result, end) = match command {
+            Command::Reload => (running.signal(SignalKind::Hangup), None),
+            Command::Restart(signal) => {
+                end(running, signal).await;
+                (Ok(()), Some(End::Asked))
+            }
+            Command::Wipe => {
+                end(running, Signal::Kill).await;
+                (self.launcher.remove_data(&self.server).await, Some(End::Asked))
+            }
+            Command::Stop => {
+                end(running, Signal::Terminate).await;
+                (Ok(()), Some(End::Stopped))
+            }
+        };
+        // Whoever asked may have gone; what was asked is done all the same.
+        answer.send(result).ok();
+        end
+    }
+
+    /// Waits until a server that died may be started again. False when it was told to stop.
+    async fn rest(&mut self, exit: Exit) -> bool {
+        let wait = restart::delay(&exit, self.times);
+        let at = self.clock.now();
+        let again = at.checked_add(wait).unwrap_or(at);
+        warn!(server = %self.server, times = self.times, again_in = ?wait, "server ended: {}",
+            ExitText(&exit));
+        self.process.send_replace(ProcessSeen::Ended { exit, at, again, times: self.times });
+        let waited = tokio::time::sleep(wait);
+        tokio::pin!(waited);
+        loop {
+            tokio::select! {
+                () = &mut waited => return true,
+                told = self.commands.recv() => {
+                    let Some((command, answer)) = told else { return false };
+                    let (result, go_on) = match command {
+                        Command::Reload => (Err(self.error("reload", "its process has ended")), None),
+                        Command::Restart(_) => (Ok(()), Some(true)),
+                        Command::Wipe => {
+                            (self.launcher.remove_data(&self.server).await, Some(true))
+                        }
+                        Command::Stop => (Ok(()), Some(false)),
+                    };
+                    answer.send(result).ok();
+                    if let Some(go_on) = go_on {
+                        return go_on;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn rotate_audit(&self, running: &dyn Running) {
+        if let Err(error) = self.launcher.rotate_audit(&self.server, running).await {
+            warn!(server = %self.server, "{error}");
+        }
+    }
+
+    fn error(&self, what: &str, why: &str) -> HostError {
+        HostError { what: format!("{what} {}", self.server), why: why.to_owned() }
+    }
+}
+
+/// Ends a process; with SIGKILL when it does not end by itself in time.
+async fn end(running: &dyn Running, signal: Signal) {
+    let kind = match signal {
+        Signal::Terminate => SignalKind::Terminate,
+        Signal::Kill => SignalKind::Kill,
+    };
+    // The only error is that it has ended already, which is what is wanted.
+    running.signal(kind).ok();
+    if tokio::time::timeout(GRACE, running.wait()).await.is_err() {
+        warn!(pid = running.pid(), "server did not end within {GRACE:?}; killing it");
+        running.signal(SignalKind::Kill).ok();
+        running.wait().await;
+    }
+}
+
+fn not_launched(error: &HostError) -> Exit {
+    Exit { code: None, signal: None, reason: Some(error.to_string()), no_space: false }
+}
+
+impl Supervised {
+    /// Which server.
+    pub fn server(&self) -> &ServerName {
+        &self.server
+    }
+
+    /// The life of its process, as it changes.
+    pub fn watch_process(&self) -> watch::Receiver<ProcessSeen> {
+        self.process.clone()
+    }
+
+    /// Ends the process for good; returns when it has ended.
+    ///
+    /// # Errors
+    /// [`HostError`] when the supervisor is gone.
+    pub async fn stop(&self) -> Result<(), HostError> {
+        self.tell(Command::Stop, "stop").await
+    }
+
+    async fn tell(&self, command: Command, what: &str) -> Result<(), HostError> {
+        let gone = || HostError {
+            what: format!("{what} {}", self.server),
+            why: "its supervisor has ended".to_owned(),
+        };
+        let (answer, done) = oneshot::channel();
+        self.commands.send((command, answer)).await.map_err(|_| gone())?;
+        done.await.map_err(|_| gone())?
+    }
+}
+
+#[async_trait]
+impl Host for Supervised {
+    fn process(&self) -> ProcessSeen {
+        self.process.borrow().clone()
+    }
+
+    async fn restart(&self, signal: Signal, why: &str) -> Result<(), HostError> {
+        warn!(server = %self.server, ?signal, "restarting the server: {why}");
+        self.tell(Command::Restart(signal), "restart").await
+    }
+
+    async fn wipe(&self, why: &str) -> Result<(), HostError> {
+        warn!(server = %self.server, "removing the server's data: {why}");
+        self.tell(Command::Wipe, "wipe").await
+    }
+
+    async fn reload(&self) -> Result<(), HostError> {
+        self.tell(Command::Reload, "reload").await
+    }
+
+    fn free_bytes(&self) -> Result<u64, HostError> {
+        self.launcher.free_bytes(&self.server)
+    }
+}

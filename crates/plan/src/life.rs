@@ -1,0 +1,229 @@
+//! Which server is ended because it only looks alive.
+//!
+//! Health is not life: a dead-locked active server answers `sys/health` with 200 for minutes, and
+//! after a failed hand-over a majority of standbys can wait for ever for a leader that does not
+//! know that it is one. Both are mended by ending the right process. An answer, also an error, is
+//! life: a server whose audit disk is full must be reported, not killed.
+
+use std::fmt;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use vaultyard_model::ServerName;
+use vaultyard_model::duration::Short;
+use vaultyard_model::observed::{Observed, Probe, State};
+use vaultyard_model::port::host::Signal;
+
+use crate::history::History;
+
+/// A leader is wedged when its probe had no answer for this long. Above the 6.5 s for which a
+/// restore in place makes a healthy leader hang.
+pub const WEDGED_AFTER: Duration = Duration::from_secs(8);
+/// A running server that does not even answer `sys/health` is wedged after this long. Above the
+/// 9 s that initialising can take.
+pub const SILENT_AFTER: Duration = Duration::from_secs(15);
+/// With `performance_multiplier` 1 an election is over after 5 s, also right after a restart.
+pub const LEADERLESS_AFTER: Duration = Duration::from_secs(12);
+
+/// A process to end; it is started again by its supervisor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remedy {
+    /// Whose process.
+    pub server: ServerName,
+    /// SIGKILL for one that hangs (SIGTERM hangs too), SIGTERM for one that only does not lead.
+    pub signal: Signal,
+    /// Why.
+    pub why: Ailment,
+}
+
+/// What ails a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ailment {
+    /// The active server does not answer an authenticated read.
+    Wedged(Duration),
+    /// A running server does not answer at all.
+    Silent(Duration),
+    /// A majority is unsealed, and nobody leads.
+    Leaderless(Duration),
+}
+
+impl fmt::Display for Ailment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Wedged(time) => {
+                write!(f, "it leads, but has not answered a read for {}", Short(*time))
+            }
+            Self::Silent(time) => write!(f, "it runs, but has not answered for {}", Short(*time)),
+            Self::Leaderless(time) => {
+                write!(f, "a majority is unsealed, but nobody has led for {}", Short(*time))
+            }
+        }
+    }
+}
+
+/// The one process to end now, if there is one.
+pub fn remedy(seen: &Observed, history: &History) -> Option<Remedy> {
+    wedged(seen).or_else(|| silent(seen, history)).or_else(|| leaderless(seen, history))
+}
+
+fn wedged(seen: &Observed) -> Option<Remedy> {
+    let Probe::Silent { leader, since, times } = &seen.probe else { return None };
+    let lasted = passed(*since, seen.at);
+    // The probe may still speak of a leader that was ended a moment ago.
+    let leads_still = seen.leader() == Some(leader);
+    (leads_still && lasted >= WEDGED_AFTER && *times >= 3).then(|| Remedy {
+        server: leader.clone(),
+        signal: Signal::Kill,
+        why: Ailment::Wedged(lasted),
+    })
+}
+
+fn silent(seen: &Observed, history: &History) -> Option<Remedy> {
+    history.silent_since.iter().find_map(|(server, since)| {
+        let lasted = passed(*since, seen.at);
+        (lasted >= SILENT_AFTER).then(|| Remedy {
+            server: server.clone(),
+            signal: Signal::Kill,
+            why: Ailment::Silent(lasted),
+        })
+    })
+}
+
+/// The server whose log last won the election is the one that should lead and does not know it;
+/// after it the others, in turn, each after one more election's time.
+fn leaderless(seen: &Observed, history: &History) -> Option<Remedy> {
+    let lasted = passed(history.leaderless_since?, seen.at);
+    if lasted < LEADERLESS_AFTER {
+        return None;
+    }
+    let ended_at = |server: &ServerName| {
+        history.ended.iter().rev().find(|(ended, _)| ended == server).map(|(_, at)| *at)
+    };
+    let standby = |server: &&ServerName| {
+        seen.servers.get(*server).and_then(|of_it| of_it.state()) == Some(State::Standby)
+    };
+    let order = |server: &&ServerName| {
+        let won = seen.elections_won.get(*server).copied();
+        (ended_at(server), std::cmp::Reverse(won))
+    };
+    let server = seen.servers.keys().filter(standby).min_by_key(order)?.clone();
+    Some(Remedy { server, signal: Signal::Terminate, why: Ailment::Leaderless(lasted) })
+}
+
+/// The time from one moment to a later one; zero when the clock was set back in between.
+pub(crate) fn passed(from: Timestamp, to: Timestamp) -> Duration {
+    let lasted: SignedDuration = to.duration_since(from);
+    Duration::try_from(lasted).unwrap_or(Duration::ZERO)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shortfall::tests::{healthy, name};
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + second).unwrap()
+    }
+
+    fn all_standby() -> Observed {
+        let mut seen = healthy();
+        for of_it in seen.servers.values_mut() {
+            of_it.health.as_mut().unwrap().state = State::Standby;
+        }
+        seen.probe = Probe::NotTried;
+        seen
+    }
+
+    #[test]
+    fn a_healthy_cluster_needs_no_remedy() {
+        assert_eq!(remedy(&healthy(), &History::default()), None);
+    }
+
+    #[test]
+    fn a_leader_that_answers_health_but_no_read_is_killed() {
+        let mut seen = healthy();
+        seen.probe = Probe::Silent { leader: name(0), since: at(0), times: 4 };
+        seen.at = at(8);
+        let remedy = remedy(&seen, &History::default()).unwrap();
+        assert_eq!((remedy.server, remedy.signal), (name(0), Signal::Kill));
+    }
+
+    #[test]
+    fn a_new_leader_does_not_pay_for_the_silence_of_the_old_one() {
+        let mut seen = healthy();
+        seen.probe = Probe::Silent { leader: name(2), since: at(0), times: 9 };
+        seen.at = at(30);
+        assert_eq!(remedy(&seen, &History::default()), None);
+    }
+
+    #[test]
+    fn two_missed_probes_are_not_enough_however_long_they_took() {
+        let mut seen = healthy();
+        seen.probe = Probe::Silent { leader: name(0), since: at(0), times: 2 };
+        seen.at = at(100);
+        assert_eq!(remedy(&seen, &History::default()), None);
+    }
+
+    #[test]
+    fn an_answer_that_is_an_error_is_life() {
+        let mut seen = healthy();
+        seen.probe = Probe::Answered("500 internal error".to_owned());
+        seen.at = at(1_000);
+        assert_eq!(remedy(&seen, &History::default()), None);
+    }
+
+    #[test]
+    fn a_stopped_process_is_killed_after_its_time() {
+        let mut seen = healthy();
+        seen.servers.get_mut(&name(1)).unwrap().health = Err("no answer".to_owned());
+        let mut history = History::default();
+        for second in 0..=15 {
+            seen.at = at(second);
+            history = history.after(&seen, 2);
+            let expected = (second == 15).then(|| name(1));
+            assert_eq!(remedy(&seen, &history).map(|remedy| remedy.server), expected, "{second}");
+        }
+    }
+
+    #[test]
+    fn without_a_leader_the_last_winner_goes_first_and_then_the_others_in_turn() {
+        let mut seen = all_standby();
+        seen.elections_won = [(name(1), at(-5)), (name(2), at(-60))].into();
+        let mut history = History::default();
+        let mut ended = Vec::new();
+        for second in 0..40 {
+            seen.at = at(second);
+            history = history.after(&seen, 2);
+            if let Some(remedy) = remedy(&seen, &history) {
+                assert_eq!(remedy.signal, Signal::Terminate);
+                ended.push((remedy.server.as_str().to_owned(), second));
+                history = history.after_ending(remedy.server, seen.at);
+            }
+        }
+        let expected = [("vault-1", 12), ("vault-2", 25), ("vault-0", 38)];
+        assert_eq!(ended, expected.map(|(server, second)| (server.to_owned(), second)));
+    }
+
+    #[test]
+    fn without_a_majority_nobody_is_ended_for_not_leading() {
+        let mut seen = all_standby();
+        for ordinal in [0, 1] {
+            let of_it = seen.servers.get_mut(&name(ordinal)).unwrap();
+            of_it.health.as_mut().unwrap().state = State::Sealed;
+        }
+        let history = History { leaderless_since: Some(at(0)), ..History::default() };
+        seen.at = at(100);
+        assert_eq!(remedy(&seen, &history.after(&seen, 2)), None);
+    }
+
+    #[test]
+    fn a_clock_that_jumps_back_starts_no_remedy() {
+        let mut seen = all_standby();
+        seen.at = at(100);
+        let history = History::default().after(&seen, 2);
+        seen.at = at(0);
+        let history = history.after(&seen, 2);
+        assert_eq!(history.leaderless_since, Some(at(0)));
+        assert_eq!(remedy(&seen, &history), None);
+    }
+}
