@@ -1,0 +1,144 @@
+//! A document that was found right, as the cluster that it declares.
+
+use std::path::PathBuf;
+
+use serde_json::Value as Json;
+use vaultyard_model::cluster::{
+    self, Cluster, DnsProvider, Encryption, Guarded, Network, Replicas, Store,
+};
+use vaultyard_model::{Value, Zone};
+
+use crate::document::{
+    Certificates, Dns, DnsPolicy, Ingress, Issuer, Keys, PrivateCa, Proxy, Servers, Software,
+    VaultCluster,
+};
+use crate::finding::{Problem, quoted};
+use crate::format::Readable;
+use crate::node::Node;
+use crate::report::Report;
+use crate::rules;
+use crate::scalar::{Misread, Written};
+
+/// The cluster; `None` when something is wrong that the check did not report before.
+pub(crate) fn settle(
+    document: &VaultCluster,
+    root: &Node,
+    report: &mut Report<'_>,
+) -> Option<Cluster> {
+    match cluster(document) {
+        Ok(cluster) => Some(cluster),
+        Err(Misread { text, allowed }) => {
+            if report.is_empty() {
+                let finding = report.add(root.at, "", Problem::WrongValue);
+                finding.found = Some(quoted(&text));
+                finding.allowed = Some(allowed);
+            }
+            None
+        }
+    }
+}
+
+fn cluster(document: &VaultCluster) -> Result<Cluster, Misread> {
+    let spec = &document.spec;
+    let name = document.metadata.name.value()?;
+    let dns = dns(&spec.dns, &name)?;
+    Ok(Cluster {
+        name,
+        servers: servers(&spec.servers)?,
+        keys: keys(&spec.keys)?,
+        certificates: certificates(&spec.certificates)?,
+        dns,
+        ingress: ingress(&spec.ingress)?,
+    })
+}
+
+fn servers(servers: &Servers) -> Result<cluster::Servers, Misread> {
+    let Servers { replicas, configuration, .. } = servers;
+    let software = match servers.software {
+        Software::Openbao => vaultyard_model::Software::OpenBao,
+        Software::Vault => vaultyard_model::Software::Vault,
+    };
+    Ok(cluster::Servers {
+        software,
+        version: servers.version.value()?,
+        binary: servers.binary.as_ref().map(Written::value).transpose()?,
+        replicas: Replicas::new(u64::from(*replicas))
+            .ok_or_else(|| Misread { text: replicas.to_string(), allowed: "1 to 9".to_owned() })?,
+        zones: values::<Zone>(&servers.zones)?,
+        raft_bytes: servers.raft_size().value()?.0,
+        configuration: Value::Map(
+            configuration.iter().map(|(key, json)| (key.clone(), value(json))).collect(),
+        ),
+    })
+}
+
+fn keys(keys: &Keys) -> Result<cluster::Keys, Misread> {
+    let path: Option<PathBuf> = keys.directory().map(Written::value).transpose()?;
+    Ok(cluster::Keys {
+        shares: keys.shares,
+        threshold: keys.threshold,
+        encryption: Encryption::Local,
+        store: Store::Directory { path },
+    })
+}
+
+fn certificates(certificates: &Certificates) -> Result<cluster::Certificates, Misread> {
+    Ok(cluster::Certificates {
+        servers: issuer(&certificates.servers)?,
+        public: issuer(&certificates.public)?,
+    })
+}
+
+fn issuer(issuer: &Issuer) -> Result<cluster::Issuer, Misread> {
+    let default = PrivateCa::default();
+    let lifetime = issuer.private_ca.as_ref().unwrap_or(&default).lifetime.value()?;
+    Ok(cluster::Issuer::PrivateCa { lifetime })
+}
+
+fn dns(dns: &Dns, name: &vaultyard_model::ClusterName) -> Result<cluster::Dns, Misread> {
+    let zone = dns.zone.value()?;
+    let host = rules::host(dns, name, &zone)
+        .ok_or_else(|| Misread { text: name.to_string(), allowed: "a shorter name".to_owned() })?;
+    let policy = match dns.policy {
+        DnsPolicy::CreateOnly => cluster::DnsPolicy::CreateOnly,
+        DnsPolicy::UpsertOnly => cluster::DnsPolicy::UpsertOnly,
+        DnsPolicy::Sync => cluster::DnsPolicy::Sync,
+    };
+    Ok(cluster::Dns { zone, host, provider: DnsProvider::Embedded, policy })
+}
+
+fn ingress(ingress: &Ingress) -> Result<cluster::Ingress, Misread> {
+    let proxy: &Proxy = &ingress.proxy;
+    Ok(cluster::Ingress {
+        proxy: cluster::Proxy {
+            max_in_flight: proxy.max_in_flight,
+            hold: proxy.hold.value()?,
+            max_held: proxy.max_held,
+            max_held_bytes: proxy.max_held_bytes.value()?.0,
+            trusted_proxies: values::<Network>(&proxy.trusted_proxies)?,
+            proxy_protocol: proxy.proxy_protocol,
+            open: values::<Guarded>(&proxy.open)?,
+        },
+    })
+}
+
+fn values<T: Readable>(written: &[Written<T>]) -> Result<Vec<T>, Misread> {
+    written.iter().map(Written::value).collect()
+}
+
+/// A setting of the server. Numbers that are neither 64-bit integers nor finite do not get here.
+fn value(json: &Json) -> Value {
+    match json {
+        Json::Null => Value::Null,
+        Json::Bool(value) => Value::Bool(*value),
+        Json::Number(number) => match number.as_i64() {
+            Some(integer) => Value::Integer(integer),
+            None => Value::Float(number.as_f64().unwrap_or_default()),
+        },
+        Json::String(text) => Value::Text(text.clone()),
+        Json::Array(entries) => Value::List(entries.iter().map(value).collect()),
+        Json::Object(entries) => {
+            Value::Map(entries.iter().map(|(key, json)| (key.clone(), value(json))).collect())
+        }
+    }
+}

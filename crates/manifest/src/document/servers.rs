@@ -1,0 +1,108 @@
+//! `spec.servers`.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use vaultyard_model::cluster::Replicas;
+use vaultyard_model::{Version, Zone};
+
+use crate::format::Bytes;
+use crate::scalar::Written;
+
+/// What runs, how often, and where.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub(crate) struct Servers {
+    /// Which server software runs.
+    pub(crate) software: Software,
+    /// Which version of it runs. Every server must report exactly this one before the cluster
+    /// counts as Ready; changing it is an upgrade.
+    pub(crate) version: Written<Version>,
+    /// How many servers run. One server is for trials: it has no standby.
+    #[schemars(extend(
+        "enum" = Replicas::ALLOWED,
+        "x-vaultyard-why" = "a majority must be left when servers fail, and an even number survives no more failures than the odd one below it"
+    ))]
+    pub(crate) replicas: u8,
+    /// The failure domains that servers are spread over, in order. Empty means that they are found:
+    /// by the label topology.kubernetes.io/zone on Kubernetes; a, b and c on one machine.
+    #[schemars(extend("uniqueItems" = true))]
+    pub(crate) zones: Vec<Written<Zone>>,
+    /// Where a server keeps its data.
+    pub(crate) storage: Storage,
+    /// Settings for the server software, as its own configuration file has them. What Vaultyard sets
+    /// itself (listeners, storage, audit, seal, ...) is refused here; everything else is handed on.
+    #[schemars(extend("x-vaultyard-free" = true))]
+    pub(crate) configuration: Map<String, Value>,
+    /// The server program on this machine. Without it, Vaultyard looks among the programs it fetched
+    /// and on PATH; whichever it is must report the version above.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-vaultyard-support" = "local"))]
+    pub(crate) binary: Option<Written<PathBuf>>,
+}
+
+impl Default for Servers {
+    fn default() -> Self {
+        Self {
+            software: Software::Openbao,
+            version: Written::new("2.7.2"),
+            replicas: 3,
+            zones: Vec::new(),
+            storage: Storage::default(),
+            configuration: Map::new(),
+            binary: None,
+        }
+    }
+}
+
+/// Which server software runs.
+#[derive(Debug, Clone, Copy, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Software {
+    /// OpenBao; the program is `bao`.
+    Openbao,
+    /// HashiCorp Vault; the program is `vault`.
+    #[schemars(extend("x-vaultyard-support" = "planned"))]
+    Vault,
+}
+
+/// Where a server keeps its data.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[schemars(extend("x-vaultyard-one-of" = true))]
+pub(crate) struct Storage {
+    /// Integrated storage: every server holds the whole, and a majority agrees on each change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) raft: Option<Raft>,
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self { raft: Some(Raft::default()) }
+    }
+}
+
+/// Integrated storage.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub(crate) struct Raft {
+    /// Room for the data of one server. On Kubernetes the size of its volume; on one machine nothing
+    /// enforces it.
+    #[schemars(extend("x-vaultyard-least" = "256Mi", "x-vaultyard-most" = "16Ti"))]
+    pub(crate) size: Written<Bytes>,
+}
+
+impl Default for Raft {
+    fn default() -> Self {
+        Self { size: Written::new("10Gi") }
+    }
+}
+
+impl Servers {
+    /// Room for the data of one server.
+    pub(crate) fn raft_size(&self) -> Written<Bytes> {
+        self.storage.raft.as_ref().map_or_else(|| Raft::default().size, |raft| raft.size.clone())
+    }
+}

@@ -1,0 +1,188 @@
+//! The rules between fields: each field alone may be right, and they still do not go together.
+
+use vaultyard_model::cluster::Replicas;
+use vaultyard_model::{ClusterName, DnsName};
+
+use crate::document::{Dns, Keys, Proxy, Servers, VaultCluster};
+use crate::finding::Problem;
+use crate::node::{Node, field};
+use crate::owned;
+use crate::report::Report;
+
+/// A rule that is broken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Rule {
+    /// More shares would be needed than there are.
+    #[error("{threshold} shares cannot be required of {shares}")]
+    ThresholdAboveShares {
+        /// `spec.keys.threshold`
+        threshold: u8,
+        /// `spec.keys.shares`
+        shares: u8,
+    },
+    /// A single one of several shares would unseal.
+    #[error("a threshold of 1 of {shares} shares splits nothing: each share is the whole key")]
+    ThresholdOfOne {
+        /// `spec.keys.shares`
+        shares: u8,
+    },
+    /// A zone would stay without a server.
+    #[error("{zones} zones for {replicas} servers leave a zone empty")]
+    MoreZonesThanServers {
+        /// The number of `spec.servers.zones`.
+        zones: usize,
+        /// `spec.servers.replicas`
+        replicas: u8,
+    },
+    /// The name that clients use would not be answered for.
+    #[error("{host} does not lie in the zone {zone}")]
+    HostOutsideZone {
+        /// `spec.dns.host`
+        host: String,
+        /// `spec.dns.zone`
+        zone: String,
+    },
+    /// The name that clients use is one that Vaultyard gives to something else.
+    #[error("{host} is the name of {owner}")]
+    HostTaken {
+        /// `spec.dns.host`
+        host: String,
+        /// What has this name.
+        owner: String,
+    },
+    /// The names in the zone would be longer than DNS allows.
+    #[error(
+        "the zone leaves no room for the names of the cluster: a name has at most 253 characters"
+    )]
+    ZoneTooLong,
+    /// Nobody's header would be believed.
+    #[error("proxyProtocol needs trustedProxies: without one, every connection would be refused")]
+    NobodyTrusted,
+}
+
+/// Looks at the rules whose fields are right in themselves.
+pub(crate) fn check(document: &VaultCluster, root: &Node, report: &mut Report<'_>) {
+    let mut rules = Rules { root, report };
+    rules.keys(&document.spec.keys);
+    rules.zones(&document.spec.servers);
+    rules.names(document);
+    rules.configuration();
+    rules.proxy(&document.spec.ingress.proxy);
+}
+
+/// The name that clients use: the one that was given, else the cluster's within the zone. `None`
+/// when there is no room for it.
+pub(crate) fn host(dns: &Dns, name: &ClusterName, zone: &DnsName) -> Option<DnsName> {
+    match &dns.host {
+        Some(host) => host.value().ok(),
+        None => zone.child(name.as_str()).ok(),
+    }
+}
+
+struct Rules<'r, 's> {
+    root: &'r Node,
+    report: &'r mut Report<'s>,
+}
+
+impl Rules<'_, '_> {
+    /// Adds a finding unless one of the fields that take part is wrong in itself. It stands at the
+    /// first of them that was written.
+    fn broken(&mut self, rule: Rule, involved: &[&str], hint: &str) {
+        if involved.iter().any(|path| self.report.is_faulty(path)) {
+            return;
+        }
+        let written = involved.iter().find(|path| self.root.at_path(path).is_some());
+        let Some(path) = written.or(involved.first()) else {
+            return;
+        };
+        let finding = self.report.add(self.root.place(path), path, rule.into());
+        finding.hint = Some(hint.to_owned());
+    }
+
+    fn keys(&mut self, keys: &Keys) {
+        let (shares, threshold) = (keys.shares, keys.threshold);
+        let involved = ["spec.keys.threshold", "spec.keys.shares"];
+        if threshold > shares {
+            let hint = "lower the threshold, or raise the number of shares";
+            self.broken(Rule::ThresholdAboveShares { threshold, shares }, &involved, hint);
+        } else if threshold == 1 && shares > 1 {
+            let hint = "write at least 2, or 1 share";
+            self.broken(Rule::ThresholdOfOne { shares }, &involved, hint);
+        }
+    }
+
+    fn zones(&mut self, servers: &Servers) {
+        let (zones, replicas) = (servers.zones.len(), servers.replicas);
+        if zones > usize::from(replicas) {
+            let involved = ["spec.servers.zones", "spec.servers.replicas"];
+            let hint = "name at most as many zones as there are servers";
+            self.broken(Rule::MoreZonesThanServers { zones, replicas }, &involved, hint);
+        }
+    }
+
+    fn names(&mut self, document: &VaultCluster) {
+        let dns = &document.spec.dns;
+        let involved = ["spec.dns.host", "spec.dns.zone", "metadata.name"];
+        let (Ok(name), Ok(zone)) = (document.metadata.name.value(), dns.zone.value()) else {
+            return;
+        };
+        let Some(host) = host(dns, &name, &zone) else {
+            let hint = "take a shorter zone or a shorter name";
+            return self.broken(Rule::ZoneTooLong, &involved[1..], hint);
+        };
+        if !host.is_in(&zone) {
+            let hint = format!("write a name that ends with .{zone}");
+            let (host, zone) = (host.to_string(), zone.to_string());
+            return self.broken(Rule::HostOutsideZone { host, zone }, &involved[..2], &hint);
+        }
+        match taken(&name, &zone) {
+            Some(names) => {
+                if let Some((_, owner)) = names.into_iter().find(|(taken, _)| *taken == host) {
+                    let host = host.to_string();
+                    let hint = "take another name, or another spec.dns.host";
+                    self.broken(Rule::HostTaken { host, owner }, &involved, hint);
+                }
+            }
+            None => {
+                let hint = "take a shorter zone or a shorter name";
+                self.broken(Rule::ZoneTooLong, &involved[1..], hint);
+            }
+        }
+    }
+
+    fn configuration(&mut self) {
+        let path = "spec.servers.configuration";
+        let entries = self.root.at_path(path).and_then(Node::entries).unwrap_or_default();
+        for entry in entries {
+            let Some(setting) = owned::find(&entry.key) else {
+                continue;
+            };
+            let path = field(path, &entry.key);
+            let finding = self.report.add(entry.at, &path, Problem::SetByVaultyard);
+            finding.found = Some(entry.key.clone());
+            finding.hint = Some(setting.instead.to_owned());
+        }
+    }
+
+    fn proxy(&mut self, proxy: &Proxy) {
+        if proxy.proxy_protocol && proxy.trusted_proxies.is_empty() {
+            let involved =
+                ["spec.ingress.proxy.proxyProtocol", "spec.ingress.proxy.trustedProxies"];
+            let hint = "list the networks of the proxies in front";
+            self.broken(Rule::NobodyTrusted, &involved, hint);
+        }
+    }
+}
+
+/// The names in the zone that Vaultyard gives away, each with its owner; `None` when one does not
+/// fit. All possible servers are looked at, so that the cluster can grow.
+fn taken(name: &ClusterName, zone: &DnsName) -> Option<Vec<(DnsName, String)>> {
+    let roles = ["active", "standby"].map(|role| (role.to_owned(), format!("the {role} servers")));
+    let most = Replicas::ALLOWED.into_iter().max().unwrap_or_default();
+    let servers = (0..most).map(|ordinal| {
+        let server = name.server(ordinal).to_string();
+        (server.clone(), format!("the server {server}"))
+    });
+    let all = roles.into_iter().chain(servers);
+    all.map(|(label, owner)| Some((zone.child(&label).ok()?, owner))).collect()
+}
