@@ -1,2 +1,51 @@
-//! Placeholder.
-fn main() {}
+//! `cargo xtask`: the checks and helpers that are no part of the product.
+
+mod layering;
+mod parts;
+mod shell;
+mod soak;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask COMMAND
+
+  test [--quick]           everything, in order; --quick starts no server
+  layering                 which crate may use which
+  tidy                     sizes, links, comments, words that must not be in the sources
+  deny                     licences, sources and bans of dependencies
+  parts                    install what the tests need into target/test-parts
+  soak [--kills N] [--seed N]
+                           kill at random moments of `up` and demand a whole cluster each time
+";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let outcome = match words.as_slice() {
+        ["test"] => test::everything(),
+        ["test", "--quick"] => test::quick(),
+        ["layering"] => layering::check(),
+        ["tidy"] => tidy::check(),
+        ["deny"] => test::deny(),
+        ["parts"] => parts::for_tests(),
+        ["soak", options @ ..] => soak::run(options),
+        [] | ["help" | "--help" | "-h"] => {
+            print!("{HELP}");
+            Ok(())
+        }
+        _ => {
+            eprint!("{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("{reason}");
+            ExitCode::FAILURE
+        }
+    }
+}

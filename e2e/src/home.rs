@@ -1,0 +1,252 @@
+//! Where one cluster lives, and the commands that are given there.
+
+use std::fs::{self, File};
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::{Processes, addresses, wait};
+
+/// A state folder and a block of addresses of its own. Dropped, it ends what is left in it.
+#[derive(Debug)]
+pub struct Home {
+    folder: TempDir,
+    address: Ipv4Addr,
+    logs: AtomicU16,
+}
+
+/// Where Vaultyard is told to die as by `kill -9`.
+#[derive(Debug, Clone)]
+pub struct Faults {
+    /// The name of a step and `/before` or `/after`.
+    pub point: String,
+    /// Whether the servers live on, as after a crash of Vaultyard alone.
+    pub servers_live: bool,
+}
+
+/// What a finished command said.
+#[derive(Debug)]
+pub struct Said {
+    /// The exit code; `None` after a signal.
+    pub code: Option<i32>,
+    /// Data.
+    pub stdout: String,
+    /// Talk.
+    pub stderr: String,
+}
+
+impl Home {
+    /// An empty one.
+    #[must_use]
+    pub fn new() -> Self {
+        let folder = tempfile::Builder::new().prefix("vaultyard-e2e-").tempdir().unwrap();
+        Self { folder, address: addresses::free_block(), logs: AtomicU16::new(0) }
+    }
+
+    /// The folder that commands are given in; the state lies below it.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Where Vaultyard keeps everything.
+    #[must_use]
+    pub fn state(&self) -> PathBuf {
+        self.folder().join("state")
+    }
+
+    /// The proxy's address.
+    #[must_use]
+    pub fn address(&self) -> Ipv4Addr {
+        self.address
+    }
+
+    /// What runs here.
+    #[must_use]
+    pub fn processes(&self) -> Processes {
+        Processes::of(self.folder())
+    }
+
+    /// A file for a test to hand in; gives its path.
+    pub fn write(&self, name: &str, content: &str) -> PathBuf {
+        let path = self.folder().join(name);
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// Runs `vaultyard` with these words to its end.
+    pub fn run(&self, words: &[&str]) -> Said {
+        Said::of(self.vaultyard().args(words))
+    }
+
+    /// Runs a line of shell as the person in the other terminal would, who has `vaultyard` on his
+    /// PATH.
+    pub fn shell(&self, line: &str) -> Said {
+        let mut shell = Command::new("sh");
+        self.settle(&mut shell);
+        Said::of(shell.args(["-e", "-c", line]))
+    }
+
+    /// Starts `vaultyard up` in the foreground with these further words.
+    pub fn up(&self, words: &[&str]) -> Up {
+        self.start(words, None)
+    }
+
+    /// Starts `vaultyard up` so that it dies at a fault point.
+    pub fn up_until(&self, faults: &Faults) -> Up {
+        self.start(&[], Some(faults))
+    }
+
+    fn start(&self, words: &[&str], faults: Option<&Faults>) -> Up {
+        let log =
+            self.folder().join(format!("up-{}.log", self.logs.fetch_add(1, Ordering::Relaxed)));
+        let talk = File::create(&log).unwrap();
+        let mut command = self.vaultyard();
+        command.arg("up").args(["--address", &self.address.to_string()]).args(words);
+        if let Some(Faults { point, servers_live }) = faults {
+            command.env("VAULTYARD_FAULT", point);
+            command.env("VAULTYARD_FAULT_SERVERS", if *servers_live { "live" } else { "die" });
+        }
+        command.stdin(Stdio::null()).stdout(talk.try_clone().unwrap()).stderr(talk);
+        Up { child: command.spawn().unwrap(), log }
+    }
+
+    fn vaultyard(&self) -> Command {
+        let mut command = Command::new(binary());
+        self.settle(&mut command);
+        command
+    }
+
+    /// A working folder, a clean environment, and a PATH with the programs under test in front.
+    fn settle(&self, command: &mut Command) {
+        let program_folder = binary().parent().unwrap().to_path_buf();
+        let machine = std::env::var_os("PATH").unwrap_or_default();
+        let folders =
+            [program_folder, openbao()].into_iter().chain(std::env::split_paths(&machine));
+        command.env_clear().env("PATH", std::env::join_paths(folders).unwrap());
+        command.env("HOME", self.folder()).env("VAULTYARD_STATE", self.state());
+        command.current_dir(self.folder());
+    }
+}
+
+impl Default for Home {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        self.processes().sweep();
+        if std::thread::panicking() && std::env::var_os("VAULTYARD_E2E_KEEP").is_some() {
+            self.folder.disable_cleanup(true);
+            eprintln!("kept: {}", self.folder().display());
+        }
+    }
+}
+
+impl Said {
+    fn of(command: &mut Command) -> Self {
+        let done = command.stdin(Stdio::null()).output().unwrap();
+        Self {
+            code: done.status.code(),
+            stdout: String::from_utf8_lossy(&done.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&done.stderr).into_owned(),
+        }
+    }
+
+    /// The data of a command that must have succeeded.
+    ///
+    /// # Panics
+    /// When it did not.
+    #[must_use]
+    #[track_caller]
+    pub fn done(self) -> String {
+        assert_eq!(self.code, Some(0), "{self:#?}");
+        self.stdout
+    }
+}
+
+/// A `vaultyard up` in the foreground. Dropped, it is killed, and its servers go with it.
+#[derive(Debug)]
+pub struct Up {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Up {
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Everything it has said so far.
+    #[must_use]
+    pub fn said(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// How it ended, when it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
+    /// What Ctrl-C does.
+    pub fn interrupt(&self) {
+        self.signal(Signal::INT);
+    }
+
+    /// `kill -9` to Vaultyard alone.
+    pub fn kill(&mut self) -> ExitStatus {
+        self.signal(Signal::KILL);
+        self.child.wait().unwrap()
+    }
+
+    /// Waits until it has ended by itself.
+    ///
+    /// # Panics
+    /// When it has not in this time.
+    #[track_caller]
+    pub fn wait(&mut self, within: Duration) -> ExitStatus {
+        wait("`vaultyard up` ends", within, || self.ended())
+    }
+
+    fn signal(&self, signal: Signal) {
+        let id = i32::try_from(self.id()).ok().and_then(Pid::from_raw).unwrap();
+        // That it has ended already is seen by whoever waits for it.
+        let _ = kill_process(id, signal);
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        if self.ended().is_none() {
+            self.kill();
+        }
+    }
+}
+
+/// The program under test.
+fn binary() -> PathBuf {
+    let named = std::env::var_os("VAULTYARD_BIN").map(PathBuf::from);
+    let binary = named.unwrap_or_else(|| target().join("debug/vaultyard"));
+    let missing = || panic!("{} is missing: run `cargo xtask test`", binary.display());
+    binary.canonicalize().unwrap_or_else(|_| missing())
+}
+
+/// The folder of the OpenBao that the tests run on.
+fn openbao() -> PathBuf {
+    let folder = target().join("test-parts/openbao-2.7.2");
+    assert!(folder.join("bao").is_file(), "OpenBao 2.7.2 is missing: run `cargo xtask parts`");
+    folder
+}
+
+fn target() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("target")
+}

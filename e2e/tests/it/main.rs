@@ -1,0 +1,17 @@
+//! Everything that is promised, tried on real servers through the built binary. One program, so
+//! that the tests of all files share the machine.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod bad_input;
+mod certificates;
+mod checker;
+mod crash;
+mod dns;
+mod faults;
+mod first_run;
+mod keys;
+mod kills;
+mod proxy_load;
+mod run_command;
+mod second_up;
+mod secrets;

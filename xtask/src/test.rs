@@ -1,0 +1,133 @@
+//! The whole check, in the order in which a fault is found soonest.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use crate::{layering, parts, shell, tidy};
+
+/// A step has a heading and is timed.
+type Step = (&'static str, fn() -> Result<(), String>);
+
+const WITHOUT_SERVERS: &[Step] = &[
+    ("formatting", formatting),
+    ("layering", layering::check),
+    ("rules of this project", tidy::check),
+    ("licences, bans and sources of dependencies", deny),
+    ("lints", lints),
+];
+
+const QUICK: &[Step] = &[("unit tests", unit_tests)];
+
+const WITH_SERVERS: &[Step] = &[
+    ("parts that the tests start", parts::for_tests),
+    ("unit and integration tests, generated files", all_tests),
+    ("end-to-end tests", end_to_end),
+];
+
+/// Everything.
+pub(crate) fn everything() -> Result<(), String> {
+    walk(&[WITHOUT_SERVERS, WITH_SERVERS].concat())
+}
+
+/// Everything that starts no server.
+pub(crate) fn quick() -> Result<(), String> {
+    walk(&[WITHOUT_SERVERS, QUICK].concat())
+}
+
+/// Licences, bans and sources. The database of advisories is no package of a registry, so it is
+/// not asked here.
+pub(crate) fn deny() -> Result<(), String> {
+    let mut deny = std::process::Command::new(parts::cargo_deny()?);
+    deny.current_dir(shell::root());
+    shell::run(deny.args(["--log-level", "error", "check", "bans", "licenses", "sources"]))
+}
+
+/// The binary with named fault points, apart from the one that people get: the end-to-end tests
+/// and the soak run this one.
+pub(crate) fn binary_with_faults() -> Result<PathBuf, String> {
+    let mut build = shell::cargo();
+    build.args(["build", "--quiet", "--package", "vaultyard-cli"]);
+    build.args(["--features", "fault-injection", "--message-format", "json-render-diagnostics"]);
+    let said = shell::output(&mut build)?;
+    let built = executable(&said).ok_or("cargo does not say where it built vaultyard")?;
+    let folder = parts::folder().join("vaultyard-with-faults");
+    let kept = folder.join("vaultyard");
+    let copied = std::fs::create_dir_all(&folder).and_then(|()| {
+        // A running program cannot be written over; its name can be given to another one.
+        let fresh = folder.join("vaultyard.new");
+        std::fs::copy(&built, &fresh)?;
+        std::fs::rename(&fresh, &kept)
+    });
+    copied.map_err(|error| format!("{}: {error}", kept.display()))?;
+    Ok(kept)
+}
+
+fn walk(steps: &[Step]) -> Result<(), String> {
+    let began = Instant::now();
+    for (heading, step) in steps {
+        println!("\n== {heading}");
+        let began = Instant::now();
+        step().map_err(|reason| format!("{reason}\n\n== FAILED: {heading}"))?;
+        println!("== {heading}: {:.1} s", began.elapsed().as_secs_f64());
+    }
+    println!("\n== all of it passed in {:.0} s", began.elapsed().as_secs_f64());
+    Ok(())
+}
+
+fn formatting() -> Result<(), String> {
+    shell::run(shell::cargo().args(["fmt", "--all", "--check"]))
+}
+
+fn lints() -> Result<(), String> {
+    let mut clippy = shell::cargo();
+    clippy.args(["clippy", "--quiet", "--workspace", "--all-targets", "--all-features"]);
+    shell::run(clippy.args(["--", "-D", "warnings"]))
+}
+
+fn unit_tests() -> Result<(), String> {
+    shell::run(shell::cargo().args(["test", "--quiet", "--workspace", "--lib", "--bins"]))
+}
+
+fn all_tests() -> Result<(), String> {
+    let mut test = shell::cargo();
+    shell::run(test.args(["test", "--quiet", "--workspace", "--exclude", "vaultyard-e2e"]))
+}
+
+/// Clusters mostly wait, for elections and for each other, so more of them fit on the machine than
+/// it has processors.
+fn end_to_end() -> Result<(), String> {
+    let processors = std::thread::available_parallelism().map_or(2, usize::from);
+    let mut test = shell::cargo();
+    test.args(["test", "--package", "vaultyard-e2e"]).env("VAULTYARD_BIN", binary_with_faults()?);
+    shell::run(test.arg("--").arg(format!("--test-threads={}", processors + 1)))
+}
+
+/// The path of the executable in cargo's JSON messages, one a line.
+fn executable(messages: &[u8]) -> Option<PathBuf> {
+    let lines = messages.split(|byte| *byte == b'\n');
+    let parsed = lines.filter_map(|line| serde_json::from_slice::<serde_json::Value>(line).ok());
+    parsed.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).next_back()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_executable_is_found_among_the_messages() {
+        let messages = br#"{"reason":"compiler-artifact","executable":null}
+{"reason":"compiler-artifact","executable":"/t/debug/vaultyard"}
+{"reason":"build-finished","success":true}
+"#;
+        assert_eq!(executable(messages), Some("/t/debug/vaultyard".into()));
+    }
+
+    #[test]
+    fn a_walk_stops_at_the_first_failing_step_and_names_it() {
+        fn fails() -> Result<(), String> {
+            Err("broken".to_owned())
+        }
+        let outcome = walk(&[("one", || Ok(())), ("two", fails), ("three", || panic!("reached"))]);
+        assert_eq!(outcome.unwrap_err(), "broken\n\n== FAILED: two");
+    }
+}
