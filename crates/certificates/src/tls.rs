@@ -5,10 +5,11 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::client::ClientConfig;
+use rustls::client::ResolvesClientCert;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{ConfigBuilder, RootCertStore, WantsVerifier};
+use rustls::{ConfigBuilder, RootCertStore, SignatureScheme, WantsVerifier};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -69,14 +70,14 @@ fn provider() -> CryptoProvider {
     aws_lc_rs::default_provider()
 }
 
-/// Settings for a client that trusts `roots` (PEM) alone, shows `identity` to servers that ask,
-/// and offers `protocols` by ALPN, the best first (`http/1.1`); none when it is empty.
+/// Settings for a client that trusts `roots` (PEM) alone, shows `identity` to servers that ask
+/// (what it holds at the time of the handshake), and offers `protocols` by ALPN, the best first (`http/1.1`); none when it is empty.
 ///
 /// # Errors
 /// [`TlsError`] when a root or the identity cannot be used.
 pub fn client_config(
     roots: &[u8],
-    identity: Option<Pair>,
+    identity: Option<Arc<Swappable>>,
     protocols: &[&str],
 ) -> Result<Arc<ClientConfig>, TlsError> {
     let builder: ConfigBuilder<ClientConfig, WantsVerifier> =
@@ -89,17 +90,15 @@ pub fn client_config(
     }
     let builder = builder.with_root_certificates(trusted);
     let mut config = match identity {
-        Some(Pair { chain, key }) => {
-            builder.with_client_auth_cert(chain, key).map_err(TlsError::Pair)?
-        }
+        Some(identity) => builder.with_client_cert_resolver(identity),
         None => builder.with_no_client_auth(),
     };
     config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
     Ok(Arc::new(config))
 }
 
-/// The certificate of a server, replaced while it runs: connections that stand go on with the old
-/// one, new ones get the new.
+/// The certificate of a server or a client, replaced while it is in use: connections that stand go
+/// on with the old one, new ones get the new.
 pub struct Swappable(RwLock<Arc<CertifiedKey>>);
 
 impl Swappable {
@@ -120,11 +119,29 @@ impl Swappable {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = certified;
         Ok(())
     }
+
+    fn present(&self) -> Arc<CertifiedKey> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl ResolvesServerCert for Swappable {
     fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner)))
+        Some(self.present())
+    }
+}
+
+impl ResolvesClientCert for Swappable {
+    fn resolve(
+        &self,
+        _root_hint_subjects: &[&[u8]],
+        _sigschemes: &[SignatureScheme],
+    ) -> Option<Arc<CertifiedKey>> {
+        Some(self.present())
+    }
+
+    fn has_certs(&self) -> bool {
+        true
     }
 }
 

@@ -18,6 +18,8 @@ pub struct Board {
     pub access: watch::Receiver<Report>,
     /// The keeper of certificates.
     pub certificates: watch::Receiver<Report>,
+    /// Whom the proxy takes for the leader.
+    pub proxy_leader: watch::Receiver<Option<ServerName>>,
     /// The certificates seen in handshakes.
     pub served: watch::Receiver<BTreeMap<ServerName, CertificateStatus>>,
 }
@@ -36,6 +38,17 @@ impl Board {
         all.extend(unsealer.map(|report| report.status("unsealer")));
         all.push(self.access.borrow().status("access"));
         all.push(self.certificates.borrow().status("certificates"));
+        all.push(self.proxy());
         all
+    }
+
+    fn proxy(&self) -> ControllerStatus {
+        let ready = self.proxy_leader.borrow().is_some();
+        ControllerStatus {
+            name: "proxy",
+            ready,
+            last_success: None,
+            last_error: (!ready).then(|| "it knows no leader".to_owned()),
+        }
     }
 }

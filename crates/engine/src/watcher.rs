@@ -130,6 +130,7 @@ impl Watcher {
             access: access.lacks().as_ref(),
             certificates: &self.board.served.borrow(),
             key_beside_data: self.key_beside_data,
+            proxy_leader: self.board.proxy_leader.borrow().as_ref(),
             controllers: self.board.controllers(),
         })
     }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use vaultyard_model::observed::{Observed, Probe, ServerSeen, State};
 use vaultyard_model::port::keeper::Waiting;
 use vaultyard_model::status::{
@@ -31,6 +30,8 @@ pub struct Input<'a> {
     pub certificates: &'a BTreeMap<ServerName, CertificateStatus>,
     /// Whether who copies the disk has both the keys and what opens them.
     pub key_beside_data: bool,
+    /// Whom the proxy takes for the leader.
+    pub proxy_leader: Option<&'a ServerName>,
     /// The loops, each with its last success and error.
     pub controllers: Vec<ControllerStatus>,
 }
@@ -86,26 +87,28 @@ fn server(place: &vaultyard_model::layout::Place, input: &Input<'_>) -> ServerSt
 }
 
 fn phase(input: &Input<'_>, servers: &[ServerStatus]) -> (Phase, String) {
-    let stuck = input
-        .unsealers
-        .iter()
-        .map(|(server, waiting)| (server.as_str(), waiting))
-        .chain(input.access.map(|waiting| ("access", waiting)))
-        .find(|(_, waiting)| waiting.stuck);
     let lacking = servers.iter().find(|server| !server.why.is_empty());
     let unready = lacking
         .map(|server| format!("{}: {}", server.name, server.why.join("; ")))
         .or_else(|| input.access.map(|waiting| waiting.reason.clone()))
-        .or_else(|| unread(&input.seen.probe));
-    match (stuck, unready) {
-        (Some((who, waiting)), _) if !input.history.was_ready => {
-            (Phase::Failed, format!("{who}: {}", waiting.reason))
-        }
+        .or_else(|| unread(&input.seen.probe))
+        .or_else(|| unreachable(input));
+    match (stuck(input), unready) {
+        (Some(reason), _) if !input.history.was_ready => (Phase::Failed, reason),
         (_, None) => (Phase::Ready, ready_sentence(input)),
         (_, Some(reason)) if input.history.was_ready => (Phase::Degraded, reason),
         (_, Some(reason)) if nothing_answers(input.seen) => (Phase::Pending, reason),
         (_, Some(reason)) => (Phase::Initialising, reason),
     }
+}
+
+/// Why a cluster that was never ready will not become it without a person. One server that is
+/// stuck is no such reason while a majority works without it.
+fn stuck(input: &Input<'_>) -> Option<String> {
+    let works = input.seen.unsealed() >= usize::from(input.cluster.servers.replicas.quorum());
+    let server = input.unsealers.iter().find(|(_, waiting)| waiting.stuck && !works);
+    let server = server.map(|(server, waiting)| format!("{server}: {}", waiting.reason));
+    server.or_else(|| input.access.filter(|it| it.stuck).map(|it| it.reason.clone()))
 }
 
 fn ready_sentence(input: &Input<'_>) -> String {
@@ -126,6 +129,15 @@ fn unread(probe: &Probe) -> Option<String> {
             Some(format!("the leader has not answered the last {times} reads of its probe"))
         }
     }
+}
+
+/// Clients reach the leader only when the proxy knows it.
+fn unreachable(input: &Input<'_>) -> Option<String> {
+    let leader = input.seen.leader();
+    (input.proxy_leader != leader).then(|| match input.proxy_leader {
+        None => "the proxy knows no leader yet".to_owned(),
+        Some(other) => format!("the proxy still takes {other} for the leader"),
+    })
 }
 
 fn nothing_answers(seen: &Observed) -> bool {
@@ -161,8 +173,183 @@ fn conditions(phase: Phase, input: &Input<'_>) -> Vec<Condition> {
     all
 }
 
-/// When a certificate in use ends first.
-pub fn first_expiry(status: &Status) -> Option<Timestamp> {
-    let ends = status.servers.iter().filter_map(|server| server.certificate.as_ref());
-    ends.map(|certificate| certificate.not_after).min()
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shortfall::tests::{healthy, name, version};
+    use vaultyard_model::cluster::{
+        Certificates, Dns, DnsPolicy, DnsProvider, Encryption, Ingress, Issuer, Keys, Proxy,
+        Replicas, Servers, Store,
+    };
+    use vaultyard_model::{ClusterName, DnsName, Software, Value};
+
+    fn cluster() -> Cluster {
+        let issuer = Issuer::PrivateCa { lifetime: std::time::Duration::from_secs(3_600) };
+        Cluster {
+            name: ClusterName::new("vault").unwrap(),
+            servers: Servers {
+                software: Software::OpenBao,
+                version: version(),
+                binary: None,
+                replicas: Replicas::new(3).unwrap(),
+                zones: Vec::new(),
+                raft_bytes: 0,
+                configuration: Value::empty_map(),
+            },
+            keys: Keys {
+                shares: 5,
+                threshold: 3,
+                encryption: Encryption::Local,
+                store: Store::Directory { path: None },
+            },
+            certificates: Certificates { servers: issuer.clone(), public: issuer },
+            dns: Dns {
+                zone: DnsName::new("vault.test").unwrap(),
+                host: DnsName::new("vault.vault.test").unwrap(),
+                provider: DnsProvider::Embedded,
+                policy: DnsPolicy::UpsertOnly,
+            },
+            ingress: Ingress {
+                proxy: Proxy {
+                    max_in_flight: 40,
+                    hold: std::time::Duration::from_secs(30),
+                    max_held: 1,
+                    max_held_bytes: 1,
+                    trusted_proxies: Vec::new(),
+                    proxy_protocol: false,
+                    open: Vec::new(),
+                },
+            },
+        }
+    }
+
+    /// What the phase of a cluster depends on, as it is when all is well.
+    struct Scene {
+        seen: Observed,
+        history: History,
+        unsealers: BTreeMap<ServerName, Waiting>,
+        access: Option<Waiting>,
+        proxy_leader: Option<ServerName>,
+    }
+
+    /// Checks phase and reason after one change to a healthy cluster.
+    fn check(change: impl FnOnce(&mut Scene), phase: Phase, reason: &str) {
+        let cluster = cluster();
+        let layout = Layout::by_address(&cluster, [127, 0, 0, 10].into()).unwrap();
+        let mut scene = Scene {
+            seen: healthy(),
+            history: History::default(),
+            unsealers: BTreeMap::new(),
+            access: None,
+            proxy_leader: Some(name(0)),
+        };
+        change(&mut scene);
+        let status = compose(Input {
+            cluster: &cluster,
+            layout: &layout,
+            seen: &scene.seen,
+            history: &scene.history,
+            unsealers: &scene.unsealers,
+            access: scene.access.as_ref(),
+            certificates: &BTreeMap::new(),
+            key_beside_data: true,
+            proxy_leader: scene.proxy_leader.as_ref(),
+            controllers: Vec::new(),
+        });
+        assert_eq!((status.phase, status.reason.as_str()), (phase, reason));
+    }
+
+    fn waits(reason: &str, stuck: bool) -> Waiting {
+        Waiting { reason: reason.to_owned(), stuck }
+    }
+
+    #[test]
+    fn a_healthy_cluster_is_ready() {
+        let sentence = "3 servers are unsealed, caught up and voting; vault-0 leads";
+        check(|_| {}, Phase::Ready, sentence);
+    }
+
+    #[test]
+    fn before_it_was_ready_a_shortfall_is_initialising_and_afterwards_degraded() {
+        let sealed = |scene: &mut Scene| {
+            let server = scene.seen.servers.get_mut(&name(2)).unwrap();
+            server.health.as_mut().unwrap().state = State::Sealed;
+        };
+        check(sealed, Phase::Initialising, "vault-2: it is sealed");
+        let later = |scene: &mut Scene| {
+            sealed(scene);
+            scene.history.was_ready = true;
+        };
+        check(later, Phase::Degraded, "vault-2: it is sealed");
+    }
+
+    #[test]
+    fn a_cluster_with_a_root_token_is_not_ready() {
+        let reason = "the root token is not revoked yet";
+        check(|scene| scene.access = Some(waits(reason, false)), Phase::Initialising, reason);
+    }
+
+    #[test]
+    fn a_cluster_whose_probe_was_not_read_is_not_ready() {
+        check(
+            |scene| scene.seen.probe = Probe::Answered("500 internal error".to_owned()),
+            Phase::Initialising,
+            "the leader cannot read its own probe: 500 internal error",
+        );
+    }
+
+    #[test]
+    fn a_cluster_that_clients_cannot_reach_is_not_ready() {
+        check(
+            |scene| scene.proxy_leader = Some(name(1)),
+            Phase::Initialising,
+            "the proxy still takes vault-1 for the leader",
+        );
+    }
+
+    #[test]
+    fn an_unsealer_that_cannot_go_on_fails_a_new_cluster_and_only_degrades_an_old_one() {
+        let stuck = |scene: &mut Scene| {
+            for server in scene.seen.servers.values_mut() {
+                server.health.as_mut().unwrap().state = State::Sealed;
+            }
+            scene.unsealers.insert(name(0), waits("the keys are gone", true));
+        };
+        check(stuck, Phase::Failed, "vault-0: the keys are gone");
+        check(
+            |scene| {
+                stuck(scene);
+                scene.history.was_ready = true;
+            },
+            Phase::Degraded,
+            "vault-0: it is sealed; the keys are gone",
+        );
+    }
+
+    #[test]
+    fn one_stuck_server_does_not_fail_a_cluster_whose_majority_works() {
+        check(
+            |scene| {
+                let server = scene.seen.servers.get_mut(&name(2)).unwrap();
+                server.health.as_mut().unwrap().state = State::Sealed;
+                scene.unsealers.insert(name(2), waits("its data is another cluster's", true));
+            },
+            Phase::Initialising,
+            "vault-2: it is sealed; its data is another cluster's",
+        );
+    }
+
+    #[test]
+    fn a_cluster_that_does_not_answer_at_all_is_pending() {
+        check(
+            |scene| {
+                for server in scene.seen.servers.values_mut() {
+                    server.health = Err("cannot be reached".to_owned());
+                }
+                scene.seen.probe = Probe::NotTried;
+            },
+            Phase::Pending,
+            "vault-0: it runs but cannot be reached",
+        );
+    }
 }

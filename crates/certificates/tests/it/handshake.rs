@@ -128,7 +128,12 @@ async fn logs_in(scene: &Scene, identity: Option<&Leaf>) -> bool {
         .unwrap();
     let serving = Serving::start(config).await;
     let root = fs::read(scene.authority().root_file()).unwrap();
-    let trust = client_config(&root, identity.map(|leaf| leaf.pair().unwrap()), &[]).unwrap();
+    let trust = client_config(
+        &root,
+        identity.map(|leaf| Arc::new(Swappable::new(&leaf.pair().unwrap()).unwrap())),
+        &[],
+    )
+    .unwrap();
     let connected = TcpStream::connect(serving.address).await.unwrap();
     let connector = TlsConnector::from(trust);
     let Ok(mut stream) = connector.connect(name("127.0.0.1"), connected).await else {
