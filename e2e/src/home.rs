@@ -241,7 +241,11 @@ fn binary() -> PathBuf {
 }
 
 /// The folder of the OpenBao that the tests run on.
-fn openbao() -> PathBuf {
+///
+/// # Panics
+/// When it is not there.
+#[must_use]
+pub fn openbao() -> PathBuf {
     let folder = target().join("test-parts/openbao-2.7.2");
     assert!(folder.join("bao").is_file(), "OpenBao 2.7.2 is missing: run `cargo xtask parts`");
     folder

@@ -79,6 +79,18 @@ impl Access {
             token: (*token).to_owned(),
         }
     }
+
+    /// Where requests go.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What requests carry, for programs that take it another way than this client.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        &self.token
+    }
 }
 
 /// One connection, made anew when it is gone.

@@ -23,7 +23,7 @@ pub mod verdict;
 mod wait;
 
 pub use cluster::{Cluster, SERVERS};
-pub use home::{Faults, Home, Said, Up};
+pub use home::{Faults, Home, Said, Up, openbao};
 pub use https::{Access, Answer, Client, NoAnswer};
 pub use processes::Processes;
 pub use status::{Certificate, Condition, Controller, Server, Status};

@@ -1,2 +1,21 @@
-//! Placeholder.
-fn main() {}
+//! The `vaultyard` program.
+
+mod arguments;
+mod command;
+mod control;
+mod failure;
+mod local;
+mod logging;
+mod output;
+mod progress;
+mod system;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = arguments::read();
+    match command::run(arguments) {
+        Ok(code) => code,
+        Err(failure) => failure.report(),
+    }
+}

@@ -20,6 +20,8 @@ pub struct Board {
     pub certificates: watch::Receiver<Report>,
     /// Whom the proxy takes for the leader.
     pub proxy_leader: watch::Receiver<Option<ServerName>>,
+    /// What is known of a root token that lives.
+    pub root_token: watch::Receiver<Option<String>>,
     /// The certificates seen in handshakes.
     pub served: watch::Receiver<BTreeMap<ServerName, CertificateStatus>>,
 }

@@ -128,6 +128,7 @@ impl Watcher {
             history,
             unsealers: &self.board.unsealers.iter().filter_map(waiting).collect(),
             access: access.lacks().as_ref(),
+            root_token: self.board.root_token.borrow().as_deref(),
             certificates: &self.board.served.borrow(),
             key_beside_data: self.key_beside_data,
             proxy_leader: self.board.proxy_leader.borrow().as_ref(),

@@ -1,1 +1,27 @@
-//! Placeholder.
+//! The unseal keys: made once, never lost, used to unseal.
+//!
+//! - [`initialise`]: the state machine beside each server that initialises the first one and
+//!   unseals all of them.
+//! - [`access`]: logins and policies instead of a standing root token.
+//! - [`envelope`]: how keys are encrypted; [`encryption`], [`store`] and [`volume`]: where what
+//!   opens them, the keys and the records of initialising are kept.
+//! - [`generate_root`], [`verify`], [`export`]: what people do with keys.
+//!
+//! A key is never lost: ARCHITECTURE.md, invariant 1, is what [`initialise`] is tested against.
+
+pub mod access;
+pub mod encryption;
+pub mod envelope;
+pub mod export;
+pub mod fault;
+pub mod generate_root;
+pub mod initialise;
+pub mod last_unsealed;
+pub mod record;
+pub mod store;
+pub mod stored;
+pub mod verify;
+pub mod volume;
+
+mod durable;
+mod text;

@@ -26,6 +26,8 @@ pub struct Input<'a> {
     pub unsealers: &'a BTreeMap<ServerName, Waiting>,
     /// What the keeper of access waits for; `None` when logins work and root is gone.
     pub access: Option<&'a Waiting>,
+    /// What is known of a root token that was made from the shares and lives.
+    pub root_token: Option<&'a str>,
     /// The certificates that were seen in handshakes.
     pub certificates: &'a BTreeMap<ServerName, CertificateStatus>,
     /// Whether who copies the disk has both the keys and what opens them.
@@ -144,6 +146,24 @@ fn nothing_answers(seen: &Observed) -> bool {
     seen.servers.values().all(|server| server.health.is_err())
 }
 
+fn root_token_revoked(input: &Input<'_>) -> Condition {
+    let kind = "RootTokenRevoked";
+    match (input.access, input.root_token) {
+        (Some(waiting), _) => {
+            Condition { kind, holds: false, reason: "Pending", message: waiting.reason.clone() }
+        }
+        (None, Some(living)) => {
+            Condition { kind, holds: false, reason: "Generated", message: living.to_owned() }
+        }
+        (None, None) => Condition {
+            kind,
+            holds: true,
+            reason: "Revoked",
+            message: "logins work and no token has policy root".to_owned(),
+        },
+    }
+}
+
 fn conditions(phase: Phase, input: &Input<'_>) -> Vec<Condition> {
     let ready = phase == Phase::Ready;
     let mut all = vec![Condition {
@@ -152,15 +172,7 @@ fn conditions(phase: Phase, input: &Input<'_>) -> Vec<Condition> {
         reason: phase.as_str(),
         message: if ready { "the cluster serves".to_owned() } else { String::new() },
     }];
-    all.push(Condition {
-        kind: "RootTokenRevoked",
-        holds: input.access.is_none(),
-        reason: if input.access.is_none() { "Revoked" } else { "Pending" },
-        message: input.access.map_or_else(
-            || "logins work and no token has policy root".to_owned(),
-            |waiting| waiting.reason.clone(),
-        ),
-    });
+    all.push(root_token_revoked(input));
     if input.key_beside_data {
         all.push(Condition {
             kind: "KeyBesideData",
@@ -251,6 +263,7 @@ mod tests {
             history: &scene.history,
             unsealers: &scene.unsealers,
             access: scene.access.as_ref(),
+            root_token: None,
             certificates: &BTreeMap::new(),
             key_beside_data: true,
             proxy_leader: scene.proxy_leader.as_ref(),

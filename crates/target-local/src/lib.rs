@@ -1,1 +1,33 @@
-//! Placeholder.
+//! The outside world of one machine: a folder for everything, addresses, the server's program,
+//! and its processes. Linux only: servers are ended with their supervisor by the kernel.
+//!
+//! Nothing here decides when a server is started or stopped; the engine does, through
+//! [`Launcher`](vaultyard_model::port::launcher::Launcher).
+
+pub mod addresses;
+pub mod audit;
+pub mod binaries;
+mod files;
+pub mod launcher;
+pub mod lock;
+pub mod process;
+#[cfg(test)]
+mod sample;
+pub mod server_files;
+pub mod state;
+
+pub use launcher::LocalLauncher;
+pub use process::spawner::Spawner;
+pub use state::StateDirectory;
+pub use state::paths::{Paths, ServerFolder};
+
+/// The text of an error and of all that caused it, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,320 @@
+//! The command line, as a description: parsing, help and completions come from it.
+
+use std::ffi::OsString;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// Brings up an OpenBao cluster from one file, and keeps it: initialised, unsealed, certified,
+/// resolvable.
+#[derive(Parser)]
+#[command(name = "vaultyard", version, max_term_width = 100, after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  vaultyard up                     a three-server cluster on this machine, in the foreground
+  vaultyard up -f vaultyard.yaml   the cluster that this file declares
+  vaultyard status --watch         a picture of it that follows the truth
+  eval \"$(vaultyard env)\"          BAO_ADDR, VAULT_ADDR and the rest, for this shell
+  vaultyard login                  a token for one hour
+  vaultyard run -- make test       a throw-away cluster around one command";
+
+/// What every command takes.
+#[derive(Args)]
+pub(crate) struct Common {
+    /// Where the cluster on this machine keeps everything [default: the platform's state
+    /// directory, for example ~/.local/state/vaultyard]
+    #[arg(long, global = true, env = "VAULTYARD_STATE", value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// Say only what went wrong
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+    /// More of what is done, on standard error; repeat for still more
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+/// The commands.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Bring the cluster up and keep it
+    #[command(after_help = "\
+Stays in the foreground; Ctrl-C stops the servers in order, the leader last. A second Ctrl-C ends \
+everything at once.
+
+Examples:
+  vaultyard up
+  vaultyard up -f vaultyard.yaml --state ./state
+  vaultyard up --address auto --detach")]
+    Up(Up),
+    /// Run a command with a throw-away cluster around it
+    #[command(after_help = "\
+COMMAND finds BAO_ADDR, BAO_TOKEN, BAO_CACERT and the VAULT_* names of them in its environment. \
+The exit code is COMMAND's.
+
+Example:
+  vaultyard run -- bao kv put secret/hello name=world")]
+    Run(Run),
+    /// Say whether `up` could begin: document, program, addresses, state directory
+    Check(Document),
+    /// How the cluster is
+    Status(Status),
+    /// Why a server, or the cluster, is not as it should be
+    Why {
+        /// A server, for example vault-1; all when left out
+        server: Option<String>,
+    },
+    /// What the servers write
+    Logs {
+        /// A server, for example vault-1; all when left out
+        server: Option<String>,
+        /// Go on with new lines
+        #[arg(long, short)]
+        follow: bool,
+        /// How many lines from the end
+        #[arg(long, default_value_t = 100, value_name = "LINES")]
+        tail: usize,
+    },
+    /// Print what a shell needs to reach the cluster
+    #[command(after_help = "Example:\n  eval \"$(vaultyard env)\"")]
+    Env,
+    /// Log in as the administrator, for one hour
+    #[command(after_help = "\
+The token is written where bao and vault look for it (~/.vault-token, mode 0600).")]
+    Login {
+        /// Print the token instead of writing it
+        #[arg(long)]
+        print: bool,
+    },
+    /// Stop the servers in order and keep their data
+    Down,
+    /// Remove the cluster with its data and keys, for good
+    Destroy {
+        /// The cluster's name; asked for when left out
+        #[arg(long, value_name = "NAME")]
+        yes: Option<String>,
+    },
+    /// The unseal keys: check them, hand them out, make a root token from them
+    #[command(subcommand)]
+    Keys(Keys),
+    /// The certificates, and whether they are served
+    Certificates(Output),
+    /// The names that the DNS server answers for
+    Dns(Output),
+    /// The server programs that are here, and fetching others
+    Binaries(Binaries),
+    /// Document a field of the document
+    #[command(
+        after_help = "Examples:\n  vaultyard explain\n  vaultyard explain spec.keys.encryption.local"
+    )]
+    Explain {
+        /// A path, for example spec.servers
+        path: Option<String>,
+        /// All fields below it
+        #[arg(long)]
+        recursive: bool,
+    },
+    /// Print what would be written elsewhere
+    Render {
+        /// For which target
+        #[arg(long, value_enum, default_value_t = Target::Local)]
+        target: Target,
+    },
+    /// Print completions for a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Names of the fault points of a test build
+    #[cfg(feature = "fault-injection")]
+    #[command(hide = true)]
+    FaultPoints,
+}
+
+/// Where a cluster runs.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Target {
+    /// Real server processes on this machine.
+    Local,
+}
+
+/// The document and where it comes from.
+#[derive(Args)]
+pub(crate) struct Document {
+    /// The file [default: ./vaultyard.yaml where there is one, else the built-in cluster]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// The first loopback address, for the proxy; the servers take those behind it. `auto` takes
+    /// a free block [default: the last one, else 127.0.0.10]
+    #[arg(long, value_name = "ADDRESS", value_parser = Address::parse)]
+    pub(crate) address: Option<Address>,
+}
+
+/// Arguments of `up`.
+#[derive(Args)]
+pub(crate) struct Up {
+    #[command(flatten)]
+    pub(crate) document: Document,
+    /// Where to bring it up
+    #[arg(long, value_enum, default_value_t = Target::Local)]
+    pub(crate) target: Target,
+    /// Return when the cluster is ready, and keep it in the background
+    #[arg(long)]
+    pub(crate) detach: bool,
+    /// How long it may take until it is ready
+    #[arg(long, default_value = "5m", value_name = "DURATION", value_parser = duration)]
+    pub(crate) timeout: std::time::Duration,
+}
+
+/// Arguments of `run`.
+#[derive(Args)]
+pub(crate) struct Run {
+    /// The file [default: the built-in cluster]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// How long it may take until the cluster is ready
+    #[arg(long, default_value = "5m", value_name = "DURATION", value_parser = duration)]
+    pub(crate) timeout: std::time::Duration,
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) command: Vec<OsString>,
+}
+
+/// Arguments of `status`.
+#[derive(Args)]
+pub(crate) struct Status {
+    #[command(flatten)]
+    pub(crate) output: Output,
+    /// Follow it, until Ctrl-C
+    #[arg(long, short)]
+    pub(crate) watch: bool,
+}
+
+/// The form of what is printed.
+#[derive(Args)]
+pub(crate) struct Output {
+    /// A table for eyes, or a form for programs
+    #[arg(long, short, value_enum, default_value_t = Format::Table)]
+    pub(crate) output: Format,
+}
+
+/// A form of output.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For eyes.
+    Table,
+    /// For programs.
+    Json,
+    /// For programs and eyes.
+    Yaml,
+}
+
+/// What can be done with the unseal keys.
+#[derive(Subcommand)]
+pub(crate) enum Keys {
+    /// Decrypt every share and check it against the record
+    Verify(Output),
+    /// Hand shares to people, each encrypted to its holder
+    #[command(after_help = "\
+The shares are dealt to the recipients in turn. Nothing is printed in clear.
+
+Example:
+  vaultyard keys export --shares 3 --recipient age1... --recipient age1... --recipient age1...")]
+    Export {
+        /// How many shares
+        #[arg(long, value_name = "N")]
+        shares: u8,
+        /// An age recipient (age1...); repeat it for each holder
+        #[arg(long = "recipient", required = true, value_name = "AGE")]
+        recipients: Vec<String>,
+        /// Let one holder get as many shares as unseal a server
+        #[arg(long)]
+        allow_threshold: bool,
+    },
+    /// Make a root token from the stored shares: the way back in when logins are lost
+    GenerateRoot {
+        /// The cluster's name; asked for, twice, when left out
+        #[arg(long, value_name = "NAME")]
+        yes: Option<String>,
+    },
+}
+
+/// Arguments of `binaries`.
+#[derive(Args)]
+pub(crate) struct Binaries {
+    #[command(flatten)]
+    pub(crate) output: Output,
+    #[command(subcommand)]
+    pub(crate) action: Option<BinariesAction>,
+}
+
+/// What can be done with server programs.
+#[derive(Subcommand)]
+pub(crate) enum BinariesAction {
+    /// Fetch a version into the state directory
+    Fetch {
+        /// The version, for example 2.7.2
+        version: String,
+    },
+}
+
+/// The first address of a cluster.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Address {
+    /// A free block, found when it is needed.
+    Auto,
+    /// This one.
+    First(Ipv4Addr),
+}
+
+impl Address {
+    fn parse(text: &str) -> Result<Self, String> {
+        if text == "auto" {
+            return Ok(Self::Auto);
+        }
+        let address: Ipv4Addr =
+            text.parse().map_err(|_| "not an IPv4 address and not `auto`".to_owned())?;
+        if address.is_loopback() { Ok(Self::First(address)) } else { Err(NOT_LOOPBACK.to_owned()) }
+    }
+}
+
+const NOT_LOOPBACK: &str = "not a loopback address; choose one in 127.0.0.0/8";
+
+fn duration(text: &str) -> Result<std::time::Duration, String> {
+    vaultyard_model::duration::parse(text).map_err(|error| error.to_string())
+}
+
+/// Reads the command line; ends the program with exit code 2 when it is wrong.
+pub(crate) fn read() -> Arguments {
+    Arguments::parse()
+}
+
+/// The description itself, for completions.
+pub(crate) fn description() -> clap::Command {
+    Arguments::command()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_description_is_sound() {
+        description().debug_assert();
+    }
+
+    #[test]
+    fn only_loopback_addresses_are_taken() {
+        assert_eq!(Address::parse("auto"), Ok(Address::Auto));
+        assert!(Address::parse("127.0.1.10").is_ok());
+        assert_eq!(Address::parse("10.0.0.1"), Err(NOT_LOOPBACK.to_owned()));
+    }
+}

@@ -1,0 +1,42 @@
+//! `vaultyard down`
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use crate::arguments::Common;
+use crate::control::client::{AskError, Control};
+use crate::failure::{Failure, Kind, failed};
+use crate::progress::Progress;
+use crate::{local, system};
+
+/// Every server may take its grace, and the proxy's requests theirs.
+const DEADLINE: Duration = Duration::from_secs(180);
+const PAUSE: Duration = Duration::from_millis(100);
+
+pub(super) async fn run(common: &Common) -> Result<ExitCode, Failure> {
+    let control = local::state::control(common)?;
+    let progress = Progress::new(common.quiet, system::fancy_terminal());
+    let stopped = stop(&control, &progress).await;
+    progress.end();
+    stopped?;
+    if !common.quiet {
+        eprintln!("stopped; data and keys are kept");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Asks a running `up` to stop, and waits until it has.
+pub(crate) async fn stop(control: &Control, progress: &Progress) -> Result<(), Failure> {
+    control.stop().await.map_err(failed)?;
+    progress.waiting("the servers are stopped in order, the leader last");
+    let gone = async {
+        while !matches!(control.status().await, Err(AskError::NotRunning(_))) {
+            tokio::time::sleep(PAUSE).await;
+        }
+    };
+    let late = |_| {
+        Failure::text(Kind::NotInTime, format!("still stopping after {}s", DEADLINE.as_secs()))
+            .hint("`vaultyard logs` shows what the servers do")
+    };
+    tokio::time::timeout(DEADLINE, gone).await.map_err(late)
+}

@@ -1,0 +1,82 @@
+//! `vaultyard login`
+
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use vaultyard_certificates::Leaf;
+use vaultyard_model::access::Identity;
+use vaultyard_model::duration::Short;
+use vaultyard_model::{Secret, ServerName};
+use vaultyard_vault::{Login, Session};
+
+use crate::arguments::Common;
+use crate::failure::{Failure, Kind, bad_input, failed};
+use crate::local::state::Known;
+use crate::{local, output, system};
+
+const DEADLINE: Duration = Duration::from_secs(10);
+/// Where `bao` and `vault` keep the token of a login.
+const TOKEN_FILE: &str = ".vault-token";
+
+pub(super) async fn run(common: &Common, print: bool) -> Result<ExitCode, Failure> {
+    let known = local::state::known(common)?;
+    let (login, server) = log_in(&known).await?;
+    if print {
+        output::data(login.token.expose_text().unwrap_or_default())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let home = system::home().ok_or_else(|| {
+        Failure::text(Kind::BadInput, "there is no home directory to write the token to")
+            .hint("print it with --print")
+    })?;
+    let file = home.join(TOKEN_FILE);
+    write_token(&file, &login.token).map_err(failed)?;
+    if !common.quiet {
+        eprintln!(
+            "logged in at {server} as administrator for {}; the token is in {}",
+            Short(login.lease),
+            file.display()
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Logs in as the administrator, straight at the server that leads: the proxy ends TLS, so it
+/// cannot pass a client certificate on.
+pub(crate) async fn log_in(known: &Known) -> Result<(Login, ServerName), Failure> {
+    let pki = known.state.paths().pki();
+    let folder = local::identities::folder(&pki, Identity::Administrator);
+    let leaf = Leaf::load(&folder).map_err(bad_input)?;
+    let root = std::fs::read_to_string(pki.join("ca/root.crt")).map_err(bad_input)?;
+    let tls = local::identities::tls(&root, &leaf)?;
+    let clients = local::identities::clients(&known.layout, &tls);
+    let session = Session::new(clients.clone(), Identity::Administrator);
+    let leader = session
+        .leader()
+        .await
+        .map_err(|error| failed(error).hint("`vaultyard status` says how the cluster is"))?;
+    let login = leader.log_in(Identity::Administrator.as_str(), DEADLINE).await.map_err(failed)?;
+    let at = |(name, client): (&ServerName, _)| {
+        std::sync::Arc::ptr_eq(client, leader).then(|| name.clone())
+    };
+    let server =
+        clients.iter().find_map(at).unwrap_or_else(|| known.layout.servers[0].name.clone());
+    Ok((login, server))
+}
+
+/// Replaces the token's file as a whole, so that no reader sees a half one, mode 0600.
+fn write_token(file: &Path, token: &Secret) -> std::io::Result<()> {
+    let next = file.with_extension("new");
+    match std::fs::remove_file(&next) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut options = std::fs::OpenOptions::new();
+    let mut opened = options.write(true).create_new(true).mode(0o600).open(&next)?;
+    opened.write_all(token.expose())?;
+    opened.sync_all()?;
+    std::fs::rename(&next, file)
+}

@@ -1,0 +1,127 @@
+//! `vaultyard run`: a throw-away cluster around one command.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{ExitCode, ExitStatus};
+
+use tokio::process::{Child, Command};
+
+use crate::arguments::{Address, Common, Run};
+use crate::command::up::Stops;
+use crate::failure::{Failure, Kind, failed};
+use crate::local::assemble::{Assembly, assemble};
+use crate::local::prepare::{Site, prepare};
+use crate::local::run::{Outcome, stop, until_ready};
+use crate::progress::Progress;
+use crate::{local, logging, system};
+
+/// Added to a signal's number for the exit code of what it ended, as shells do.
+const BY_SIGNAL: i32 = 128;
+
+pub(super) async fn run(common: &Common, arguments: &Run) -> Result<ExitCode, Failure> {
+    let [command, rest @ ..] = arguments.command.as_slice() else {
+        return Err(Failure::text(Kind::BadInput, "there is no command to run"));
+    };
+    let program = find(command, &system::search_path())?;
+    let document = match &arguments.file {
+        Some(file) => local::document::find(Some(file))?,
+        None => local::document::built_in()?,
+    };
+    let folder = tempfile::Builder::new().prefix("vaultyard-").tempdir().map_err(failed)?;
+    // Programs outlive the cluster that fetched them.
+    let binaries = local::state::folder(common)?.join("binaries");
+    let state = folder.path().join("state");
+    let progress = Progress::new(common.quiet, system::fancy_terminal());
+    progress.say(format!("{}, for the time of one command", document.headline()));
+    let mut stops = Stops::listen()?;
+    let site = Site { folder: &state, address: Some(Address::Auto), binaries };
+    let prepared = prepare(document, site, &progress).await.inspect_err(|_| progress.end())?;
+    logging::start(common.verbose, &prepared.state.paths().log()).map_err(failed)?;
+    let assembly = assemble(prepared).await.inspect_err(|_| progress.end())?;
+    let ended = around(&assembly, arguments, &program, rest, &progress, &mut stops).await;
+    progress.resume();
+    stop(assembly, &progress).await;
+    progress.end();
+    // The folder and all in it go with this.
+    folder.close().map_err(failed)?;
+    ended
+}
+
+/// Waits for the cluster, then for the command.
+async fn around(
+    assembly: &Assembly,
+    arguments: &Run,
+    program: &Path,
+    rest: &[OsString],
+    progress: &Progress,
+    stops: &mut Stops,
+) -> Result<ExitCode, Failure> {
+    match until_ready(assembly, progress, arguments.timeout, stops.next()).await? {
+        Outcome::Ready(_) => {}
+        Outcome::Stop => {
+            return Err(Failure::text(Kind::Interrupted, "stopped before the cluster was ready"));
+        }
+        Outcome::Late(reason) => {
+            let late = format!("not ready within {:?}: {reason}", arguments.timeout);
+            return Err(Failure::text(Kind::NotInTime, late));
+        }
+    }
+    progress.end();
+    let known = assembly.prepared.known();
+    let (login, _) = super::login::log_in(&known).await?;
+    let token = login.token.expose_text().unwrap_or_default();
+    let mut command = Command::new(program);
+    command.args(rest).envs(super::env::variables(&known));
+    // A token for one command of a cluster that lives as long as it: what CI jobs read.
+    command.env("BAO_TOKEN", token).env("VAULT_TOKEN", token);
+    command.env("PATH", with_server_program(&assembly.prepared.program));
+    let mut child = command.spawn().map_err(failed)?;
+    let status = wait(&mut child, stops).await?;
+    Ok(exit_code(status))
+}
+
+/// Waits for the command. Ctrl-C reaches it through the terminal; what it makes of it counts.
+async fn wait(child: &mut Child, stops: &mut Stops) -> Result<ExitStatus, Failure> {
+    loop {
+        tokio::select! {
+            status = child.wait() => return status.map_err(failed),
+            () = stops.next() => {
+                if let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()) {
+                    let pid = rustix::process::Pid::from_raw(pid);
+                    let term = rustix::process::Signal::TERM;
+                    // It may have ended at this moment; then its status tells.
+                    pid.map(|pid| rustix::process::kill_process(pid, term).ok());
+                }
+            }
+        }
+    }
+}
+
+fn exit_code(status: ExitStatus) -> ExitCode {
+    let by_signal = || status.signal().map(|signal| BY_SIGNAL + signal);
+    let code = status.code().or_else(by_signal).and_then(|code| u8::try_from(code).ok());
+    ExitCode::from(code.unwrap_or(1))
+}
+
+/// The command's program, so that one that does not exist is told before a cluster is made.
+fn find(command: &OsStr, search_path: &OsStr) -> Result<PathBuf, Failure> {
+    let named = Path::new(command);
+    let mut candidates: Vec<PathBuf> = if named.components().count() > 1 {
+        vec![named.to_owned()]
+    } else {
+        std::env::split_paths(search_path).map(|folder| folder.join(named)).collect()
+    };
+    candidates.retain(|path| path.is_file());
+    candidates.into_iter().next().ok_or_else(|| {
+        Failure::text(Kind::BadInput, format!("there is no command {:?}", command.display()))
+    })
+}
+
+fn with_server_program(program: &Path) -> OsString {
+    let path = system::search_path();
+    let folders = program.parent().map(Path::to_owned).into_iter();
+    let all = std::env::split_paths(&path).chain(folders);
+    // A folder with a colon in its name cannot stand in PATH; then it stays as it is.
+    std::env::join_paths(all).unwrap_or(path)
+}

@@ -1,0 +1,139 @@
+//! `vaultyard up`
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use vaultyard_model::status::Status;
+
+use crate::arguments::{Common, Up};
+use crate::failure::{Failure, Kind, failed};
+use crate::local::assemble::{Assembly, assemble};
+use crate::local::prepare::{Site, prepare};
+use crate::local::run::{Outcome, stop, until_ready};
+use crate::progress::Progress;
+use crate::{local, logging, system};
+
+mod detach;
+pub(crate) mod farewell;
+
+pub(super) fn run(common: &Common, arguments: &Up) -> Result<ExitCode, Failure> {
+    if arguments.detach {
+        return detach::run(common);
+    }
+    super::wait(in_foreground(common, arguments))
+}
+
+async fn in_foreground(common: &Common, arguments: &Up) -> Result<ExitCode, Failure> {
+    let began = Instant::now();
+    let folder = local::state::folder(common)?;
+    let document = local::document::find(arguments.document.file.as_deref())?;
+    let progress = Progress::new(common.quiet, system::fancy_terminal());
+    progress.say(format!("{} in {}", document.headline(), folder.display()));
+    let mut stops = Stops::listen()?;
+    let site = Site {
+        folder: &folder,
+        address: arguments.document.address,
+        binaries: folder.join("binaries"),
+    };
+    let prepared = prepare(document, site, &progress);
+    let prepared = tokio::select! {
+        prepared = prepared => prepared.inspect_err(|_| progress.end())?,
+        () = stops.next() => return Err(interrupted(&progress)),
+    };
+    logging::start(common.verbose, &prepared.state.paths().log()).map_err(failed)?;
+    let assembly = assemble(prepared).await.inspect_err(|_| progress.end())?;
+    let code = live(assembly, arguments, &progress, &mut stops, began).await;
+    progress.end();
+    code
+}
+
+/// From the first start of a server to the end of the last.
+async fn live(
+    assembly: Assembly,
+    arguments: &Up,
+    progress: &Progress,
+    stops: &mut Stops,
+    began: Instant,
+) -> Result<ExitCode, Failure> {
+    let mut asked = assembly.asked_to_stop.clone();
+    let outcome = {
+        let told = async {
+            tokio::select! {
+                () = stops.next() => {}
+                Ok(_) = asked.wait_for(|stop| *stop) => {}
+            }
+        };
+        until_ready(&assembly, progress, arguments.timeout, told).await
+    };
+    let verdict = match outcome {
+        Ok(Outcome::Ready(status)) => {
+            welcome(&assembly, &status, progress, began)?;
+            tokio::select! {
+                () = stops.next() => {}
+                Ok(_) = asked.wait_for(|stop| *stop) => {}
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Ok(Outcome::Stop) => Err(Failure::text(Kind::Interrupted, "stopped before it was ready")
+            .hint("nothing is lost: `vaultyard up` goes on where it was")),
+        Ok(Outcome::Late(reason)) => {
+            let late = format!("not ready within {:?}: {reason}", arguments.timeout);
+            Err(Failure::text(Kind::NotInTime, late)
+                .hint("`vaultyard up` goes on where it was; `vaultyard logs` shows more"))
+        }
+        Err(failure) => Err(failure),
+    };
+    farewell::stopping(progress);
+    tokio::select! {
+        () = stop(assembly, progress) => verdict,
+        () = stops.next() => Err(farewell::at_once()),
+    }
+}
+
+fn welcome(
+    assembly: &Assembly,
+    status: &Status,
+    progress: &Progress,
+    began: Instant,
+) -> Result<(), Failure> {
+    progress.end();
+    let known = assembly.prepared.known();
+    progress.say(farewell::ready(&known, status, began.elapsed()));
+    Ok(())
+}
+
+fn interrupted(progress: &Progress) -> Failure {
+    progress.end();
+    Failure::text(Kind::Interrupted, "stopped before anything was started")
+}
+
+/// Ctrl-C, SIGTERM and SIGHUP: all ask to stop.
+pub(crate) struct Stops {
+    signals: [Signal; 3],
+}
+
+impl Stops {
+    /// Takes the signals over from their defaults.
+    pub(crate) fn listen() -> Result<Self, Failure> {
+        let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+        let [interrupt, terminate, hangup] = kinds.map(signal);
+        Ok(Self {
+            signals: [
+                interrupt.map_err(failed)?,
+                terminate.map_err(failed)?,
+                hangup.map_err(failed)?,
+            ],
+        })
+    }
+
+    /// Returns when one more of them came.
+    pub(crate) async fn next(&mut self) {
+        let [interrupt, terminate, hangup] = &mut self.signals;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    }
+}

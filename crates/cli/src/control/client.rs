@@ -1,0 +1,109 @@
+//! Asks a running `up`.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt, Empty};
+use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
+use tokio::net::UnixStream;
+
+use super::wire;
+
+/// A question takes microseconds; a program that does not answer in this time hangs.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// Why a running `up` could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AskError {
+    /// Nobody is there.
+    #[error("no `vaultyard up` is running on {}", .0.display())]
+    NotRunning(PathBuf),
+    /// It is there, and has nothing to say yet.
+    #[error("`vaultyard up` has only begun on {}", .0.display())]
+    TooEarly(PathBuf),
+    /// It did not answer as it should.
+    #[error("`vaultyard up` on {} does not answer: {why}", state.display())]
+    Silent {
+        /// The state directory.
+        state: PathBuf,
+        /// What happened.
+        why: String,
+    },
+}
+
+/// The control socket of one state directory.
+pub(crate) struct Control {
+    state: PathBuf,
+    socket: PathBuf,
+}
+
+impl Control {
+    /// The socket of this state directory; nothing is opened yet.
+    pub(crate) fn new(state: &Path, socket: &Path) -> Self {
+        Self { state: state.to_owned(), socket: socket.to_owned() }
+    }
+
+    /// How the cluster is.
+    pub(crate) async fn status(&self) -> Result<wire::Status, AskError> {
+        self.read("/v1/status").await
+    }
+
+    /// The names that the DNS server answers for.
+    pub(crate) async fn records(&self) -> Result<Vec<wire::Record>, AskError> {
+        self.read("/v1/dns").await
+    }
+
+    /// Asks it to stop the servers in order and end.
+    pub(crate) async fn stop(&self) -> Result<(), AskError> {
+        self.ask(Method::POST, "/v1/down").await.map(drop)
+    }
+
+    async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T, AskError> {
+        let bytes = self.ask(Method::GET, path).await?;
+        serde_json::from_slice(&bytes).map_err(|error| self.silent(&error))
+    }
+
+    async fn ask(&self, method: Method, path: &str) -> Result<Bytes, AskError> {
+        tokio::time::timeout(DEADLINE, self.ask_unbounded(method, path))
+            .await
+            .unwrap_or_else(|_| Err(self.silent(&format!("no answer within {DEADLINE:?}"))))
+    }
+
+    async fn ask_unbounded(&self, method: Method, path: &str) -> Result<Bytes, AskError> {
+        let stream = UnixStream::connect(&self.socket)
+            .await
+            .map_err(|_| AskError::NotRunning(self.state.clone()))?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| self.silent(&error))?;
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(http::header::HOST, "vaultyard")
+            .body(Empty::<Bytes>::new())
+            .map_err(|error| self.silent(&error))?;
+        let asked = async {
+            let response = sender.send_request(request).await?;
+            let status = response.status();
+            Ok::<_, hyper::Error>((status, response.into_body().collect().await?.to_bytes()))
+        };
+        tokio::pin!(asked, connection);
+        let answered = tokio::select! {
+            answered = &mut asked => answered,
+            // The connection's own end tells nothing that the request's does not.
+            _ = &mut connection => asked.await,
+        };
+        match answered.map_err(|error| self.silent(&error))? {
+            (status, bytes) if status.is_success() => Ok(bytes),
+            (StatusCode::SERVICE_UNAVAILABLE, _) => Err(AskError::TooEarly(self.state.clone())),
+            (status, _) => Err(self.silent(&status)),
+        }
+    }
+
+    fn silent(&self, why: &impl ToString) -> AskError {
+        AskError::Silent { state: self.state.clone(), why: why.to_string() }
+    }
+}

@@ -1,0 +1,97 @@
+//! Answers on the control socket while `up` runs.
+
+use std::convert::Infallible;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde::Serialize;
+use tokio::net::UnixListener;
+use tokio::sync::watch;
+use vaultyard_model::status;
+
+use super::wire;
+
+/// What the socket can answer from.
+pub(crate) struct Desk {
+    /// The status as the watcher publishes it.
+    pub(crate) status: watch::Receiver<Option<status::Status>>,
+    /// The names as they are published.
+    pub(crate) records: watch::Receiver<Vec<wire::Record>>,
+    /// Told when somebody asks to stop.
+    pub(crate) stop: watch::Sender<bool>,
+}
+
+/// How long a caller may take to say what it wants.
+const HEADER_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Takes the socket's place; the lock of the state directory says that a file left there is
+/// nobody's.
+pub(crate) fn bind(path: &Path) -> std::io::Result<UnixListener> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    UnixListener::bind(path)
+}
+
+/// Answers for ever.
+pub(crate) async fn serve(listener: UnixListener, desk: Desk) {
+    let desk = Arc::new(desk);
+    let mut callers = tokio::task::JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                let Ok((stream, _)) = accepted else { continue };
+                let desk = desk.clone();
+                callers.spawn(async move {
+                    let answer = service_fn(move |request| {
+                        let response = answer(&request, &desk);
+                        async move { Ok::<_, Infallible>(response) }
+                    });
+                    let connection = hyper::server::conn::http1::Builder::new()
+                        .timer(TokioTimer::new())
+                        .header_read_timeout(HEADER_DEADLINE)
+                        .serve_connection(TokioIo::new(stream), answer);
+                    // A caller that hangs up is no concern of ours.
+                    connection.await.ok();
+                });
+            }
+            Some(_) = callers.join_next() => {}
+        }
+    }
+}
+
+fn answer(request: &Request<Incoming>, desk: &Desk) -> Response<Full<Bytes>> {
+    match (request.method(), request.uri().path()) {
+        (&Method::GET, "/v1/status") => match desk.status.borrow().as_ref() {
+            Some(status) => json(&wire::Status::from(status)),
+            None => plain(StatusCode::SERVICE_UNAVAILABLE),
+        },
+        (&Method::GET, "/v1/dns") => json(&*desk.records.borrow()),
+        (&Method::POST, "/v1/down") => {
+            desk.stop.send_replace(true);
+            plain(StatusCode::ACCEPTED)
+        }
+        _ => plain(StatusCode::NOT_FOUND),
+    }
+}
+
+fn json(value: &impl Serialize) -> Response<Full<Bytes>> {
+    match serde_json::to_vec(value) {
+        Ok(bytes) => Response::new(Full::new(Bytes::from(bytes))),
+        Err(_) => plain(StatusCode::INTERNAL_SERVER_ERROR),
+    }
+}
+
+fn plain(status: StatusCode) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = status;
+    response
+}

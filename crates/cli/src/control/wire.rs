@@ -1,0 +1,133 @@
+//! The JSON of `status --output json` and of the control socket. Public: changed only by adding.
+
+use serde::{Deserialize, Serialize};
+use vaultyard_model::status;
+
+/// See `vaultyard_model::status::Status`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Status {
+    pub(crate) name: String,
+    pub(crate) target: String,
+    pub(crate) phase: String,
+    pub(crate) reason: String,
+    pub(crate) address: String,
+    pub(crate) servers: Vec<Server>,
+    pub(crate) controllers: Vec<Controller>,
+    pub(crate) conditions: Vec<Condition>,
+}
+
+/// One server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Server {
+    pub(crate) name: String,
+    pub(crate) zone: String,
+    pub(crate) address: String,
+    pub(crate) version: Option<String>,
+    pub(crate) initialized: Option<bool>,
+    pub(crate) sealed: Option<bool>,
+    pub(crate) role: String,
+    pub(crate) voter: Option<bool>,
+    pub(crate) applied_index: Option<u64>,
+    pub(crate) certificate: Option<Certificate>,
+    pub(crate) image: Option<String>,
+    pub(crate) why: Vec<String>,
+}
+
+/// The certificate that a server shows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Certificate {
+    pub(crate) serial: String,
+    pub(crate) not_after: String,
+}
+
+/// A loop that works for the cluster.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Controller {
+    pub(crate) name: String,
+    pub(crate) ready: bool,
+    pub(crate) last_success: Option<String>,
+    pub(crate) last_error: Option<String>,
+}
+
+/// A condition, as Kubernetes has them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Condition {
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+    pub(crate) status: String,
+    pub(crate) reason: String,
+    pub(crate) message: String,
+}
+
+/// A name that the DNS server answers for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Record {
+    pub(crate) name: String,
+    pub(crate) ttl: u32,
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+    pub(crate) value: String,
+}
+
+impl From<&status::Status> for Status {
+    fn from(status: &status::Status) -> Self {
+        Self {
+            name: status.name.to_string(),
+            target: status.target.to_owned(),
+            phase: status.phase.as_str().to_owned(),
+            reason: status.reason.clone(),
+            address: status.address.clone(),
+            servers: status.servers.iter().map(Server::from).collect(),
+            controllers: status.controllers.iter().map(Controller::from).collect(),
+            conditions: status.conditions.iter().map(Condition::from).collect(),
+        }
+    }
+}
+
+impl From<&status::ServerStatus> for Server {
+    fn from(server: &status::ServerStatus) -> Self {
+        Self {
+            name: server.name.to_string(),
+            zone: server.zone.to_string(),
+            address: format!("https://{}", server.address),
+            version: server.version.as_ref().map(ToString::to_string),
+            initialized: server.initialized,
+            sealed: server.sealed,
+            role: server.role.as_str().to_owned(),
+            voter: server.voter,
+            applied_index: server.applied_index,
+            certificate: server.certificate.as_ref().map(|certificate| Certificate {
+                serial: certificate.serial.clone(),
+                not_after: certificate.not_after.to_string(),
+            }),
+            image: server.image.clone(),
+            why: server.why.clone(),
+        }
+    }
+}
+
+impl From<&status::ControllerStatus> for Controller {
+    fn from(controller: &status::ControllerStatus) -> Self {
+        Self {
+            name: controller.name.to_owned(),
+            ready: controller.ready,
+            last_success: controller.last_success.map(|at| at.to_string()),
+            last_error: controller.last_error.clone(),
+        }
+    }
+}
+
+impl From<&status::Condition> for Condition {
+    fn from(condition: &status::Condition) -> Self {
+        Self {
+            kind: condition.kind.to_owned(),
+            status: if condition.holds { "True" } else { "False" }.to_owned(),
+            reason: condition.reason.to_owned(),
+            message: condition.message.clone(),
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Keeps every certificate fresh and proves by a handshake that the fresh one is served.
+//!
+//! A server is never restarted for a certificate: it gets SIGHUP, and only the serial that a new
+//! handshake shows tells whether that worked.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName as TlsName;
+use tokio::sync::watch;
+use vaultyard_certificates::tls::Swappable;
+use vaultyard_certificates::{Authority, Ensured, Leaf, Wanted, handshake};
+use vaultyard_model::access::Identity;
+use vaultyard_model::cluster::Issuer;
+use vaultyard_model::observed::ProcessSeen;
+use vaultyard_model::port::clock::Random;
+use vaultyard_model::port::host::Host;
+use vaultyard_model::port::keeper::{Keeper, Round, Waiting};
+use vaultyard_model::status::CertificateStatus;
+use vaultyard_model::{Cluster, Layout, ServerName};
+use vaultyard_target_local::Paths;
+
+use super::identities;
+
+/// Between two looks while all is well. A lifetime is at least half a minute.
+const CALM: Duration = Duration::from_secs(5);
+/// Between two looks while something is not proven yet.
+const BUSY: Duration = Duration::from_millis(200);
+/// How long a handshake may take.
+const DEADLINE: Duration = Duration::from_secs(2);
+
+/// The keeper of all certificates of a local cluster.
+pub(crate) struct CertificateKeeper {
+    pub(crate) authority: Arc<Authority>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) servers: Vec<Held>,
+    pub(crate) proxy: Public,
+    pub(crate) pki: PathBuf,
+    /// What Vaultyard's own login shows.
+    pub(crate) own: Arc<Swappable>,
+    pub(crate) trust: Arc<ClientConfig>,
+    pub(crate) served: watch::Sender<BTreeMap<ServerName, CertificateStatus>>,
+}
+
+/// A server with its certificate.
+pub(crate) struct Held {
+    /// Which server.
+    pub(crate) name: ServerName,
+    /// What its certificate must say.
+    pub(crate) wanted: Wanted,
+    /// Where it lies.
+    pub(crate) folder: PathBuf,
+    /// Where it is served.
+    pub(crate) address: std::net::SocketAddr,
+    /// What is told to load it.
+    pub(crate) host: Arc<dyn Host>,
+}
+
+/// What clients of the proxy see.
+pub(crate) struct Public {
+    /// What it must say.
+    pub(crate) wanted: Wanted,
+    /// Where it lies.
+    pub(crate) folder: PathBuf,
+    /// Where the proxy takes it from.
+    pub(crate) served: Arc<Swappable>,
+}
+
+/// What a server's certificate must say.
+pub(crate) fn of_server(cluster: &Cluster, place: &vaultyard_model::layout::Place) -> Wanted {
+    let Issuer::PrivateCa { lifetime } = cluster.certificates.servers;
+    Wanted::server(&place.name, &cluster.dns, place.api.ip(), lifetime)
+}
+
+/// What the proxy's certificate must say.
+pub(crate) fn of_proxy(cluster: &Cluster, layout: &Layout) -> Wanted {
+    let Issuer::PrivateCa { lifetime } = cluster.certificates.public;
+    Wanted::proxy(&cluster.name, &cluster.dns, layout.proxy.ip(), lifetime)
+}
+
+/// The folder of the proxy's certificate.
+pub(crate) fn proxy_folder(paths: &Paths) -> PathBuf {
+    paths.pki().join("leaves/proxy")
+}
+
+#[async_trait]
+impl Keeper for CertificateKeeper {
+    async fn round(&mut self, now: Timestamp) -> Round {
+        let mut unproven = None;
+        for identity in Identity::ALL {
+            unproven = unproven.or(self.keep_identity(identity, now).await.err());
+        }
+        unproven = unproven.or(self.keep_proxy(now).await.err());
+        for index in 0..self.servers.len() {
+            unproven = unproven.or(self.keep_server(index, now).await.err());
+        }
+        let next = if unproven.is_some() { BUSY } else { CALM };
+        let waiting = unproven.map(|reason| Waiting { reason, stuck: false });
+        Round { did: None, waiting, next }
+    }
+}
+
+impl CertificateKeeper {
+    async fn keep_identity(&self, identity: Identity, now: Timestamp) -> Result<(), String> {
+        let (authority, random) = (self.authority.clone(), self.random.clone());
+        let pki = self.pki.clone();
+        let ensured =
+            blocking(move || identities::ensure(&pki, identity, &authority, &*random, now));
+        let (leaf, ensured) = ensured.await?;
+        if let (Ensured::Issued(reason), Identity::Vaultyard) = (ensured, identity) {
+            tracing::info!(?reason, serial = leaf.certificate.serial, "own certificate renewed");
+            replace(&self.own, &leaf)?;
+        }
+        Ok(())
+    }
+
+    async fn keep_proxy(&self, now: Timestamp) -> Result<(), String> {
+        let (folder, wanted) = (self.proxy.folder.clone(), self.proxy.wanted.clone());
+        let (leaf, ensured) = self.ensure(folder, wanted, now).await?;
+        if let Ensured::Issued(reason) = ensured {
+            tracing::info!(?reason, serial = leaf.certificate.serial, "proxy certificate renewed");
+            replace(&self.proxy.served, &leaf)?;
+        }
+        Ok(())
+    }
+
+    /// Renews a server's certificate where it is due, has the server load it, and looks at what
+    /// it serves.
+    async fn keep_server(&self, index: usize, now: Timestamp) -> Result<(), String> {
+        let Some(server) = self.servers.get(index) else { return Ok(()) };
+        let (folder, wanted) = (server.folder.clone(), server.wanted.clone());
+        let (leaf, ensured) = self.ensure(folder, wanted, now).await?;
+        if let Ensured::Issued(reason) = ensured {
+            let serial = &leaf.certificate.serial;
+            tracing::info!(server = %server.name, ?reason, serial, "certificate renewed");
+        }
+        if !matches!(server.host.process(), ProcessSeen::Running { .. }) {
+            return Ok(());
+        }
+        let name = TlsName::from(server.address.ip());
+        let shown = handshake::served(server.address, name, &self.trust, DEADLINE).await;
+        let shown = shown.map_err(|error| format!("{}: {error}", server.name))?;
+        let fresh = shown.serial == leaf.certificate.serial;
+        self.served.send_modify(|all| {
+            let status =
+                CertificateStatus { serial: shown.serial.clone(), not_after: shown.not_after };
+            all.insert(server.name.clone(), status);
+        });
+        if fresh {
+            return Ok(());
+        }
+        server.host.reload().await.map_err(|error| error.to_string())?;
+        Err(format!("{} does not serve its new certificate yet", server.name))
+    }
+
+    async fn ensure(
+        &self,
+        folder: PathBuf,
+        wanted: Wanted,
+        now: Timestamp,
+    ) -> Result<(Leaf, Ensured), String> {
+        let (authority, random) = (self.authority.clone(), self.random.clone());
+        blocking(move || Leaf::ensure(&folder, &wanted, &authority, &*random, now)).await
+    }
+}
+
+fn replace(served: &Swappable, leaf: &Leaf) -> Result<(), String> {
+    let pair = leaf.pair().map_err(|error| error.to_string())?;
+    served.replace(&pair).map_err(|error| error.to_string())
+}
+
+/// Runs file work where it holds up nobody.
+async fn blocking<T: Send + 'static, E: std::error::Error + Send + 'static>(
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, String> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result.map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    }
+}

@@ -1,0 +1,70 @@
+//! The two identities that log in with a certificate, and the clients that show it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName as TlsName;
+use vaultyard_certificates::tls::{Swappable, client_config};
+use vaultyard_certificates::{Authority, Ensured, Leaf, Wanted};
+use vaultyard_model::access::Identity;
+use vaultyard_model::port::clock::Random;
+use vaultyard_model::{Layout, ServerName};
+use vaultyard_vault::{Client, Endpoint};
+
+use crate::failure::{Failure, failed};
+
+/// How long a client certificate is valid; it is renewed after two thirds of this.
+const LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// The folder of an identity's certificate.
+pub(crate) fn folder(pki: &Path, identity: Identity) -> PathBuf {
+    pki.join("leaves").join(identity.as_str())
+}
+
+/// Sees to it that an identity has a certificate.
+pub(crate) fn ensure(
+    pki: &Path,
+    identity: Identity,
+    authority: &Authority,
+    random: &dyn Random,
+    now: Timestamp,
+) -> Result<(Leaf, Ensured), vaultyard_certificates::leaf::LeafError> {
+    let wanted = Wanted::client(identity, LIFETIME);
+    Leaf::ensure(&folder(pki, identity), &wanted, authority, random, now)
+}
+
+/// TLS settings that trust the cluster's root and show the identity's certificate.
+pub(crate) fn tls(root_pem: &str, leaf: &Leaf) -> Result<Arc<ClientConfig>, Failure> {
+    let shown = Arc::new(shown(leaf)?);
+    tls_with(root_pem, shown)
+}
+
+/// The certificate of a leaf, to be shown and replaced.
+pub(crate) fn shown(leaf: &Leaf) -> Result<Swappable, Failure> {
+    Swappable::new(&leaf.pair().map_err(failed)?).map_err(failed)
+}
+
+/// TLS settings that trust the cluster's root and show what `shown` holds at each handshake.
+pub(crate) fn tls_with(root_pem: &str, shown: Arc<Swappable>) -> Result<Arc<ClientConfig>, Failure> {
+    client_config(root_pem.as_bytes(), Some(shown), &["http/1.1"]).map_err(failed)
+}
+
+/// A client of every server.
+pub(crate) fn clients(
+    layout: &Layout,
+    tls: &Arc<ClientConfig>,
+) -> BTreeMap<ServerName, Arc<Client>> {
+    let client = |place: &vaultyard_model::layout::Place| {
+        let endpoint = Endpoint {
+            address: place.api,
+            tls_name: TlsName::from(place.api.ip()),
+            tls: tls.clone(),
+        };
+        (place.name.clone(), Arc::new(Client::new(endpoint)))
+    };
+    layout.servers.iter().map(client).collect()
+}

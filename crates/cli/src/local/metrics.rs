@@ -1,0 +1,78 @@
+//! `/metrics` of Vaultyard itself, on loopback, in the OpenMetrics text format.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+
+use crate::failure::{Failure, bad_input};
+
+/// How long a caller may take to say what it wants.
+const HEADER_DEADLINE: Duration = Duration::from_secs(5);
+/// Callers at one time; a scraper needs one.
+const MOST_CALLERS: usize = 16;
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Listens.
+pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(bad_input)
+}
+
+/// Answers for ever.
+pub(crate) async fn serve(listener: TcpListener, registry: Registry) {
+    let registry = Arc::new(registry);
+    let mut callers = tokio::task::JoinSet::new();
+    loop {
+        while callers.len() >= MOST_CALLERS {
+            callers.join_next().await;
+        }
+        tokio::select! {
+            accepted = listener.accept() => {
+                let Ok((stream, _)) = accepted else { continue };
+                let registry = registry.clone();
+                callers.spawn(async move {
+                    let service = service_fn(move |request| {
+                        let response = answer(&request, &registry);
+                        async move { Ok::<_, Infallible>(response) }
+                    });
+                    let connection = hyper::server::conn::http1::Builder::new()
+                        .timer(TokioTimer::new())
+                        .header_read_timeout(HEADER_DEADLINE)
+                        .keep_alive(false)
+                        .serve_connection(TokioIo::new(stream), service);
+                    // A caller that hangs up is no concern of ours.
+                    connection.await.ok();
+                });
+            }
+            Some(_) = callers.join_next() => {}
+        }
+    }
+}
+
+fn answer(request: &Request<Incoming>, registry: &Registry) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
+    if request.uri().path() != "/metrics" {
+        *response.status_mut() = StatusCode::NOT_FOUND;
+        return response;
+    }
+    let mut text = String::new();
+    match encode(&mut text, registry) {
+        Ok(()) => {
+            let format = header::HeaderValue::from_static(OPEN_METRICS);
+            response.headers_mut().insert(header::CONTENT_TYPE, format);
+            *response.body_mut() = Full::new(Bytes::from(text));
+        }
+        Err(_) => *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR,
+    }
+    response
+}

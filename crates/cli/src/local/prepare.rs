@@ -1,0 +1,200 @@
+//! Puts everything in place that must stand before the first server starts. What can be refused
+//! is refused before anything is written.
+
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use vaultyard_certificates::{Authority, Leaf};
+use vaultyard_model::access::Identity;
+use vaultyard_model::cluster::Servers;
+use vaultyard_model::port::clock::{Clock, Random};
+use vaultyard_model::{Cluster, Layout};
+use vaultyard_target_local::lock::Lock;
+use vaultyard_target_local::process::leftover::leftovers;
+use vaultyard_target_local::state::StateError;
+use vaultyard_target_local::{Paths, StateDirectory, addresses, server_files};
+
+use super::document::Document;
+use super::program::{self, Program};
+use super::state::Known;
+use super::{certificates, identities};
+use crate::arguments::Address;
+use crate::failure::{Failure, Kind, bad_input, failed};
+use crate::progress::Progress;
+use crate::system::{SystemClock, SystemRandom};
+
+/// The proxy's address when nothing else is said.
+const FIRST_ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 10);
+/// How long a server that outlived a killed Vaultyard may take to end.
+const LEFTOVER_GRACE: Duration = Duration::from_secs(15);
+
+/// A local cluster that can be started.
+pub(crate) struct Prepared {
+    /// What is wanted.
+    pub(crate) document: Document,
+    /// Its files.
+    pub(crate) state: StateDirectory,
+    /// Held as long as anything runs.
+    pub(crate) lock: Lock,
+    /// Where everything will listen.
+    pub(crate) layout: Layout,
+    /// The server's program.
+    pub(crate) program: PathBuf,
+    /// Who signs.
+    pub(crate) authority: Arc<Authority>,
+    /// The certificate of the proxy.
+    pub(crate) proxy: Leaf,
+    /// The certificate of Vaultyard's own login.
+    pub(crate) own: Leaf,
+    /// The certificate of the administrator's login.
+    pub(crate) administrator: Leaf,
+}
+
+impl Prepared {
+    /// What the commands that only look would read.
+    pub(crate) fn known(&self) -> Known {
+        Known {
+            state: self.state.clone(),
+            document: self.document.clone(),
+            layout: self.layout.clone(),
+        }
+    }
+}
+
+/// Where a cluster is to be prepared.
+pub(crate) struct Site<'a> {
+    /// The state directory.
+    pub(crate) folder: &'a Path,
+    /// The first address, when one was asked for.
+    pub(crate) address: Option<Address>,
+    /// Where fetched programs are kept.
+    pub(crate) binaries: PathBuf,
+}
+
+/// Prepares the cluster of `document`.
+pub(crate) async fn prepare(
+    document: Document,
+    site: Site<'_>,
+    progress: &Progress,
+) -> Result<Prepared, Failure> {
+    let (clock, random) = (SystemClock, SystemRandom);
+    let Site { folder, address, binaries } = site;
+    let cluster = &document.cluster;
+    let kept = match StateDirectory::open(folder) {
+        Ok(state) => state.first_address().map_err(bad_input)?,
+        Err(_) => None,
+    };
+    let layout = layout(cluster, address, kept, &random)?;
+    if kept.is_none() {
+        refuse_taken(&layout)?;
+    }
+    let found = program::look(cluster, &binaries).await?;
+    let taken = StateDirectory::take(folder, &cluster.name, VERSION, clock.now());
+    let (state, lock) = taken.map_err(not_taken)?;
+    end_leftovers(state.paths(), progress).await?;
+    refuse_taken(&layout)?;
+    let program = match found {
+        Program::Here(path) => path,
+        Program::Fetch => {
+            let Servers { software, version, .. } = &cluster.servers;
+            program::fetch(*software, version, &binaries, progress).await?
+        }
+    };
+    state.keep_first_address(first(&layout)).map_err(failed)?;
+    state.keep_document(&document.text).map_err(failed)?;
+    let pki = state.paths().pki();
+    let now = clock.now();
+    let authority = Authority::open(&pki, &cluster.name, &random, now).map_err(failed)?;
+    let [proxy, own, administrator] = leaves(cluster, &layout, state.paths(), &authority, now)?;
+    progress.done(format!("certificates are in place, from the private CA in {}", pki.display()));
+    let authority = Arc::new(authority);
+    Ok(Prepared { document, state, lock, layout, program, authority, proxy, own, administrator })
+}
+
+/// Our own version, as it is noted in a state directory.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Where everything will listen: where it was asked to, else where it was, else the default.
+pub(crate) fn layout(
+    cluster: &Cluster,
+    asked: Option<Address>,
+    kept: Option<Ipv4Addr>,
+    random: &dyn Random,
+) -> Result<Layout, Failure> {
+    let first = match asked {
+        Some(Address::First(first)) => first,
+        Some(Address::Auto) => match kept {
+            Some(kept) => kept,
+            None => addresses::free_block(cluster, random).map_err(failed)?,
+        },
+        None => kept.unwrap_or(FIRST_ADDRESS),
+    };
+    Layout::by_address(cluster, first).map_err(bad_input)
+}
+
+fn first(layout: &Layout) -> Ipv4Addr {
+    match layout.proxy.ip() {
+        std::net::IpAddr::V4(first) => first,
+        std::net::IpAddr::V6(_) => FIRST_ADDRESS,
+    }
+}
+
+/// Refuses addresses that somebody else has, all in one message.
+pub(crate) fn refuse_taken(layout: &Layout) -> Result<(), Failure> {
+    let taken = addresses::check(layout);
+    if taken.is_empty() {
+        return Ok(());
+    }
+    let lines: Vec<String> = taken.iter().map(ToString::to_string).collect();
+    Err(Failure::text(Kind::Failed, lines.join("\n       "))
+        .hint("stop what uses them, or choose others: --address auto, or --address 127.0.1.10"))
+}
+
+/// A directory in use is no mistake of the person who named it.
+fn not_taken(error: StateError) -> Failure {
+    match error {
+        StateError::InUse { .. } => failed(error)
+            .hint("`vaultyard status` shows how it is, `vaultyard down` stops it"),
+        error => bad_input(error),
+    }
+}
+
+async fn end_leftovers(paths: &Paths, progress: &Progress) -> Result<(), Failure> {
+    for leftover in leftovers(paths).map_err(failed)? {
+        let pid = leftover.identity.pid;
+        progress.waiting(format!("process {pid}, a server that outlived a killed Vaultyard, ends"));
+        leftover.end(LEFTOVER_GRACE).await.map_err(failed)?;
+        progress.done(format!("process {pid}, which outlived a killed Vaultyard, was ended"));
+    }
+    Ok(())
+}
+
+/// Every certificate that must be there before something starts; those of the proxy, of
+/// Vaultyard's own login and of the administrator's are handed on.
+fn leaves(
+    cluster: &Cluster,
+    layout: &Layout,
+    paths: &Paths,
+    authority: &Authority,
+    now: Timestamp,
+) -> Result<[Leaf; 3], Failure> {
+    let random = SystemRandom;
+    for place in &layout.servers {
+        let folder = paths.server(&place.name);
+        server_files::make_folders(&folder).map_err(failed)?;
+        server_files::write_authority(&folder, authority.root_pem()).map_err(failed)?;
+        let wanted = certificates::of_server(cluster, place);
+        Leaf::ensure(folder.path(), &wanted, authority, &random, now).map_err(failed)?;
+    }
+    let wanted = certificates::of_proxy(cluster, layout);
+    let folder = certificates::proxy_folder(paths);
+    let (proxy, _) = Leaf::ensure(&folder, &wanted, authority, &random, now).map_err(failed)?;
+    let pki = paths.pki();
+    let identity = |identity| identities::ensure(&pki, identity, authority, &random, now);
+    let (administrator, _) = identity(Identity::Administrator).map_err(failed)?;
+    let (own, _) = identity(Identity::Vaultyard).map_err(failed)?;
+    Ok([proxy, own, administrator])
+}

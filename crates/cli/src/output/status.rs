@@ -1,0 +1,109 @@
+//! The status of a cluster as a table.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use vaultyard_model::duration::Short;
+
+use super::{or_dash, table};
+use crate::control::wire::{Server, Status};
+
+/// The whole of `vaultyard status`.
+pub(crate) fn show(status: &Status, now: Timestamp) -> String {
+    let mut text = format!(
+        "{} ({}): {}\n{}\n\nAddress  {}\n",
+        status.name, status.target, status.phase, status.reason, status.address
+    );
+    for condition in status.conditions.iter().filter(|condition| is_news(condition)) {
+        text.push_str(&format!("Note     {}\n", condition.message));
+    }
+    text.push('\n');
+    text.push_str(&servers(&status.servers, now));
+    let troubled: Vec<_> =
+        status.controllers.iter().filter(|controller| !controller.ready).collect();
+    if !troubled.is_empty() {
+        text.push('\n');
+    }
+    for controller in troubled {
+        let error = controller.last_error.as_deref().unwrap_or("has not begun yet");
+        text.push_str(&format!("{}: {error}\n", controller.name));
+    }
+    text
+}
+
+/// A condition that a person should read: a warning that holds, or a good thing that does not.
+fn is_news(condition: &crate::control::wire::Condition) -> bool {
+    let holds = condition.status == "True";
+    match condition.kind.as_str() {
+        "Ready" => false,
+        "KeyBesideData" | "GeneratedRootToken" => holds,
+        _ => !holds,
+    }
+}
+
+fn servers(servers: &[Server], now: Timestamp) -> String {
+    let headings = [
+        "SERVER",
+        "ZONE",
+        "ADDRESS",
+        "VERSION",
+        "STATE",
+        "ROLE",
+        "VOTER",
+        "APPLIED",
+        "CERTIFICATE",
+    ];
+    let row = |server: &Server| {
+        vec![
+            server.name.clone(),
+            server.zone.clone(),
+            server.address.clone(),
+            or_dash(server.version.as_ref()),
+            state(server).to_owned(),
+            server.role.clone(),
+            server.voter.map_or("-", |voter| if voter { "yes" } else { "no" }).to_owned(),
+            or_dash(server.applied_index),
+            server
+                .certificate
+                .as_ref()
+                .map_or_else(|| "-".to_owned(), |it| left(&it.not_after, now)),
+        ]
+    };
+    table(&headings, servers.iter().map(row).collect())
+}
+
+/// The state of a server in one word.
+pub(crate) fn state(server: &Server) -> &'static str {
+    match (server.initialized, server.sealed) {
+        (None, _) | (_, None) => "silent",
+        (Some(false), _) => "uninitialised",
+        (_, Some(true)) => "sealed",
+        (_, Some(false)) => "unsealed",
+    }
+}
+
+/// How long until a moment, or that it is past.
+pub(crate) fn left(moment: &str, now: Timestamp) -> String {
+    let Ok(moment) = moment.parse::<Timestamp>() else { return moment.to_owned() };
+    match Duration::try_from(moment.duration_since(now)) {
+        Ok(left) => Short(left).to_string(),
+        Err(_) => "expired".to_owned(),
+    }
+}
+
+/// The reasons why a server, or every server, is not as it should be.
+pub(crate) fn why(status: &Status, only: Option<&str>) -> String {
+    let mut text = String::new();
+    for server in status.servers.iter().filter(|it| only.is_none_or(|only| only == it.name)) {
+        if server.why.is_empty() {
+            text.push_str(&format!("{}: as it should be ({})\n", server.name, server.role));
+        }
+        for reason in &server.why {
+            text.push_str(&format!("{}: {reason}\n", server.name));
+        }
+    }
+    if only.is_none() {
+        text.push_str(&format!("{}: {}: {}\n", status.name, status.phase, status.reason));
+    }
+    text
+}

@@ -1,0 +1,51 @@
+//! The ambient things that everything else takes as arguments: clock, randomness, environment.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use vaultyard_model::port::clock::{Clock, Random};
+
+/// The wall clock of this machine.
+pub(crate) struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+/// The operating system's random bytes.
+pub(crate) struct SystemRandom;
+
+impl Random for SystemRandom {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), String> {
+        getrandom::fill(bytes).map_err(|error| error.to_string())
+    }
+}
+
+/// The home directory.
+pub(crate) fn home() -> Option<PathBuf> {
+    std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from)
+}
+
+/// The search path for programs.
+pub(crate) fn search_path() -> OsString {
+    std::env::var_os("PATH").unwrap_or_default()
+}
+
+/// Where a local cluster keeps its state when nothing else is said (XDG Base Directory
+/// Specification 0.8: `$XDG_STATE_HOME`, else `~/.local/state`).
+pub(crate) fn default_state() -> Option<PathBuf> {
+    let stated = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from);
+    let base = stated.filter(|path| path.is_absolute());
+    let base = base.or_else(|| Some(home()?.join(".local/state")))?;
+    Some(base.join("vaultyard"))
+}
+
+/// Whether colours and moving lines are welcome on standard error (<https://no-color.org>).
+pub(crate) fn fancy_terminal() -> bool {
+    use std::io::IsTerminal;
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    std::io::stderr().is_terminal() && !plain
+}

@@ -1,0 +1,180 @@
+//! Doing (I/O, no choices): each function does exactly the step it is named after.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use vaultyard_model::Secret;
+use vaultyard_model::access::{Identity, OWN_MOUNT, PROBE_PATH};
+use vaultyard_model::port::server::CallError;
+use vaultyard_vault::{Authorised, Client};
+
+use super::decide::Marker;
+use super::policy::{policy, role};
+use super::step::Step;
+use super::{Access, Leader, MARKER_PATH};
+use crate::generate_root::{GenerateRootError, generate_root};
+
+const LOGIN: Duration = Duration::from_secs(5);
+const SECRET_MOUNT: &str = "secret";
+const CERTIFICATES: &str = "cert";
+
+/// Why a step failed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    #[error("the server {0}")]
+    Call(#[from] CallError),
+    #[error("{}: the server {error}", identity.as_str())]
+    As { identity: Identity, error: CallError },
+    #[error("the way back in: {0}")]
+    WayBack(#[from] GenerateRootError),
+    #[error("the record of root tokens: {0}")]
+    Record(#[from] std::io::Error),
+    #[error("the root token is still accepted after it was revoked")]
+    RootLives,
+    #[error("a token made from the stored shares is not a root token")]
+    NotRoot,
+    #[error("{0} root tokens are left after the sweep")]
+    RootsLeft(usize),
+}
+
+pub(super) async fn log_in(client: &Client, identity: Identity) -> Result<Secret, CallError> {
+    client.log_in(identity.as_str(), LOGIN).await.map(|login| login.token)
+}
+
+impl Access {
+    pub(super) async fn execute(
+        &mut self,
+        step: Step,
+        leader: Leader<'_>,
+        now: Timestamp,
+    ) -> Result<(), Failure> {
+        let root = leader.vaultyard.with_token(&self.keys.root_token);
+        match step {
+            Step::SetAutopilot => {
+                Ok(root.set_stabilization_time(&self.settings.stabilization_time).await?)
+            }
+            Step::EnableLogin => enable_login(root).await,
+            Step::WritePolicies => write_policies(root).await,
+            Step::WriteRoles => write_roles(root, &self.settings.client_authorities).await,
+            Step::MountOwn => mount(root, OWN_MOUNT).await,
+            Step::WriteProbe => write_probe(root, now).await,
+            Step::MountSecret => mount(root, SECRET_MOUNT).await,
+            Step::ProveLogins => prove_logins(leader).await,
+            Step::ProveWayBack => self.prove_way_back(leader, now).await,
+            Step::RevokeRoot => self.revoke_root(leader).await,
+            Step::Sweep => self.sweep(leader).await,
+            Step::Mark => self.mark(leader, now).await,
+        }
+    }
+
+    async fn prove_way_back(&self, leader: Leader<'_>, now: Timestamp) -> Result<(), Failure> {
+        let made = generate_root(leader.socket, &self.keys, &self.record, now).await?;
+        let root = leader.vaultyard.with_token(&made.token);
+        let is_root = root.look_up_self().await?.is_root();
+        root.revoke_self().await?;
+        self.record.revoked(&made.accessor)?;
+        if is_root { Ok(()) } else { Err(Failure::NotRoot) }
+    }
+
+    async fn revoke_root(&self, leader: Leader<'_>) -> Result<(), Failure> {
+        let root = leader.vaultyard.with_token(&self.keys.root_token);
+        root.revoke_self().await?;
+        match root.look_up_self().await {
+            Err(CallError::Refused { status: 403, .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+            Ok(_) => Err(Failure::RootLives),
+        }
+    }
+
+    async fn sweep(&mut self, leader: Leader<'_>) -> Result<(), Failure> {
+        let client = leader.administrator;
+        let token = as_identity(client, Identity::Administrator).await?;
+        let administrator = client.with_token(&token);
+        for accessor in root_accessors(administrator).await? {
+            administrator.revoke_accessor(&accessor).await?;
+        }
+        let left = root_accessors(administrator).await?.len();
+        administrator.revoke_self().await?;
+        if left > 0 {
+            return Err(Failure::RootsLeft(left));
+        }
+        self.memory.root_accessor = None;
+        Ok(self.record.swept()?)
+    }
+
+    async fn mark(&mut self, leader: Leader<'_>, now: Timestamp) -> Result<(), Failure> {
+        let token = as_identity(leader.vaultyard, Identity::Vaultyard).await?;
+        let fields = Marker::fields(&self.keys.header.generation, now);
+        leader.vaultyard.with_token(&token).write_kv(OWN_MOUNT, MARKER_PATH, &fields).await?;
+        self.memory.established = Some(now);
+        Ok(())
+    }
+}
+
+async fn as_identity(client: &Client, identity: Identity) -> Result<Secret, Failure> {
+    log_in(client, identity).await.map_err(|error| Failure::As { identity, error })
+}
+
+async fn enable_login(root: Authorised<'_>) -> Result<(), Failure> {
+    if root.login_methods().await?.contains(CERTIFICATES) {
+        return Ok(());
+    }
+    Ok(root.enable_login(CERTIFICATES).await?)
+}
+
+async fn write_policies(root: Authorised<'_>) -> Result<(), Failure> {
+    for identity in Identity::ALL {
+        root.write_policy(identity.as_str(), policy(identity)).await?;
+    }
+    Ok(())
+}
+
+async fn write_roles(root: Authorised<'_>, client_authorities: &str) -> Result<(), Failure> {
+    for identity in Identity::ALL {
+        root.write_certificate_role(&role(identity, client_authorities)).await?;
+    }
+    Ok(())
+}
+
+async fn mount(root: Authorised<'_>, path: &str) -> Result<(), Failure> {
+    if root.mounts().await?.contains(path) {
+        return Ok(());
+    }
+    Ok(root.mount_kv(path).await?)
+}
+
+async fn write_probe(root: Authorised<'_>, now: Timestamp) -> Result<(), Failure> {
+    let fields = BTreeMap::from([("written".to_owned(), now.to_string())]);
+    Ok(root.write_kv(OWN_MOUNT, PROBE_PATH, &fields).await?)
+}
+
+/// Each identity does what it cannot be without: Vaultyard reads the probe and the members, the
+/// administrator lists all tokens, which the sweep needs.
+async fn prove_logins(leader: Leader<'_>) -> Result<(), Failure> {
+    let failed = |identity| move |error| Failure::As { identity, error };
+
+    let token = as_identity(leader.vaultyard, Identity::Vaultyard).await?;
+    let vaultyard = leader.vaultyard.with_token(&token);
+    let read = vaultyard.probe_kv(OWN_MOUNT, PROBE_PATH, LOGIN).await;
+    read.map_err(failed(Identity::Vaultyard))?;
+    vaultyard.check_raft().await.map_err(failed(Identity::Vaultyard))?;
+    vaultyard.revoke_self().await.map_err(failed(Identity::Vaultyard))?;
+
+    let token = as_identity(leader.administrator, Identity::Administrator).await?;
+    let administrator = leader.administrator.with_token(&token);
+    administrator.accessors().await.map_err(failed(Identity::Administrator))?;
+    Ok(administrator.revoke_self().await?)
+}
+
+/// The accessors of all tokens with the policy `root`. Tokens that end in between are none.
+pub async fn root_accessors(administrator: Authorised<'_>) -> Result<Vec<String>, CallError> {
+    let mut roots = Vec::new();
+    for accessor in administrator.accessors().await? {
+        let token = administrator.look_up_accessor(&accessor).await?;
+        if token.is_some_and(|token| token.is_root()) {
+            roots.push(accessor);
+        }
+    }
+    Ok(roots)
+}

@@ -1,0 +1,77 @@
+//! The steps of setting up access, in order. Each has a name, which is also its fault point.
+
+/// One thing to do. It can be repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Step {
+    /// Let servers that join vote soon.
+    SetAutopilot,
+    /// Enable the login by client certificate.
+    EnableLogin,
+    /// Write the policies.
+    WritePolicies,
+    /// Write the roles of the login.
+    WriteRoles,
+    /// Mount Vaultyard's own secrets.
+    MountOwn,
+    /// Write the secret that the probe of life reads.
+    WriteProbe,
+    /// Mount `secret/`.
+    MountSecret,
+    /// Log in as everybody who has a role, and do what each must be able to do.
+    ProveLogins,
+    /// Make a root token from the stored shares over the unix socket, use it, and revoke it.
+    ProveWayBack,
+    /// Revoke the first root token, and see that it is refused.
+    RevokeRoot,
+    /// Look up every accessor, revoke what has the policy `root`, and see that none is left.
+    Sweep,
+    /// Write into the cluster that all is done.
+    Mark,
+}
+
+impl Step {
+    /// All of them, in order.
+    pub const ALL: [Self; 12] = [
+        Self::SetAutopilot,
+        Self::EnableLogin,
+        Self::WritePolicies,
+        Self::WriteRoles,
+        Self::MountOwn,
+        Self::WriteProbe,
+        Self::MountSecret,
+        Self::ProveLogins,
+        Self::ProveWayBack,
+        Self::RevokeRoot,
+        Self::Sweep,
+        Self::Mark,
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SetAutopilot => "set-autopilot",
+            Self::EnableLogin => "enable-login",
+            Self::WritePolicies => "write-policies",
+            Self::WriteRoles => "write-roles",
+            Self::MountOwn => "mount-own",
+            Self::WriteProbe => "write-probe",
+            Self::MountSecret => "mount-secret",
+            Self::ProveLogins => "prove-logins",
+            Self::ProveWayBack => "prove-way-back",
+            Self::RevokeRoot => "revoke-root",
+            Self::Sweep => "sweep",
+            Self::Mark => "mark",
+        }
+    }
+
+    /// Whether it is done with the first root token; the others use the new logins.
+    pub fn needs_root(self) -> bool {
+        self <= Self::RevokeRoot
+    }
+}
+
+impl std::fmt::Display for Step {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}

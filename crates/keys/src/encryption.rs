@@ -1,0 +1,3 @@
+//! Implementations of [`KeyEncryption`](vaultyard_model::port::custody::KeyEncryption).
+
+pub mod local;

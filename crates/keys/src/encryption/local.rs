@@ -1,0 +1,278 @@
+//! A key-encryption key in a file of its own. Good against a lost copy of the store alone;
+//! whoever copies the whole disk has both, so it is for trials.
+
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use vaultyard_model::Secret;
+use vaultyard_model::port::clock::Random;
+use vaultyard_model::port::custody::{
+    Custody, CustodyError, KeyEncryption, KeyStore, ObjectName, WrappedKey,
+};
+use zeroize::Zeroizing;
+
+use crate::durable;
+use crate::text::hex;
+
+/// The first line of the file; the key follows on the second, base64.
+const FIRST_LINE: &str = "vaultyard key-encryption key 1";
+/// AES-256.
+const KEY_BYTES: usize = 32;
+
+/// Encrypts data keys under a key that lies in a file.
+pub struct LocalEncryption {
+    path: PathBuf,
+    key: LessSafeKey,
+    key_id: String,
+    random: std::sync::Arc<dyn Random>,
+}
+
+/// Why the key file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyFileError {
+    /// There is none, and there are keys that only it opens.
+    #[error(
+        "the key-encryption key {} is gone, and the store ({store}) holds what only it can \
+         decrypt; restore the file from a backup. Vaultyard never makes a new one in its place. \
+         If it is lost for good, so are the keys: `vaultyard destroy` begins anew", path.display()
+    )]
+    Lost {
+        /// Where it was.
+        path: PathBuf,
+        /// The store.
+        store: String,
+    },
+    /// Others may read it.
+    #[error(
+        "others may read the key-encryption key {} (mode {mode:03o}); if nobody has, run \
+         `chmod 600` on it", path.display()
+    )]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// Its contents are not a key.
+    #[error("{} does not hold a key-encryption key any more; restore it from a backup", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It cannot be read or made.
+    #[error("the key-encryption key {}: {error}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// Whether one may be made cannot be told.
+    #[error("cannot tell whether a key-encryption key may be made: {0}")]
+    Store(CustodyError),
+    /// The operating system gave no randomness.
+    #[error("no randomness for a key-encryption key: {0}")]
+    Random(String),
+}
+
+impl LocalEncryption {
+    /// Opens the key file. Makes one when there is none, unless the store holds the records of
+    /// an attempt to initialise: then the file is lost.
+    ///
+    /// # Errors
+    /// [`KeyFileError`], which says what to do.
+    pub async fn open_or_create(
+        path: PathBuf,
+        store: &dyn KeyStore,
+        random: std::sync::Arc<dyn Random>,
+    ) -> Result<Self, KeyFileError> {
+        if let Some(text) = read(&path)? {
+            return Self::from_text(path, &text, random);
+        }
+        for first in [ObjectName::Intent(1), ObjectName::Keys(1)] {
+            if store.read(&first).await.map_err(KeyFileError::Store)?.is_some() {
+                return Err(KeyFileError::Lost { path, store: store.describe() });
+            }
+        }
+        create(&path, &*random)?;
+        Self::open(path, store, random)
+    }
+
+    /// Opens the key file; it must be there.
+    ///
+    /// # Errors
+    /// [`KeyFileError`], which says what to do.
+    pub fn open(
+        path: PathBuf,
+        store: &dyn KeyStore,
+        random: std::sync::Arc<dyn Random>,
+    ) -> Result<Self, KeyFileError> {
+        match read(&path)? {
+            Some(text) => Self::from_text(path, &text, random),
+            None => Err(KeyFileError::Lost { path, store: store.describe() }),
+        }
+    }
+
+    fn from_text(
+        path: PathBuf,
+        text: &[u8],
+        random: std::sync::Arc<dyn Random>,
+    ) -> Result<Self, KeyFileError> {
+        let Some((key, key_id)) = parse(text) else {
+            return Err(KeyFileError::Damaged { path });
+        };
+        Ok(Self { path, key, key_id, random })
+    }
+
+    fn other_key(&self, key_id: &str) -> CustodyError {
+        CustodyError::Fatal(format!(
+            "it was encrypted under the key {key_id}, and {} holds the key {}; put the right key \
+             file back",
+            self.path.display(),
+            self.key_id
+        ))
+    }
+}
+
+fn parse(text: &[u8]) -> Option<(LessSafeKey, String)> {
+    let text = std::str::from_utf8(text).ok()?;
+    let encoded = text.strip_prefix(FIRST_LINE)?.strip_prefix('\n')?.strip_suffix('\n')?;
+    let bytes = Zeroizing::new(STANDARD.decode(encoded).ok()?);
+    if bytes.len() != KEY_BYTES {
+        return None;
+    }
+    let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &bytes).ok()?);
+    // A fingerprint of a random key tells nothing about it, and a wrong file from a right one.
+    let fingerprint = digest(&SHA256, &bytes);
+    Some((key, format!("local/{}", hex(&fingerprint.as_ref()[..16]))))
+}
+
+fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, KeyFileError> {
+    let file_error = |error| KeyFileError::File { path: path.to_owned(), error };
+    let mode = match path.metadata() {
+        Ok(metadata) => metadata.permissions().mode() & 0o777,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(file_error(error)),
+    };
+    if mode & 0o077 != 0 {
+        return Err(KeyFileError::Open { path: path.to_owned(), mode });
+    }
+    std::fs::read(path).map(|bytes| Some(Zeroizing::new(bytes))).map_err(file_error)
+}
+
+fn create(path: &Path, random: &dyn Random) -> Result<(), KeyFileError> {
+    let mut key = Zeroizing::new([0; KEY_BYTES]);
+    random.fill(&mut *key).map_err(KeyFileError::Random)?;
+    let encoded = Zeroizing::new(STANDARD.encode(*key));
+    let text = Zeroizing::new(format!("{FIRST_LINE}\n{}\n", *encoded));
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let made =
+        durable::make_private_folder(folder).and_then(|()| durable::create(path, text.as_bytes()));
+    // When somebody else was faster, his key is the one: it is read next.
+    made.map(drop).map_err(|error| KeyFileError::File { path: path.to_owned(), error })
+}
+
+#[async_trait]
+impl KeyEncryption for LocalEncryption {
+    fn describe(&self) -> Custody {
+        let location = format!("file {}", self.path.display());
+        Custody { location, key_beside_data: true }
+    }
+
+    async fn wrap_key(&self, key: &Secret, context: &[u8]) -> Result<WrappedKey, CustodyError> {
+        let mut nonce = [0; NONCE_LEN];
+        self.random.fill(&mut nonce).map_err(CustodyError::Retryable)?;
+        let mut sealed = Zeroizing::new(key.expose().to_vec());
+        let tag = self
+            .key
+            .seal_in_place_separate_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(context),
+                &mut sealed,
+            )
+            .map_err(|_| CustodyError::Fatal("a data key cannot be encrypted".to_owned()))?;
+        let bytes = [&nonce, sealed.as_slice(), tag.as_ref()].concat();
+        Ok(WrappedKey { key_id: self.key_id.clone(), bytes })
+    }
+
+    async fn unwrap_key(&self, key: &WrappedKey, context: &[u8]) -> Result<Secret, CustodyError> {
+        if key.key_id != self.key_id {
+            return Err(self.other_key(&key.key_id));
+        }
+        let changed = || CustodyError::Fatal("the encrypted data key was changed".to_owned());
+        let (nonce, sealed) = key.bytes.split_at_checked(NONCE_LEN).ok_or_else(changed)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| changed())?;
+        let mut opened = Zeroizing::new(sealed.to_vec());
+        let plain = self
+            .key
+            .open_in_place(nonce, Aad::from(context), &mut opened)
+            .map_err(|_| changed())?;
+        Ok(Secret::new(plain.to_vec()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::Arc;
+
+    use vaultyard_testkit::fake_store::FakeStore;
+    use vaultyard_testkit::fixed::SeededRandom;
+
+    use super::*;
+
+    async fn open(folder: &Path, store: &FakeStore) -> Result<LocalEncryption, KeyFileError> {
+        let random = Arc::new(SeededRandom::new(3));
+        LocalEncryption::open_or_create(folder.join("key"), store, random).await
+    }
+
+    #[tokio::test]
+    async fn a_key_file_keeps_the_contract_of_a_key_encryption() {
+        let folder = tempfile::tempdir().unwrap();
+        let encryption = open(folder.path(), &FakeStore::default()).await.unwrap();
+        vaultyard_testkit::contract::key_encryption(&encryption).await;
+    }
+
+    #[tokio::test]
+    async fn the_key_is_the_same_after_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = FakeStore::default();
+        let key = Secret::new(vec![7; 32]);
+        let wrapped = open(folder.path(), &store).await.unwrap().wrap_key(&key, b"c").await;
+        let again = open(folder.path(), &store).await.unwrap();
+        assert!(again.unwrap_key(&wrapped.unwrap(), b"c").await.unwrap().same_as(&key));
+        let mode = folder.path().join("key").metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[tokio::test]
+    async fn a_lost_key_file_is_never_answered_by_a_new_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = FakeStore::default();
+        store.create(&ObjectName::Intent(1), b"{}").await.unwrap();
+        assert!(matches!(open(folder.path(), &store).await, Err(KeyFileError::Lost { .. })));
+        assert!(!folder.path().join("key").exists());
+    }
+
+    #[tokio::test]
+    async fn a_key_file_that_others_can_read_or_that_is_damaged_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = FakeStore::default();
+        drop(open(folder.path(), &store).await.unwrap());
+        let path = folder.path().join("key");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(matches!(
+            open(folder.path(), &store).await,
+            Err(KeyFileError::Open { mode: 0o644, .. })
+        ));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        fs::write(&path, "vaultyard key-encryption key 1\nAAAA\n").unwrap();
+        assert!(matches!(open(folder.path(), &store).await, Err(KeyFileError::Damaged { .. })));
+    }
+}

@@ -1,0 +1,34 @@
+//! Named fault points: a test can end the process before or after every step.
+
+/// Is told of every fault point that is reached. Points are named `keys/STEP/before`,
+/// `keys/STEP/after`, `access/STEP/before` and `access/STEP/after`.
+pub trait FaultHook: Send + Sync {
+    /// Called at the point; a hook that wants a fault does not return.
+    fn reached(&self, point: &str);
+}
+
+/// Nothing happens at any point.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoFaults;
+
+impl FaultHook for NoFaults {
+    fn reached(&self, _point: &str) {}
+}
+
+/// The points of the `fail` crate: `FAILPOINTS="keys/request/after=return"` aborts the process
+/// there, as a kill -9 would.
+#[cfg(feature = "fault-injection")]
+#[derive(Debug, Clone, Copy, Default)]
+pub struct FailPoints;
+
+#[cfg(feature = "fault-injection")]
+impl FaultHook for FailPoints {
+    fn reached(&self, point: &str) {
+        fail::eval(point, |_| std::process::abort());
+    }
+}
+
+/// Both points of a step.
+pub fn points(area: &str, step: &str) -> [String; 2] {
+    [format!("{area}/{step}/before"), format!("{area}/{step}/after")]
+}

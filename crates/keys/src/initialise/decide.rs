@@ -1,0 +1,133 @@
+//! What the unsealer of one server does next, and why. Pure: the same [`Seen`] always gives the
+//! same [`Decision`], and nothing is left to choose.
+//!
+//! A decision may ask to look at more first. So nothing is looked at that is not needed, and a
+//! server that only has to be unsealed again waits for no store and for no other server.
+
+mod answer;
+mod foreign;
+mod initialiser;
+mod unseal;
+
+use super::reason::{Reason, Waiting};
+use super::seen::{Own, Seen, StoreSeen, Trouble, VolumeSeen};
+use super::step::Step;
+use crate::record::Generation;
+
+/// What comes next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// Look at this and decide again.
+    Look(Look),
+    /// Do this.
+    Do(Step),
+    /// Nothing can be done now.
+    Hold(Reason),
+    /// Nothing is to be done.
+    Rest,
+}
+
+/// Something that was not looked at yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// The records on the server's own volume.
+    Volume,
+    /// The store.
+    Store,
+    /// The other servers.
+    Peers,
+    /// The server's disk.
+    Free,
+    /// What the rest of the cluster says of this server.
+    Membership,
+}
+
+impl From<Reason> for Decision {
+    fn from(reason: Reason) -> Self {
+        Self::Hold(reason)
+    }
+}
+
+fn hold(reason: impl Into<Reason>) -> Decision {
+    Decision::Hold(reason.into())
+}
+
+/// The next step for the server, or what it waits for.
+pub fn decide(seen: &Seen) -> Decision {
+    let decided = match &seen.memory.answer {
+        // Nothing is more urgent than an answer that stands nowhere else.
+        Some(held) => answer::decide(seen, held),
+        None if seen.server.initialises() => initialiser::decide(seen),
+        None => follower(seen),
+    };
+    decided.unwrap_or_else(|early| early)
+}
+
+/// A decision, or one that was reached before the end. Lets `?` leave as soon as something has
+/// to be looked at or waited for.
+type Decided = Result<Decision, Decision>;
+
+/// A server that never initialises. It needs keys only when it is sealed and knows of what;
+/// while it is unsealed they are fetched in advance, so that nothing is on the way later.
+fn follower(seen: &Seen) -> Decided {
+    let keys = match (&seen.own, &seen.memory.keys) {
+        (_, Some(keys)) => keys,
+        (Own::Unsealed, None) => return Ok(prepare(seen)),
+        (Own::Sealed { threshold: 1.. }, None) => known_keys(seen)?,
+        (Own::Silent(_) | Own::Odd(_), None) => return Ok(not_there(&seen.own)),
+        (Own::Uninitialised, None) => return Ok(hold(Waiting::ToJoin)),
+        (Own::Sealed { threshold: 0 }, None) => return Ok(hold(Waiting::Challenge)),
+    };
+    unseal::decide(seen, keys)
+}
+
+/// An unsealed server whose keys are not in memory: they are looked for, and that they cannot be
+/// had is told before they are needed.
+fn prepare(seen: &Seen) -> Decision {
+    match known_keys(seen) {
+        Ok(_) => Decision::Rest,
+        Err(early) => early,
+    }
+}
+
+/// The keys of the store; or that they are missing, cannot be opened, or were not looked for.
+fn known_keys(seen: &Seen) -> Result<&Generation, Decision> {
+    use super::reason::Stuck;
+    match &store(seen)?.keys {
+        Some(Ok(keys)) => Ok(keys),
+        Some(Err(trouble)) => Err(unreadable(trouble)),
+        None => Err(hold(Stuck::KeysMissing)),
+    }
+}
+
+fn unreadable(trouble: &Trouble) -> Decision {
+    use super::reason::Stuck;
+    if trouble.passes { hold(trouble) } else { hold(Stuck::KeysUnreadable(trouble.text.clone())) }
+}
+
+fn not_there(own: &Own) -> Decision {
+    match own {
+        Own::Odd(what) => hold(Waiting::Odd(what.clone())),
+        Own::Silent(why) => hold(Waiting::Server(why.clone())),
+        Own::Uninitialised | Own::Sealed { .. } | Own::Unsealed => Decision::Rest,
+    }
+}
+
+fn volume(seen: &Seen) -> Result<&VolumeSeen, Decision> {
+    match &seen.volume {
+        Some(Ok(volume)) => Ok(volume),
+        Some(Err(trouble)) => Err(hold(trouble)),
+        None => Err(Decision::Look(Look::Volume)),
+    }
+}
+
+fn store(seen: &Seen) -> Result<&StoreSeen, Decision> {
+    match &seen.store {
+        Some(Ok(store)) => Ok(store),
+        Some(Err(trouble)) => Err(hold(trouble)),
+        None => Err(Decision::Look(Look::Store)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

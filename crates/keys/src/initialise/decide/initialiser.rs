@@ -1,0 +1,130 @@
+//! The one server that may initialise the cluster: its volume, the store and the others are
+//! compared, and each combination has one way on.
+
+use super::{Decided, Decision, Look, hold, not_there, store, unreadable, unseal, volume};
+use crate::initialise::LEAST_FREE_BYTES;
+use crate::initialise::reason::{Stuck, Waiting};
+use crate::initialise::seen::{Own, PeerSeen, Seen, Trouble, VolumeSeen};
+use crate::initialise::step::{Step, Wipe};
+use crate::record::Generation;
+
+enum Keys<'a> {
+    Missing,
+    Known(&'a Generation),
+    Unreadable(&'a Trouble),
+}
+
+pub(super) fn decide(seen: &Seen) -> Decided {
+    let VolumeSeen { intent, answer, released } = volume(seen)?;
+    match (released, intent, keys(seen)?) {
+        (_, _, Keys::Unreadable(trouble)) => Err(unreadable(trouble)),
+
+        (Some(released), _, Keys::Known(keys)) => {
+            same(released, keys)?;
+            unseal::decide(seen, keys)
+        }
+        (Some(released), _, Keys::Missing) => Err(hold(Stuck::StoreLost(released.clone()))),
+
+        // The keys arrived, and the process died before it could say so.
+        (None, Some(intent), Keys::Known(keys)) => {
+            same(intent, keys)?;
+            let proven = seen.memory.proven;
+            let keys = keys.clone();
+            Ok(Decision::Do(if proven { Step::Release(keys) } else { Step::ProveKeys(keys) }))
+        }
+        (None, Some(intent), Keys::Missing) => match answer {
+            // An answer that opens is taken into memory when it is seen.
+            Some(Err(trouble)) if trouble.passes => Err(hold(trouble)),
+            Some(Err(trouble)) => Err(hold(Stuck::AnswerUnreadable(trouble.text.clone()))),
+            Some(Ok(_)) | None => without_answer(seen, intent),
+        },
+
+        // The volume was lost; the keys are there.
+        (None, None, Keys::Known(keys)) => unseal::decide(seen, keys),
+        (None, None, Keys::Missing) => match answer {
+            Some(Err(trouble)) => Err(hold(Stuck::AnswerUnreadable(trouble.text.clone()))),
+            Some(Ok(_)) | None => fresh(seen),
+        },
+    }
+}
+
+fn keys(seen: &Seen) -> Result<Keys<'_>, Decision> {
+    if let Some(keys) = &seen.memory.keys {
+        return Ok(Keys::Known(keys));
+    }
+    Ok(match &store(seen)?.keys {
+        None => Keys::Missing,
+        Some(Ok(keys)) => Keys::Known(keys),
+        Some(Err(trouble)) => Keys::Unreadable(trouble),
+    })
+}
+
+fn same(volume: &Generation, store: &Generation) -> Result<(), Decision> {
+    if volume == store {
+        return Ok(());
+    }
+    let (volume, store) = (volume.clone(), store.clone());
+    Err(hold(Stuck::OtherGeneration { volume, store }))
+}
+
+/// Nothing is known of any initialisation: begin one.
+fn fresh(seen: &Seen) -> Decided {
+    may_initialise(seen)?;
+    let memory = &seen.memory;
+    Ok(Decision::Do(match &memory.recorded {
+        _ if !memory.encryption_probed => Step::ProbeEncryption,
+        _ if !memory.store_probed => Step::ProbeStore,
+        None => Step::RecordIntentInStore { attempt: store(seen)?.attempts + 1 },
+        Some(recorded) => Step::RecordIntentOnVolume(recorded.clone()),
+    }))
+}
+
+/// The intent stands on the volume and nobody has keys. Unless it is known that the server was
+/// not asked, its answer is lost; then there is nothing in it, and it is wiped.
+fn without_answer(seen: &Seen, intent: &Generation) -> Decided {
+    let memory = &seen.memory;
+    if memory.may_request.as_ref() == Some(intent) {
+        may_initialise(seen)?;
+        return Ok(Decision::Do(Step::Request(intent.clone())));
+    }
+    if memory.wiped.as_ref() == Some(intent) {
+        return Ok(Decision::Do(Step::DiscardIntent(intent.clone())));
+    }
+    if seen.own == Own::Unsealed {
+        return Err(hold(Stuck::UnsealedByOther));
+    }
+    nobody_else_is_initialised(seen)?;
+    Ok(Decision::Do(Step::Wipe(Wipe::LostAnswer(intent.clone()))))
+}
+
+fn may_initialise(seen: &Seen) -> Result<(), Decision> {
+    match &seen.own {
+        Own::Uninitialised => {}
+        Own::Sealed { .. } | Own::Unsealed => return Err(hold(Stuck::NotOurs)),
+        silent @ (Own::Silent(_) | Own::Odd(_)) => return Err(not_there(silent)),
+    }
+    nobody_else_is_initialised(seen)?;
+    match &seen.free {
+        None => Err(Decision::Look(Look::Free)),
+        Some(Err(why)) => Err(hold(Waiting::Trouble(why.clone()))),
+        Some(Ok(free)) if *free < LEAST_FREE_BYTES => {
+            Err(hold(Waiting::Room { free: *free, least: LEAST_FREE_BYTES }))
+        }
+        Some(Ok(_)) => Ok(()),
+    }
+}
+
+/// Every other server has said that it is not initialised. One that is silent may be anything.
+fn nobody_else_is_initialised(seen: &Seen) -> Result<(), Decision> {
+    let peers = seen.peers.as_ref().ok_or(Decision::Look(Look::Peers))?;
+    let those = |state: &PeerSeen| {
+        let which = peers.iter().filter(|(_, seen)| *seen == state);
+        which.map(|(name, _)| name.clone()).collect::<Vec<_>>()
+    };
+    let initialised = those(&PeerSeen::Initialised);
+    if !initialised.is_empty() {
+        return Err(hold(Stuck::PeerInitialised(initialised)));
+    }
+    let silent = those(&PeerSeen::Silent);
+    if silent.is_empty() { Ok(()) } else { Err(hold(Waiting::Peers(silent))) }
+}

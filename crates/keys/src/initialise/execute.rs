@@ -1,0 +1,280 @@
+//! Doing (I/O, no choices): each function does exactly the step it is named after.
+
+use jiff::Timestamp;
+use vaultyard_model::Secret;
+use vaultyard_model::port::custody::{Create, ObjectName};
+use vaultyard_model::port::server::CallError;
+use vaultyard_model::port::volume::Record;
+
+use super::seen::{Answer, Given, Refused, Trouble};
+use super::step::{Step, Wipe};
+use super::{HeldAnswer, Unsealer};
+use crate::envelope::{Header, Keys, seal};
+use crate::record::{self, Generation, Intent, IntentId, Released};
+use crate::text::hex;
+
+type Done = Result<(), Trouble>;
+
+fn passing(text: impl Into<String>) -> Trouble {
+    Trouble { passes: true, text: text.into() }
+}
+
+fn lasting(text: impl Into<String>) -> Trouble {
+    Trouble { passes: false, text: text.into() }
+}
+
+impl Unsealer {
+    pub(super) async fn execute(&mut self, step: &Step, now: Timestamp) -> Done {
+        match step {
+            Step::ProbeEncryption => self.probe_encryption().await,
+            Step::ProbeStore => self.probe_store().await,
+            Step::RecordIntentInStore { attempt } => self.record_in_store(*attempt, now).await,
+            Step::RecordIntentOnVolume(generation) => self.record_on_volume(generation).await,
+            Step::Request(generation) => self.request(generation, now).await,
+            Step::KeepAnswerOnVolume => self.keep_answer().await,
+            Step::StoreKeys => self.store_keys().await,
+            Step::ProveKeys(generation) => self.prove_keys(generation).await,
+            Step::Release(generation) => self.release(generation, now).await,
+            Step::Unseal => self.unseal(now).await,
+            Step::ForgetAnswer => Ok(self.ports.volume.remove(Record::Answer).await?),
+            Step::Wipe(why) => self.wipe(why).await,
+            Step::DiscardIntent(_) => self.discard_intent().await,
+            Step::RemovePeer(_) => self.remove_peer().await,
+        }
+    }
+
+    async fn probe_encryption(&mut self) -> Done {
+        let key = Secret::new(self.random_bytes()?.to_vec());
+        let wrapped = self.ports.encryption.wrap_key(&key, b"vaultyard probe").await?;
+        let unwrapped = self.ports.encryption.unwrap_key(&wrapped, b"vaultyard probe").await?;
+        if !unwrapped.same_as(&key) {
+            let place = self.ports.encryption.describe().location;
+            return Err(lasting(format!("{place} does not decrypt what it has encrypted")));
+        }
+        self.memory.encryption_probed = true;
+        Ok(())
+    }
+
+    async fn probe_store(&mut self) -> Done {
+        let (id, bytes) = (hex(&self.random_bytes()?[..16]), self.random_bytes()?);
+        let (store, name) = (&self.ports.store, ObjectName::Probe(id.clone()));
+        let lies = |what: &str| lasting(format!("{} {what}; use another store", store.describe()));
+        if store.create(&name, &bytes).await? == Create::Exists {
+            return Err(lies("says that an object with a random name exists"));
+        }
+        match store.read(&name).await? {
+            None => return Err(lies("has taken an object and does not have it")),
+            Some(object) if object.bytes != bytes => {
+                return Err(lies("gives back other bytes than it has taken"));
+            }
+            Some(_) => {}
+        }
+        if store.create(&name, b"another").await? != Create::Exists {
+            return Err(lies("replaces objects that must only be created"));
+        }
+        store.discard_probe(&id).await?;
+        self.memory.store_probed = true;
+        Ok(())
+    }
+
+    async fn record_in_store(&mut self, attempt: u32, now: Timestamp) -> Done {
+        let intent = IntentId::random(&*self.ports.random).map_err(passing)?;
+        let generation = Generation { attempt, intent };
+        let bytes = self.intent_bytes(&generation, now)?;
+        let (store, name) = (&self.ports.store, ObjectName::Intent(attempt));
+        if store.create(&name, &bytes).await? == Create::Exists {
+            return Err(passing(format!("{name} was created by somebody else in this moment")));
+        }
+        match store.read(&name).await? {
+            Some(object) if object.bytes == bytes => {}
+            _ => {
+                return Err(lasting(format!("{} does not give {name} back", store.describe())));
+            }
+        }
+        self.memory.recorded = Some(generation);
+        Ok(())
+    }
+
+    /// The bytes are read from the store, so that both places hold the very same ones.
+    async fn record_on_volume(&mut self, generation: &Generation) -> Done {
+        let name = ObjectName::Intent(generation.attempt);
+        let object = self.ports.store.read(&name).await?;
+        let object =
+            object.ok_or_else(|| lasting(format!("{name} has vanished from the store")))?;
+        let stands = record::read::<Intent>(&object.bytes).map(|intent| intent.generation);
+        if stands.as_ref() != Ok(generation) {
+            return Err(lasting(format!("{name} in the store was replaced")));
+        }
+        self.ports.volume.write(Record::Intent, &object.bytes).await?;
+        self.memory.may_request = Some(generation.clone());
+        Ok(())
+    }
+
+    fn intent_bytes(&self, generation: &Generation, now: Timestamp) -> Result<Vec<u8>, Trouble> {
+        let (cluster, server) = (&self.subject.cluster, &self.subject.server);
+        let intent = Intent::new(generation.clone(), cluster, server, now);
+        record::write(&intent).map_err(|error| lasting(error.to_string()))
+    }
+
+    /// From the moment that it is sent nobody knows what becomes of it, unless it brings keys.
+    async fn request(&mut self, generation: &Generation, now: Timestamp) -> Done {
+        self.memory.may_request = None;
+        let split = self.subject.split;
+        let answered = self.ports.own.initialise(split.shares, split.threshold).await;
+        let keys = answered.map_err(|error| {
+            passing(format!("the server {error}; whether it was initialised is not known"))
+        })?;
+        let (cluster, software) = (&self.subject.cluster, self.subject.software);
+        let header = Header::new(cluster, generation.clone(), now, split, software);
+        let keys = Keys { header, shares: keys.shares, root_token: keys.root_token };
+        self.secrets.answer = Some(HeldAnswer { keys, envelope: None });
+        self.memory.proven = false;
+        self.memory.answer =
+            Some(Answer { generation: generation.clone(), kept: None, stored: false });
+        Ok(())
+    }
+
+    async fn keep_answer(&mut self) -> Done {
+        let envelope = self.answer_envelope().await?;
+        let kept = self.ports.volume.write(Record::Answer, &envelope).await;
+        if let Some(answer) = &mut self.memory.answer {
+            answer.kept = Some(kept.is_ok());
+        }
+        Ok(kept?)
+    }
+
+    async fn store_keys(&mut self) -> Done {
+        let envelope = self.answer_envelope().await?;
+        let Some(answer) = &mut self.memory.answer else {
+            return Ok(());
+        };
+        let name = ObjectName::Keys(answer.generation.attempt);
+        // Keys that exist may be ours, of a process before; the proof compares them.
+        self.ports.store.create(&name, &envelope).await?;
+        answer.stored = true;
+        Ok(())
+    }
+
+    async fn answer_envelope(&mut self) -> Result<Vec<u8>, Trouble> {
+        let held = self.secrets.answer.as_mut();
+        let HeldAnswer { keys, envelope } = held.ok_or_else(|| lasting("there is no answer"))?;
+        if let Some(envelope) = envelope {
+            return Ok(envelope.clone());
+        }
+        let sealed = seal(keys, &*self.ports.encryption, &*self.ports.random).await;
+        // Whatever the reason is, the keys are in memory and it is tried again.
+        let sealed = sealed.map_err(|error| passing(error.to_string()))?;
+        Ok(envelope.insert(sealed).clone())
+    }
+
+    async fn prove_keys(&mut self, generation: &Generation) -> Done {
+        let name = ObjectName::Keys(generation.attempt);
+        let place = self.ports.store.describe();
+        let Some(object) = self.ports.store.read(&name).await? else {
+            if let Some(answer) = &mut self.memory.answer {
+                answer.stored = false;
+            }
+            return Err(lasting(format!("{place} has taken {name} and does not have it")));
+        };
+        let read = self.open_stored(generation.attempt, &object.bytes).await?;
+        let same = match &self.secrets.answer {
+            Some(answer) => read.same_as(&answer.keys),
+            None => read.header.generation == *generation,
+        };
+        if !same {
+            return Err(lasting(format!(
+                "{name} in {place} holds other keys than the server gave"
+            )));
+        }
+        self.take(read);
+        self.secrets.answer = None;
+        self.memory.answer = None;
+        self.memory.proven = true;
+        Ok(())
+    }
+
+    async fn release(&mut self, generation: &Generation, now: Timestamp) -> Done {
+        let bytes = record::write(&Released::new(generation.clone(), now));
+        let bytes = bytes.map_err(|error| lasting(error.to_string()))?;
+        Ok(self.ports.volume.write(Record::Released, &bytes).await?)
+    }
+
+    async fn unseal(&mut self, now: Timestamp) -> Done {
+        let keys = self.secrets.keys.clone().ok_or_else(|| lasting("there are no keys"))?;
+        let server = &self.ports.own;
+        let status = server.reset_unseal().await.map_err(|error| passing(error.to_string()))?;
+        let needed = usize::from(status.threshold);
+        for (given, share) in (1..=needed).zip(&keys.shares) {
+            match server.unseal(share).await {
+                Ok(status) if !status.sealed => break,
+                Ok(_) => {}
+                Err(CallError::Refused { status: 400, errors }) if given == needed => {
+                    return Err(self.refused(errors.join("; "), now));
+                }
+                Err(error) => return Err(passing(format!("the server {error}"))),
+            }
+        }
+        self.memory.refused = None;
+        self.memory.proven = true;
+        self.memory.given = Some(Given { at: now, process: self.pid() });
+        self.keep_in_log(&keys.header.generation, now);
+        Ok(())
+    }
+
+    fn refused(&mut self, why: String, now: Timestamp) -> Trouble {
+        let times = self.memory.refused.as_ref().map_or(0, |refused| refused.times) + 1;
+        self.memory.refused = Some(Refused { at: now, times, why: why.clone() });
+        // Once may be a share that somebody else has given in between.
+        let text = format!("the server refuses the stored keys: {why}");
+        if times < 2 { passing(text) } else { lasting(text) }
+    }
+
+    /// The log is for people; that it cannot be written keeps no server sealed.
+    fn keep_in_log(&self, generation: &Generation, now: Timestamp) {
+        if let Some(log) = &self.ports.log
+            && let Err(error) = log.keep(generation, &self.subject.server, now)
+        {
+            tracing::warn!(%error, "the last unsealing could not be kept");
+        }
+    }
+
+    async fn wipe(&mut self, why: &Wipe) -> Done {
+        let text = match why {
+            Wipe::LostAnswer(intent) => format!(
+                "the answer of its initialisation, {intent}, is lost, and nothing is in it yet"
+            ),
+            Wipe::ForeignData => {
+                "its data is under other keys, and the cluster is active without it".to_owned()
+            }
+        };
+        self.ports.host.wipe(&text).await.map_err(|error| passing(error.to_string()))?;
+        self.memory.refused = None;
+        self.memory.given = None;
+        if let Wipe::LostAnswer(intent) = why {
+            self.memory.wiped = Some(intent.clone());
+        }
+        Ok(())
+    }
+
+    async fn discard_intent(&mut self) -> Done {
+        self.ports.volume.remove(Record::Intent).await?;
+        self.memory.recorded = None;
+        self.memory.may_request = None;
+        self.memory.wiped = None;
+        Ok(())
+    }
+
+    async fn remove_peer(&mut self) -> Done {
+        let Some(operator) = &self.ports.operator else {
+            return Err(lasting("there is no login to remove a peer with"));
+        };
+        let removed = operator.remove_peer(&self.subject.server).await;
+        removed.map_err(|error| passing(error.to_string()))
+    }
+
+    fn random_bytes(&self) -> Result<[u8; 32], Trouble> {
+        let mut bytes = [0; 32];
+        self.ports.random.fill(&mut bytes).map_err(passing)?;
+        Ok(bytes)
+    }
+}

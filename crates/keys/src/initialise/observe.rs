@@ -1,0 +1,195 @@
+//! Looking (I/O): how the server is, what stands on its volume and in the store, how the others
+//! are. Keys that are found and opened stay in memory; nothing else changes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use serde::de::DeserializeOwned;
+use vaultyard_model::ServerName;
+use vaultyard_model::observed::{LeaderSeen, ProcessSeen, State};
+use vaultyard_model::port::custody::CustodyError;
+use vaultyard_model::port::server::{CallError, Server};
+use vaultyard_model::port::volume::Record;
+
+use super::seen::{Answer, Membership, Own, PeerSeen, StoreSeen, Trouble, VolumeSeen};
+use super::{HeldAnswer, Unsealer};
+use crate::envelope::{self, Expected, Keys, OpenError};
+use crate::last_unsealed::UnsealLog;
+use crate::record::{self, Generation, Intent, Released};
+use crate::stored;
+
+impl From<CustodyError> for Trouble {
+    fn from(error: CustodyError) -> Self {
+        Self { passes: error.is_retryable(), text: error.to_string() }
+    }
+}
+
+impl From<OpenError> for Trouble {
+    fn from(error: OpenError) -> Self {
+        Self { passes: error.is_retryable(), text: error.to_string() }
+    }
+}
+
+impl Unsealer {
+    /// How the server is. What was given to a process that is gone is forgotten.
+    pub(super) async fn observe_own(&mut self) -> Own {
+        let own = own(&*self.ports.own).await;
+        let same_process =
+            self.memory.given.as_ref().is_none_or(|given| given.process == self.pid());
+        if !same_process || !matches!(own, Own::Sealed { .. }) {
+            self.memory.given = None;
+        }
+        if own == Own::Unsealed {
+            self.memory.refused = None;
+        }
+        own
+    }
+
+    pub(super) fn pid(&self) -> Option<u32> {
+        match self.ports.host.process() {
+            ProcessSeen::Running { pid, .. } => Some(pid),
+            _ => None,
+        }
+    }
+
+    /// The records on the volume. An answer that opens is taken into memory.
+    pub(super) async fn observe_volume(&mut self) -> Result<VolumeSeen, Trouble> {
+        let intent = self.record::<Intent>(Record::Intent).await?.map(|intent| intent.generation);
+        let released =
+            self.record::<Released>(Record::Released).await?.map(|released| released.generation);
+        let answer = match self.ports.volume.read(Record::Answer).await? {
+            Some(bytes) => Some(self.open_answer(intent.as_ref(), bytes).await),
+            None => None,
+        };
+        Ok(VolumeSeen { intent, answer, released })
+    }
+
+    async fn record<T: DeserializeOwned>(&self, record: Record) -> Result<Option<T>, Trouble> {
+        let damaged = |wrong| Trouble {
+            passes: false,
+            text: format!("{} on the server's volume {wrong}", record.file_name()),
+        };
+        match self.ports.volume.read(record).await? {
+            Some(bytes) => record::read(&bytes).map(Some).map_err(damaged),
+            None => Ok(None),
+        }
+    }
+
+    async fn open_answer(
+        &mut self,
+        intent: Option<&Generation>,
+        bytes: Vec<u8>,
+    ) -> Result<Generation, Trouble> {
+        let Some(intent) = intent else {
+            let text = "it stands without its intent".to_owned();
+            return Err(Trouble { passes: false, text });
+        };
+        if self.memory.proven {
+            return Ok(intent.clone());
+        }
+        let expected = Expected { cluster: &self.subject.cluster, attempt: intent.attempt };
+        let keys = envelope::open(&bytes, expected, &*self.ports.encryption).await?;
+        let generation = keys.header.generation.clone();
+        self.memory.answer =
+            Some(Answer { generation: generation.clone(), kept: Some(true), stored: false });
+        self.secrets.answer = Some(HeldAnswer { keys, envelope: Some(bytes) });
+        Ok(generation)
+    }
+
+    /// What the store holds. Keys that open are kept in memory.
+    pub(super) async fn observe_store(&mut self) -> Result<StoreSeen, Trouble> {
+        let stored = stored::look(&*self.ports.store).await?;
+        let keys = match stored.keys {
+            Some((attempt, object)) => {
+                let opened = self.open_stored(attempt, &object.bytes).await;
+                Some(opened.map(|keys| self.take(keys)).map_err(Trouble::from))
+            }
+            None => None,
+        };
+        Ok(StoreSeen { attempts: stored.attempts, keys })
+    }
+
+    pub(super) async fn open_stored(&self, attempt: u32, bytes: &[u8]) -> Result<Keys, OpenError> {
+        let expected = Expected { cluster: &self.subject.cluster, attempt };
+        envelope::open(bytes, expected, &*self.ports.encryption).await
+    }
+
+    /// Keeps keys of the store in memory, so that unsealing again waits for nothing.
+    pub(super) fn take(&mut self, keys: Keys) -> Generation {
+        let generation = keys.header.generation.clone();
+        self.memory.keys = Some(generation.clone());
+        self.secrets.keys = Some(Arc::new(keys));
+        generation
+    }
+
+    pub(super) async fn observe_peers(&self) -> BTreeMap<ServerName, PeerSeen> {
+        let asked = self.ports.peers.iter().map(|(name, server)| async move {
+            let seen = match server.health().await.map(|health| health.state) {
+                Ok(State::Uninitialised) => PeerSeen::Uninitialised,
+                Ok(State::Sealed | State::Standby | State::Active) => PeerSeen::Initialised,
+                Err(_) => PeerSeen::Silent,
+            };
+            (name.clone(), seen)
+        });
+        join_all(asked).await.into_iter().collect()
+    }
+
+    pub(super) fn observe_free(&self) -> Result<u64, String> {
+        self.ports.host.free_bytes().map_err(|error| error.to_string())
+    }
+
+    /// What the rest of the cluster says of this server: from the leader's raft configuration, and
+    /// from each voter's own log.
+    pub(super) async fn observe_membership(&self) -> Result<Membership, String> {
+        let operator = self.ports.operator.as_ref().ok_or("there is no login to ask with")?;
+        let members = operator.peers().await.map_err(|error| error.to_string())?;
+        let own = &self.subject.server;
+        let voters: Vec<&ServerName> =
+            members.iter().filter(|peer| peer.voter).map(|peer| &peer.server).collect();
+        let others = voters.iter().filter(|name| **name != own);
+        let servers = others.filter_map(|name| self.ports.peers.get(*name));
+        let logs = join_all(servers.map(|server| server.leader())).await;
+        Ok(Membership {
+            quorum_without: caught_up(&logs) > voters.len() / 2,
+            keys_proven_elsewhere: self.keys_proven_elsewhere(),
+            member: members.iter().any(|peer| peer.server == *own),
+        })
+    }
+
+    fn keys_proven_elsewhere(&self) -> bool {
+        let own = self.subject.server.as_str();
+        self.ports.log.iter().flat_map(UnsealLog::unsealings).any(|(server, last)| {
+            Some(&last.generation) == self.memory.keys.as_ref() && server != own
+        })
+    }
+}
+
+/// How many of the servers have applied what the leader among them has committed; none when no
+/// leader is among them.
+fn caught_up(logs: &[Result<LeaderSeen, CallError>]) -> usize {
+    let seen = || logs.iter().filter_map(|log| log.as_ref().ok());
+    let Some(leader) = seen().find(|log| log.is_self) else {
+        return 0;
+    };
+    seen().filter(|log| log.applied >= leader.committed).count()
+}
+
+async fn own(server: &dyn Server) -> Own {
+    let state = match server.health().await {
+        Ok(health) => health.state,
+        Err(CallError::Unreachable(why) | CallError::NoAnswer(why)) => return Own::Silent(why),
+        Err(odd @ (CallError::Refused { .. } | CallError::Malformed(_))) => {
+            return Own::Odd(odd.to_string());
+        }
+    };
+    match state {
+        State::Uninitialised => Own::Uninitialised,
+        State::Standby | State::Active => Own::Unsealed,
+        State::Sealed => match server.seal_status().await {
+            Ok(status) if status.sealed => Own::Sealed { threshold: status.threshold },
+            Ok(_) => Own::Unsealed,
+            Err(error) => Own::Silent(error.to_string()),
+        },
+    }
+}

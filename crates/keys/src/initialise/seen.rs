@@ -1,0 +1,158 @@
+//! What the unsealer of one server has seen: plain values, without a secret.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use vaultyard_model::ServerName;
+
+use crate::record::Generation;
+
+/// All that a decision is made from. What was not looked at is `None`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// The server whose unsealer this is.
+    pub server: ServerName,
+    /// When the round began.
+    pub now: Timestamp,
+    /// How the server is.
+    pub own: Own,
+    /// What this process knows from its own steps.
+    pub memory: Memory,
+    /// The records on the server's own volume.
+    pub volume: Option<Result<VolumeSeen, Trouble>>,
+    /// What the store holds.
+    pub store: Option<Result<StoreSeen, Trouble>>,
+    /// How the other servers are.
+    pub peers: Option<BTreeMap<ServerName, PeerSeen>>,
+    /// Room on the server's disk, in bytes.
+    pub free: Option<Result<u64, String>>,
+    /// What the rest of the cluster says of this server.
+    pub membership: Option<Result<Membership, String>>,
+}
+
+/// How the server itself is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Own {
+    /// It gave no answer, and why.
+    Silent(String),
+    /// It answered with something that is no state; it is starting, or in the middle of something.
+    Odd(String),
+    /// Not initialised.
+    Uninitialised,
+    /// Sealed.
+    Sealed {
+        /// How many shares it needs; 0 while it has not heard from the cluster that it joins.
+        threshold: u8,
+    },
+    /// Unsealed.
+    Unsealed,
+}
+
+/// How another server is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PeerSeen {
+    /// It gave no answer that tells.
+    Silent,
+    /// Not initialised.
+    Uninitialised,
+    /// Initialised, whatever else.
+    Initialised,
+}
+
+/// Something that could not be looked at, or a step that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// Whether it may pass by itself.
+    pub passes: bool,
+    /// What, and what to do.
+    pub text: String,
+}
+
+/// The records on a server's own volume.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct VolumeSeen {
+    /// Whose intent stands there.
+    pub intent: Option<Generation>,
+    /// Whose answer stands there; or that one does and cannot be opened.
+    pub answer: Option<Result<Generation, Trouble>>,
+    /// Whose keys were proven to be in the store.
+    pub released: Option<Generation>,
+}
+
+/// What a store holds.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StoreSeen {
+    /// The highest number of an attempt; 0 when there was none.
+    pub attempts: u32,
+    /// The keys; or that there are some and they cannot be opened.
+    pub keys: Option<Result<Generation, Trouble>>,
+}
+
+/// What the rest of the cluster says of a server whose data it does not share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Membership {
+    /// Whether enough voters without this server are unsealed and caught up, and one leads.
+    pub quorum_without: bool,
+    /// Whether the stored keys have unsealed one of the others.
+    pub keys_proven_elsewhere: bool,
+    /// Whether this server is in the raft configuration.
+    pub member: bool,
+}
+
+/// What this process has done and knows. Everything here is lost when it dies, and every decision
+/// is right without it; it only saves work and tells apart what was asked and what was not.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Memory {
+    /// A random key was encrypted and decrypted.
+    pub encryption_probed: bool,
+    /// The store has taken, given back and refused to replace a random object.
+    pub store_probed: bool,
+    /// The intent that this process has created in the store.
+    pub recorded: Option<Generation>,
+    /// The intent that stands in both places and for which the server was not asked yet.
+    pub may_request: Option<Generation>,
+    /// The intent for whose lost answer the server was wiped.
+    pub wiped: Option<Generation>,
+    /// The answer of the server, in memory.
+    pub answer: Option<Answer>,
+    /// The keys from the store, decrypted and in memory.
+    pub keys: Option<Generation>,
+    /// The keys in the store are known to be the answer, or have unsealed this server.
+    pub proven: bool,
+    /// All shares were given to this process of the server.
+    pub given: Option<Given>,
+    /// The server has refused the stored keys.
+    pub refused: Option<Refused>,
+}
+
+/// The answer of `sys/init` in memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Whose.
+    pub generation: Generation,
+    /// Whether it was tried to keep it on the volume: with success, or not (the store then still
+    /// may take it).
+    pub kept: Option<bool>,
+    /// Whether the store has it, as far as the store says.
+    pub stored: bool,
+}
+
+/// Shares that were given and whose effect is awaited.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Given {
+    /// When.
+    pub at: Timestamp,
+    /// To which process; a new one has forgotten them.
+    pub process: Option<u32>,
+}
+
+/// The server has refused the keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// When last.
+    pub at: Timestamp,
+    /// How often in a row.
+    pub times: u32,
+    /// What it said.
+    pub why: String,
+}

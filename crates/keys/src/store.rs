@@ -1,0 +1,3 @@
+//! Implementations of [`KeyStore`](vaultyard_model::port::custody::KeyStore).
+
+pub mod directory;

@@ -1,0 +1,3 @@
+//! Implementations of [`Volume`](vaultyard_model::port::volume::Volume).
+
+pub mod directory;

@@ -1,0 +1,171 @@
+use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use jiff::Timestamp;
+use vaultyard_keys::access::step::Step;
+use vaultyard_keys::access::{Access, Leader, Settings};
+use vaultyard_keys::fault::{FaultHook, NoFaults, points};
+use vaultyard_keys::generate_root::generate_root;
+use vaultyard_keys::generate_root::record::RootRecord;
+use vaultyard_keys::last_unsealed::UnsealLog;
+use vaultyard_keys::verify::verify;
+use vaultyard_model::access::Identity;
+use vaultyard_model::port::server::{CallError, Operator};
+use vaultyard_vault::{Client, Session};
+
+use crate::servers::{LONG, Servers};
+use crate::unsealing::until_all_unsealed;
+
+/// One initialised, unsealed server, and what speaks to it.
+struct Cluster {
+    servers: Servers,
+    keys: Arc<vaultyard_keys::envelope::Keys>,
+    vaultyard: Arc<Client>,
+    administrator: Arc<Client>,
+    socket: Client,
+    record: RootRecord,
+}
+
+impl Cluster {
+    async fn start() -> Self {
+        let servers = Servers::start(1);
+        let mut unsealers = servers.unsealers(Arc::new(NoFaults)).await;
+        until_all_unsealed(&mut unsealers).await;
+        let record = RootRecord::new(servers.folder.path().join("root-tokens.json"));
+        Self {
+            keys: unsealers[0].keys().unwrap(),
+            vaultyard: servers.client(0, Identity::Vaultyard),
+            administrator: servers.client(0, Identity::Administrator),
+            socket: servers.socket(0),
+            record,
+            servers,
+        }
+    }
+
+    fn access(&self, faults: Arc<dyn FaultHook>) -> Access {
+        let settings = Settings {
+            client_authorities: self.servers.client_authority.clone(),
+            secret_mount: true,
+            stabilization_time: "1s".to_owned(),
+        };
+        Access::new(settings, self.keys.clone(), self.record.clone(), faults)
+    }
+
+    /// Rounds until access is established.
+    async fn establish(&self, access: &mut Access) -> Vec<&'static str> {
+        let begun = Instant::now();
+        let mut did = Vec::new();
+        loop {
+            let leader = Leader {
+                vaultyard: &self.vaultyard,
+                administrator: &self.administrator,
+                socket: &self.socket,
+            };
+            let round = access.round(leader, Timestamp::now()).await;
+            did.extend(round.did.map(Step::name));
+            if round.established.is_some() {
+                return did;
+            }
+            assert!(begun.elapsed() < LONG, "{:?} after {did:?}", round.held);
+            tokio::time::sleep(round.next.min(Duration::from_millis(200))).await;
+        }
+    }
+
+    /// How many tokens have the policy `root`.
+    async fn roots(&self) -> usize {
+        let login =
+            self.administrator.log_in(Identity::Administrator.as_str(), LONG).await.unwrap();
+        let administrator = self.administrator.with_token(&login.token);
+        let mut roots = 0;
+        for accessor in administrator.accessors().await.unwrap() {
+            let token = administrator.look_up_accessor(&accessor).await.unwrap();
+            roots += usize::from(token.is_some_and(|token| token.is_root()));
+        }
+        roots
+    }
+}
+
+/// Dies at a point, once.
+struct DiesAt(Mutex<Option<String>>);
+
+impl FaultHook for DiesAt {
+    fn reached(&self, point: &str) {
+        let dies = self.0.lock().unwrap().take_if(|at| at == point).is_some();
+        if dies {
+            resume_unwind(Box::new(()));
+        }
+    }
+}
+
+#[tokio::test]
+async fn access_is_established_once_and_root_is_gone_and_can_be_made_again() {
+    let cluster = Cluster::start().await;
+    let begun = Instant::now();
+    let did = cluster.establish(&mut cluster.access(Arc::new(NoFaults))).await;
+    println!("access in {:?}", begun.elapsed());
+    assert_eq!(did, Step::ALL.map(Step::name));
+    assert_eq!(cluster.roots().await, 0);
+    let refused = cluster.vaultyard.with_token(&cluster.keys.root_token).look_up_self().await;
+    assert!(matches!(refused, Err(CallError::Refused { status: 403, .. })));
+
+    // A later start only reads.
+    assert!(cluster.establish(&mut cluster.access(Arc::new(NoFaults))).await.is_empty());
+
+    // Vaultyard's own login does its work.
+    let session = Session::new(cluster.servers.clients(Identity::Vaultyard), Identity::Vaultyard);
+    let name = cluster.servers.name.server(0);
+    session.probe(&name).await.unwrap();
+    let peers = session.peers().await.unwrap();
+    assert_eq!(peers.len(), 1);
+    assert!(peers[0].leader && peers[0].voter);
+
+    // The way back in, with an attempt that somebody has abandoned.
+    cluster.socket.begin_root().await.unwrap();
+    let now = Timestamp::now();
+    let made = generate_root(&cluster.socket, &cluster.keys, &cluster.record, now).await.unwrap();
+    assert_eq!(cluster.roots().await, 1);
+    assert_eq!(cluster.record.tokens().unwrap().made.len(), 1);
+    assert!(session.token_lives(&made.accessor).await.unwrap());
+    cluster.vaultyard.with_token(&made.token).revoke_self().await.unwrap();
+    assert!(!session.token_lives(&made.accessor).await.unwrap());
+
+    let log = UnsealLog::new(cluster.servers.folder.path().join("last-unsealed.json"));
+    let encryption = cluster.servers.encryption().await;
+    let verified = verify(&cluster.servers.name, &*cluster.servers.store, &*encryption, &log).await;
+    let verified = verified.unwrap();
+    assert_eq!(verified.faults, []);
+    assert_eq!(verified.last_unsealed.unwrap().0, "vault-0");
+}
+
+#[tokio::test]
+async fn a_certificate_opens_its_own_role_only() {
+    let cluster = Cluster::start().await;
+    cluster.establish(&mut cluster.access(Arc::new(NoFaults))).await;
+    let stolen = cluster.vaultyard.log_in(Identity::Administrator.as_str(), LONG).await;
+    assert!(matches!(stolen, Err(CallError::Refused { status: 400, .. })));
+    let login = cluster.vaultyard.log_in(Identity::Vaultyard.as_str(), LONG).await.unwrap();
+    let vaultyard = cluster.vaultyard.with_token(&login.token);
+    let secret = vaultyard.read_kv("secret", "hello").await;
+    assert!(matches!(secret, Err(CallError::Refused { status: 403, .. })));
+}
+
+#[tokio::test]
+async fn a_death_before_or_after_any_step_leaves_no_root_token() {
+    let cluster = Cluster::start().await;
+    // Each death is followed by the whole work of the next process, up to its own death; root is
+    // revoked by the last three steps only.
+    for step in Step::ALL {
+        for point in points("access", step.name()) {
+            let faults = Arc::new(DiesAt(Mutex::new(Some(point.clone()))));
+            let mut access = cluster.access(faults);
+            let died = AssertUnwindSafe(cluster.establish(&mut access)).catch_unwind().await;
+            let late = step > Step::RevokeRoot;
+            assert!(died.is_err() || late, "{point}: {died:?}");
+        }
+    }
+    cluster.establish(&mut cluster.access(Arc::new(NoFaults))).await;
+    assert_eq!(cluster.roots().await, 0);
+    assert!(cluster.record.tokens().unwrap().is_empty());
+}

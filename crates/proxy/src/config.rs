@@ -1,0 +1,58 @@
+//! What a proxy is told.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU16;
+
+use vaultyard_model::ServerName;
+use vaultyard_model::cluster::Proxy as Limits;
+
+use crate::gate::Room;
+
+/// What a proxy is told. Certificates and trust are arguments of [`crate::Proxy::bind`].
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where clients come in. Port 0 takes a free one; [`crate::Proxy::address`] says which.
+    pub listen: SocketAddr,
+    /// The limits, which hold for the whole cluster.
+    pub limits: Limits,
+    /// Among how many proxies the limits are shared out.
+    pub proxies: NonZeroU16,
+    /// The servers.
+    pub servers: Vec<Server>,
+}
+
+/// One server, as the proxy reaches it.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Its name.
+    pub name: ServerName,
+    /// Its API address.
+    pub address: SocketAddr,
+    /// The DNS name or address that its certificate must be valid for.
+    pub tls_name: String,
+}
+
+/// Long answers that are passed on at one time, by one proxy. They cost the server little (a
+/// snapshot, a log, a file of the web page), and the proxy a connection each.
+const LONG_ANSWERS: u64 = 64;
+
+impl Config {
+    /// Divides the limits: of the slots a tenth, and at least one, is for bodies that are passed on
+    /// while they arrive. Each kind has at least one, so that the least is two in all.
+    pub(crate) fn room(&self) -> Room {
+        let proxies = u64::from(self.proxies.get());
+        let slots = (u64::from(self.limits.max_in_flight) / proxies).max(2);
+        let streamed = (slots / 10).max(1);
+        Room {
+            whole: slots - streamed,
+            streamed,
+            held: (u64::from(self.limits.max_held) / proxies).max(1),
+            long_answers: LONG_ANSWERS,
+        }
+    }
+
+    /// The bytes of bodies that this proxy may hold.
+    pub(crate) fn held_bytes(&self) -> u64 {
+        self.limits.max_held_bytes / u64::from(self.proxies.get())
+    }
+}

@@ -1,0 +1,257 @@
+//! The configuration file of one server on one machine, as JSON.
+//!
+//! The form is the one that OpenBao 2.6 and 2.7 take without a warning. Three of its rules are not
+//! plain from the server's own documentation:
+//! - Declared audit devices are one replicated table. They must be equal on all servers, letter for
+//!   letter, or no other server can become active; hence a relative path and a working directory
+//!   for each server.
+//! - The mode of a unix socket counts only with its user and its group.
+//! - A second TCP listener opens a second raft port; hence a unix socket for administration.
+
+use std::net::{IpAddr, SocketAddr};
+
+use serde_json::{Map, Value as Json, json};
+use vaultyard_model::layout::Place;
+use vaultyard_model::{Cluster, Layout, Value};
+
+/// The audit file's name, relative to the server's working directory; the same on all servers.
+pub const AUDIT_FILE: &str = "audit.log";
+
+/// The top-level keys that Vaultyard sets itself. A document that sets one of them is refused
+/// where it is read; should one come here all the same, Vaultyard's value stands.
+pub const OWNED: [&str; 12] = [
+    "api_addr",
+    "audit",
+    "cluster_addr",
+    "cluster_name",
+    "disable_standby_reads",
+    "enable_response_header_hostname",
+    "enable_response_header_raft_node_id",
+    "listener",
+    "log_format",
+    "log_level",
+    "storage",
+    "telemetry",
+];
+
+/// Where the parts of one server lie: absolute paths as text, since JSON holds nothing else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paths {
+    /// The folder of the raft data.
+    pub data: String,
+    /// The certificate of the API, the authority's certificate behind it.
+    pub tls_certificate: String,
+    /// The private key of the API.
+    pub tls_key: String,
+    /// The authority that the other servers' certificates come from.
+    pub certificate_authority: String,
+    /// The unix socket for administration; at most 107 bytes.
+    pub admin_socket: String,
+}
+
+/// Whose the unix socket is: numeric ids, as the server takes them without looking them up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owner {
+    /// The user's id.
+    pub user: u32,
+    /// The group's id.
+    pub group: u32,
+}
+
+/// The configuration of the server at `place`: JSON with a final newline, its keys always in the
+/// same order, so that equal input gives equal bytes.
+pub fn server_configuration(
+    cluster: &Cluster,
+    layout: &Layout,
+    place: &Place,
+    paths: &Paths,
+    owner: Owner,
+) -> String {
+    let mut all = owned(cluster, layout, place, paths, owner);
+    if let Value::Map(own) = &cluster.servers.configuration {
+        for (key, value) in own {
+            all.entry(key.as_str()).or_insert_with(|| to_json(value));
+        }
+    }
+    format!("{:#}\n", Json::Object(all))
+}
+
+fn owned(
+    cluster: &Cluster,
+    layout: &Layout,
+    place: &Place,
+    paths: &Paths,
+    owner: Owner,
+) -> Map<String, Json> {
+    let entries = [
+        ("cluster_name", json!(cluster.name.as_str())),
+        ("api_addr", json!(url(place.api))),
+        ("cluster_addr", json!(url(place.cluster))),
+        ("disable_standby_reads", json!(true)),
+        ("enable_response_header_hostname", json!(true)),
+        ("enable_response_header_raft_node_id", json!(true)),
+        ("log_level", json!("info")),
+        ("log_format", json!("json")),
+        ("storage", json!({"raft": raft(layout, place, paths)})),
+        (
+            "listener",
+            json!([
+                {"tcp": tcp_listener(layout, place, paths)},
+                {"unix": unix_listener(paths, owner)},
+            ]),
+        ),
+        ("telemetry", json!({"disable_hostname": true, "prometheus_retention_time": "30s"})),
+        ("audit", audit()),
+    ];
+    entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+fn raft(layout: &Layout, place: &Place, paths: &Paths) -> Json {
+    let others = layout.servers.iter().filter(|other| other.name != place.name);
+    let retry_join: Vec<Json> = others
+        .map(|other| {
+            json!({
+                "leader_api_addr": url(other.api),
+                "leader_ca_cert_file": paths.certificate_authority,
+            })
+        })
+        .collect();
+    let mut raft = json!({
+        "path": paths.data,
+        "node_id": place.name.as_str(),
+        // Elections in 2 to 4 s instead of 8 to 22.
+        "performance_multiplier": 1,
+    });
+    if !retry_join.is_empty() {
+        raft["retry_join"] = Json::Array(retry_join);
+    }
+    raft
+}
+
+/// The API: it believes `X-Forwarded-For` from the proxy alone and shows metrics to nobody without
+/// a token.
+fn tcp_listener(layout: &Layout, place: &Place, paths: &Paths) -> Json {
+    json!({
+        "address": place.api.to_string(),
+        "cluster_address": place.cluster.to_string(),
+        "tls_cert_file": paths.tls_certificate,
+        "tls_key_file": paths.tls_key,
+        "x_forwarded_for_authorized_addrs": [single(layout.proxy.ip())],
+        "x_forwarded_for_hop_skips": 0,
+        "x_forwarded_for_reject_not_authorized": false,
+        "x_forwarded_for_reject_not_present": false,
+    })
+}
+
+/// The way in for the owner of the server's folder: metrics without a token, and a new root token
+/// from the unseal shares.
+fn unix_listener(paths: &Paths, owner: Owner) -> Json {
+    json!({
+        "address": paths.admin_socket,
+        "socket_mode": "0600",
+        "socket_user": owner.user.to_string(),
+        "socket_group": owner.group.to_string(),
+        "disable_unauthed_generate_root_endpoints": false,
+        "telemetry": {"unauthenticated_metrics_access": true},
+    })
+}
+
+fn audit() -> Json {
+    json!([{
+        "type": "file",
+        "path": "file",
+        "description": "Declared by Vaultyard.",
+        "options": {"file_path": AUDIT_FILE, "mode": "0600"},
+    }])
+}
+
+fn url(address: SocketAddr) -> String {
+    format!("https://{address}")
+}
+
+/// The network that holds this address alone.
+fn single(address: IpAddr) -> String {
+    let prefix = if address.is_ipv4() { 32 } else { 128 };
+    format!("{address}/{prefix}")
+}
+
+fn to_json(value: &Value) -> Json {
+    match value {
+        Value::Null => Json::Null,
+        Value::Bool(value) => json!(value),
+        Value::Integer(value) => json!(value),
+        Value::Float(value) => json!(value),
+        Value::Text(value) => json!(value),
+        Value::List(values) => Json::Array(values.iter().map(to_json).collect()),
+        Value::Map(values) => {
+            values.iter().map(|(key, value)| (key.clone(), to_json(value))).collect()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+
+    fn configuration(replicas: u64, ordinal: usize) -> String {
+        let cluster = sample::cluster(replicas);
+        let layout = sample::layout(&cluster);
+        let place = &layout.servers[ordinal];
+        server_configuration(&cluster, &layout, place, &sample::paths(place), sample::OWNER)
+    }
+
+    #[test]
+    fn one_server_joins_nobody() {
+        sample::golden("server-1-of-1.json", &configuration(1, 0));
+    }
+
+    #[test]
+    fn each_of_three_servers_joins_the_two_others() {
+        sample::golden("server-1-of-3.json", &configuration(3, 0));
+        sample::golden("server-2-of-3.json", &configuration(3, 1));
+    }
+
+    #[test]
+    fn the_last_of_five_servers_joins_the_four_before_it() {
+        sample::golden("server-5-of-5.json", &configuration(5, 4));
+    }
+
+    #[test]
+    fn audit_is_the_same_text_on_all_servers() {
+        let audit = |ordinal| {
+            let all: Json = serde_json::from_str(&configuration(3, ordinal)).unwrap();
+            all["audit"].to_string()
+        };
+        assert_eq!(audit(0), audit(1));
+        assert_eq!(audit(0), audit(2));
+    }
+
+    #[test]
+    fn the_keys_that_vaultyard_owns_are_the_keys_it_sets() {
+        let all: Json = serde_json::from_str(&configuration(3, 0)).unwrap();
+        let mut keys: Vec<_> = all.as_object().unwrap().keys().map(String::as_str).collect();
+        keys.sort_unstable();
+        assert_eq!(keys, OWNED);
+    }
+
+    #[test]
+    fn what_the_document_adds_lies_under_what_vaultyard_sets() {
+        let mut cluster = sample::cluster(1);
+        let added = [
+            ("max_lease_ttl", Value::Text("24h".to_owned())),
+            ("user_lockout", Value::List(vec![Value::Null, Value::Bool(true)])),
+            ("api_addr", Value::Text("https://elsewhere".to_owned())),
+        ];
+        cluster.servers.configuration =
+            Value::Map(added.into_iter().map(|(key, value)| (key.to_owned(), value)).collect());
+        let layout = sample::layout(&cluster);
+        let place = &layout.servers[0];
+        let text =
+            server_configuration(&cluster, &layout, place, &sample::paths(place), sample::OWNER);
+        let all: Json = serde_json::from_str(&text).unwrap();
+        assert_eq!(all["max_lease_ttl"], "24h");
+        assert_eq!(all["user_lockout"], json!([null, true]));
+        assert_eq!(all["api_addr"], "https://127.0.0.11:8200");
+    }
+}

@@ -1,0 +1,153 @@
+//! Starts the servers of one cluster on this machine.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use vaultyard_model::layout::Place;
+use vaultyard_model::port::clock::Clock;
+use vaultyard_model::port::host::HostError;
+use vaultyard_model::port::launcher::{Launcher, Running, SignalKind};
+use vaultyard_model::{Cluster, Layout, ServerName};
+use vaultyard_render::{Owner, server_configuration};
+
+use crate::addresses::{self, Unavailable};
+use crate::audit::{self, AuditLimit};
+use crate::chain;
+use crate::process::spawner::Spawner;
+use crate::process::{self, Process};
+use crate::server_files::{self, ServerFilesError};
+use crate::state::paths::{Paths, ServerFolder};
+
+/// The servers of one cluster as processes of this machine. Certificates must be in the servers'
+/// folders before a launch; configuration and data folder are made by it.
+pub struct LocalLauncher {
+    cluster: Cluster,
+    layout: Layout,
+    paths: Paths,
+    program: PathBuf,
+    spawner: Spawner,
+    audit: AuditLimit,
+    clock: Arc<dyn Clock>,
+}
+
+impl LocalLauncher {
+    /// `program` is the server's, of the cluster's version.
+    pub fn new(
+        cluster: Cluster,
+        layout: Layout,
+        paths: Paths,
+        program: PathBuf,
+        spawner: Spawner,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { cluster, layout, paths, program, spawner, audit: AuditLimit::default(), clock }
+    }
+
+    /// Rotates audit files by another limit.
+    pub fn with_audit_limit(self, audit: AuditLimit) -> Self {
+        Self { audit, ..self }
+    }
+
+    fn configuration(&self, place: &Place, folder: &ServerFolder) -> String {
+        let owner = Owner {
+            user: rustix::process::getuid().as_raw(),
+            group: rustix::process::getgid().as_raw(),
+        };
+        let paths = folder.for_configuration();
+        server_configuration(&self.cluster, &self.layout, place, &paths, owner)
+    }
+}
+
+#[async_trait]
+impl Launcher for LocalLauncher {
+    async fn launch(&self, server: &ServerName) -> Result<Box<dyn Running>, HostError> {
+        let failed = |why| HostError { what: format!("start {server}"), why };
+        let place = self
+            .layout
+            .place(server)
+            .ok_or_else(|| failed("the cluster has no server of that name".to_owned()))?;
+        let folder = self.paths.server(server);
+        let configuration = self.configuration(place, &folder);
+        prepare(folder.clone(), place.clone(), configuration).await.map_err(failed)?;
+        let now = self.clock.now();
+        let process = Process::start(&self.spawner, &self.program, server, &folder, now)
+            .await
+            .map_err(|error| failed(chain(&error)))?;
+        Ok(Box::new(process))
+    }
+
+    async fn remove_data(&self, server: &ServerName) -> Result<(), HostError> {
+        let folder = self.paths.server(server);
+        blocking(move || server_files::remove_data(&folder))
+            .await
+            .map_err(|why| HostError { what: format!("remove the data of {server}"), why })
+    }
+
+    fn free_bytes(&self, server: &ServerName) -> Result<u64, HostError> {
+        let folder = self.paths.server(server);
+        // Before its first start a server has no folder; the disk is that of the state directory.
+        let path = if folder.path().exists() { folder.path() } else { self.paths.root() };
+        let disk = rustix::fs::statvfs(path).map_err(|error| HostError {
+            what: format!("ask for the free space at {}", path.display()),
+            why: error.to_string(),
+        })?;
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
+    fn election_won(&self, server: &ServerName) -> Option<Timestamp> {
+        process::election_won(&self.paths.server(server))
+    }
+
+    async fn rotate_audit(
+        &self,
+        server: &ServerName,
+        running: &dyn Running,
+    ) -> Result<bool, HostError> {
+        let (folder, limit) = (self.paths.server(server), self.audit);
+        let aside = blocking(move || audit::set_aside(&folder, limit))
+            .await
+            .map_err(|why| HostError { what: format!("rotate the audit file of {server}"), why })?;
+        if aside {
+            running.signal(SignalKind::Hangup)?;
+        }
+        Ok(aside)
+    }
+}
+
+/// Looks for all that would make the start fail, or succeed and the server not, and writes the
+/// configuration.
+async fn prepare(folder: ServerFolder, place: Place, configuration: String) -> Result<(), String> {
+    blocking(move || {
+        server_files::make_folders(&folder)?;
+        server_files::check(&folder, &place.name)?;
+        if let Some(taken) = addresses::check_place(&place).pop() {
+            return Err(taken.into());
+        }
+        server_files::write_configuration(&folder, &configuration)?;
+        Ok::<_, Unprepared>(())
+    })
+    .await
+}
+
+/// Why a server cannot be started as things are.
+#[derive(Debug, thiserror::Error)]
+enum Unprepared {
+    #[error(transparent)]
+    Files(#[from] ServerFilesError),
+    #[error(transparent)]
+    Address(#[from] Unavailable),
+}
+
+/// Runs file work where it may take its time; an error comes back as one line.
+async fn blocking<T, E, F>(work: F) -> Result<T, String>
+where
+    T: Send + 'static,
+    E: std::error::Error,
+    F: FnOnce() -> Result<T, E> + Send + 'static,
+{
+    tokio::task::spawn_blocking(move || work().map_err(|error| chain(&error)))
+        .await
+        .map_err(|error| error.to_string())?
+}

@@ -1,0 +1,72 @@
+//! Servers that outlived a killed Vaultyard. The kernel ends them with it; this is for the cases
+//! where it does not (a program with file capabilities or another user's identity).
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+use super::identity::Identity;
+use crate::Paths;
+use crate::files;
+
+/// A server of this state directory that runs, although nobody supervises it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leftover {
+    /// Its process.
+    pub identity: Identity,
+    /// Its folder.
+    pub folder: PathBuf,
+}
+
+/// Finds them by the records beside the servers; also those of servers that are not declared any
+/// more. Only for the holder of the state directory's lock.
+///
+/// # Errors
+/// The file system's. A record that cannot be read names no process and is passed over.
+pub fn leftovers(paths: &Paths) -> io::Result<Vec<Leftover>> {
+    let entries = match std::fs::read_dir(paths.servers()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let folder = entry?.path();
+        if !folder.is_dir() {
+            continue;
+        }
+        let Some(record) = files::read(&folder.join("process.json"))? else { continue };
+        let Ok(identity) = serde_json::from_slice::<Identity>(&record) else { continue };
+        if identity.runs_in(&folder) {
+            found.push(Leftover { identity, folder });
+        }
+    }
+    Ok(found)
+}
+
+impl Leftover {
+    /// Ends it: SIGTERM, and SIGKILL when it still runs after `grace`. Returns when it has ended.
+    ///
+    /// # Errors
+    /// The kernel's, when the process may not be signalled.
+    pub async fn end(self, grace: Duration) -> io::Result<()> {
+        let Some(pid) = i32::try_from(self.identity.pid).ok().and_then(Pid::from_raw) else {
+            return Ok(());
+        };
+        let process = match pidfd_open(pid, PidfdFlags::empty()) {
+            Err(error) if error == rustix::io::Errno::SRCH => return Ok(()),
+            opened => opened?,
+        };
+        // The descriptor holds on to whoever has the id now. Is it still the one we looked for?
+        if !self.identity.runs_in(&self.folder) {
+            return Ok(());
+        }
+        pidfd_send_signal(&process, Signal::TERM)?;
+        if tokio::time::timeout(grace, self.identity.ended()).await.is_err() {
+            pidfd_send_signal(&process, Signal::KILL)?;
+            self.identity.ended().await;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,112 @@
+//! The small files of a state directory.
+
+use std::net::Ipv4Addr;
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use vaultyard_model::ClusterName;
+
+use super::StateError;
+use crate::files;
+
+/// The format that this Vaultyard writes, and the newest that it reads.
+const FORMAT: u64 = 1;
+
+/// What says that a folder is a state directory, and whose.
+pub(super) struct Record {
+    pub(super) cluster: ClusterName,
+    pub(super) created: Timestamp,
+}
+
+/// All that is sure of a format that we do not know.
+#[derive(Deserialize)]
+struct Header {
+    format: u64,
+    #[serde(default)]
+    vaultyard: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Written {
+    format: u64,
+    cluster: String,
+    created: String,
+    vaultyard: String,
+}
+
+impl Record {
+    /// `None` when there is no record.
+    pub(super) fn read(path: &Path) -> Result<Option<Self>, StateError> {
+        let Some(header) = parse::<Header>(path)? else { return Ok(None) };
+        if header.format > FORMAT {
+            return Err(StateError::Newer {
+                path: path.to_owned(),
+                format: header.format,
+                known: FORMAT,
+                vaultyard: header.vaultyard,
+            });
+        }
+        let Some(written) = parse::<Written>(path)? else { return Ok(None) };
+        let damaged = |why: String| StateError::Damaged { path: path.to_owned(), why };
+        Ok(Some(Self {
+            cluster: ClusterName::new(&written.cluster)
+                .map_err(|error| damaged(format!("`cluster` {error}")))?,
+            created: written
+                .created
+                .parse()
+                .map_err(|error| damaged(format!("`created` is no time: {error}")))?,
+        }))
+    }
+
+    pub(super) fn create(
+        path: &Path,
+        cluster: &ClusterName,
+        vaultyard: &str,
+        now: Timestamp,
+    ) -> Result<Self, StateError> {
+        let written = Written {
+            format: FORMAT,
+            cluster: cluster.to_string(),
+            created: now.to_string(),
+            vaultyard: vaultyard.to_owned(),
+        };
+        write(path, &written)?;
+        Ok(Self { cluster: cluster.clone(), created: now })
+    }
+}
+
+/// The addresses that were chosen.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Network {
+    first: Ipv4Addr,
+}
+
+impl Network {
+    pub(super) fn read(path: &Path) -> Result<Option<Ipv4Addr>, StateError> {
+        Ok(parse::<Self>(path)?.map(|network| network.first))
+    }
+
+    pub(super) fn write(path: &Path, first: Ipv4Addr) -> Result<(), StateError> {
+        write(path, &Self { first })
+    }
+}
+
+fn parse<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<Option<T>, StateError> {
+    let bytes = match files::read(path) {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return Ok(None),
+        Err(source) => return Err(StateError::Unusable { path: path.to_owned(), source }),
+    };
+    match serde_json::from_slice(&bytes) {
+        Ok(value) => Ok(Some(value)),
+        Err(error) => Err(StateError::Damaged { path: path.to_owned(), why: error.to_string() }),
+    }
+}
+
+fn write(path: &Path, value: &impl Serialize) -> Result<(), StateError> {
+    serde_json::to_vec_pretty(value)
+        .map_err(std::io::Error::from)
+        .and_then(|bytes| files::write(path, &bytes, files::PRIVATE))
+        .map_err(|source| StateError::Unusable { path: path.to_owned(), source })
+}

@@ -1,0 +1,33 @@
+//! The calls that need a token, one file a subject.
+
+pub(crate) mod certificate_role;
+mod kv;
+mod mount;
+mod policy;
+mod raft;
+pub(crate) mod token;
+
+use vaultyard_model::Secret;
+use vaultyard_model::port::server::CallError;
+
+use crate::Client;
+use crate::call::{Answer, Call};
+
+/// A client of one server with a token.
+#[derive(Clone, Copy)]
+pub struct Authorised<'a> {
+    client: &'a Client,
+    token: &'a Secret,
+}
+
+impl<'a> Authorised<'a> {
+    pub(crate) fn new(client: &'a Client, token: &'a Secret) -> Self {
+        Self { client, token }
+    }
+
+    async fn ask(&self, call: Call<'_>) -> Result<Answer, CallError> {
+        let Call { method, path, body, deadline, only_here, .. } = call;
+        let call = Call { method, path, body, deadline, only_here, token: Some(self.token) };
+        self.client.ask(call).await
+    }
+}
