@@ -140,8 +140,10 @@ impl Watcher {
 /// One look at one server.
 async fn look(watched: &Watched) -> ServerSeen {
     let process = watched.process.process();
+    let free_bytes = watched.process.free_bytes().ok();
     if !matches!(process, ProcessSeen::Running { .. }) {
-        return ServerSeen { process, health: Err("is not running".to_owned()), raft: None };
+        let health = Err("is not running".to_owned());
+        return ServerSeen { process, health, raft: None, free_bytes };
     }
     let asked = tokio::time::timeout(DEADLINE, async {
         let health = watched.api.health().await.map_err(|error| error.to_string());
@@ -151,5 +153,5 @@ async fn look(watched: &Watched) -> ServerSeen {
     });
     let (health, raft) =
         asked.await.unwrap_or_else(|_| (Err(format!("did not answer within {DEADLINE:?}")), None));
-    ServerSeen { process, health, raft }
+    ServerSeen { process, health, raft, free_bytes }
 }

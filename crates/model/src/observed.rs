@@ -51,6 +51,8 @@ pub struct ServerSeen {
     pub health: Result<Health, String>,
     /// What it says of the leader and of its own log; `None` while sealed or silent.
     pub raft: Option<LeaderSeen>,
+    /// Room left on the disk that holds its data, in bytes; `None` when that cannot be told.
+    pub free_bytes: Option<u64>,
 }
 
 impl ServerSeen {

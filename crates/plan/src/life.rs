@@ -15,6 +15,7 @@ use vaultyard_model::observed::{Observed, Probe, State};
 use vaultyard_model::port::host::Signal;
 
 use crate::history::History;
+use crate::shortfall::disk_full;
 
 /// A leader is wedged when its probe had no answer for this long. Above the 6.5 s for which a
 /// restore in place makes a healthy leader hang.
@@ -24,6 +25,8 @@ pub const WEDGED_AFTER: Duration = Duration::from_secs(8);
 pub const SILENT_AFTER: Duration = Duration::from_secs(15);
 /// With `performance_multiplier` 1 an election is over after 5 s, also right after a restart.
 pub const LEADERLESS_AFTER: Duration = Duration::from_secs(12);
+/// Ending servers does not mend everything. The wait before each doubles, up to this.
+const LEADERLESS_AT_MOST: Duration = Duration::from_secs(300);
 
 /// A process to end; it is started again by its supervisor.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,17 +93,20 @@ fn silent(seen: &Observed, history: &History) -> Option<Remedy> {
 }
 
 /// The server whose log last won the election is the one that should lead and does not know it;
-/// after it the others, in turn, each after one more election's time.
+/// after it the others, in turn, each after twice the time of the one before. A server without room
+/// on its disk is left alone: it would come back just so.
 fn leaderless(seen: &Observed, history: &History) -> Option<Remedy> {
     let lasted = passed(history.leaderless_since?, seen.at);
-    if lasted < LEADERLESS_AFTER {
+    let doublings = u32::try_from(history.ended.len()).unwrap_or(u32::MAX).min(8);
+    if lasted < LEADERLESS_AFTER.saturating_mul(1 << doublings).min(LEADERLESS_AT_MOST) {
         return None;
     }
     let ended_at = |server: &ServerName| {
         history.ended.iter().rev().find(|(ended, _)| ended == server).map(|(_, at)| *at)
     };
     let standby = |server: &&ServerName| {
-        seen.servers.get(*server).and_then(|of_it| of_it.state()) == Some(State::Standby)
+        let of_it = seen.servers.get(*server);
+        of_it.is_some_and(|it| it.state() == Some(State::Standby) && disk_full(it).is_none())
     };
     let order = |server: &&ServerName| {
         let won = seen.elections_won.get(*server).copied();
@@ -191,7 +197,7 @@ mod tests {
         seen.elections_won = [(name(1), at(-5)), (name(2), at(-60))].into();
         let mut history = History::default();
         let mut ended = Vec::new();
-        for second in 0..40 {
+        for second in 0..100 {
             seen.at = at(second);
             history = history.after(&seen, 2);
             if let Some(remedy) = remedy(&seen, &history) {
@@ -200,8 +206,19 @@ mod tests {
                 history = history.after_ending(remedy.server, seen.at);
             }
         }
-        let expected = [("vault-1", 12), ("vault-2", 25), ("vault-0", 38)];
+        let expected = [("vault-1", 12), ("vault-2", 37), ("vault-0", 86)];
         assert_eq!(ended, expected.map(|(server, second)| (server.to_owned(), second)));
+    }
+
+    #[test]
+    fn a_server_whose_disk_is_full_is_not_ended_for_not_leading() {
+        let mut seen = all_standby();
+        for of_it in seen.servers.values_mut() {
+            of_it.free_bytes = Some(0);
+        }
+        seen.at = at(1_000);
+        let history = History { leaderless_since: Some(at(0)), ..History::default() };
+        assert_eq!(remedy(&seen, &history), None);
     }
 
     #[test]

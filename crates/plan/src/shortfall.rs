@@ -43,6 +43,11 @@ pub enum Shortfall {
     NotMember,
     /// It is in the raft configuration and has no vote yet.
     NotVoter,
+    /// Its disk is nearly full: it cannot be counted on to keep another write.
+    DiskFull {
+        /// Room left, in bytes.
+        free: u64,
+    },
     /// It runs another version than the document says.
     WrongVersion {
         /// What it runs.
@@ -74,6 +79,9 @@ impl fmt::Display for Shortfall {
             ),
             Self::NotMember => f.write_str("it is not in the raft configuration"),
             Self::NotVoter => f.write_str("it has no vote in raft yet"),
+            Self::DiskFull { free } => {
+                write!(f, "its disk is nearly full: {} MiB are left; make room", free >> 20)
+            }
             Self::WrongVersion { is, wanted } => {
                 write!(f, "it runs version {is}, and the document says {wanted}")
             }
@@ -104,14 +112,19 @@ impl fmt::Display for ExitText<'_> {
 /// What `server` lacks, as far as it was seen; empty when it is as it should be.
 pub fn of(server: &ServerName, seen: &Observed, wanted: &Version) -> Vec<Shortfall> {
     let Some(of_it) = seen.servers.get(server) else { return vec![Shortfall::NotStarted] };
+    let mut all = Vec::new();
+    all.extend(disk_full(of_it).map(|free| Shortfall::DiskFull { free }));
     if let Some(shortfall) = of_process(of_it, seen.at) {
-        return vec![shortfall];
+        all.push(shortfall);
+        return all;
     }
     let health = match &of_it.health {
-        Err(error) => return vec![Shortfall::Silent(error.clone())],
+        Err(error) => {
+            all.push(Shortfall::Silent(error.clone()));
+            return all;
+        }
         Ok(health) => health,
     };
-    let mut all = Vec::new();
     if let Some(is) = health.version.as_ref().filter(|is| *is != wanted) {
         all.push(Shortfall::WrongVersion { is: is.clone(), wanted: wanted.clone() });
     }
@@ -125,6 +138,15 @@ pub fn of(server: &ServerName, seen: &Observed, wanted: &Version) -> Vec<Shortfa
         all.extend(membership(server, seen));
     }
     all
+}
+
+/// Below this much room a server's disk counts as full: its storage grows by 16 MiB and more at a
+/// time.
+pub const LEAST_FREE_BYTES: u64 = 64 << 20;
+
+/// The room that is left when it is too little.
+pub(crate) fn disk_full(of_it: &ServerSeen) -> Option<u64> {
+    of_it.free_bytes.filter(|free| *free < LEAST_FREE_BYTES)
 }
 
 fn of_process(of_it: &ServerSeen, now: Timestamp) -> Option<Shortfall> {
@@ -195,6 +217,7 @@ pub(crate) mod tests {
                     committed: 1_000,
                     applied: 1_000,
                 }),
+                free_bytes: Some(1 << 30),
             };
             (name(ordinal), seen)
         };
@@ -273,6 +296,17 @@ pub(crate) mod tests {
         check(
             |seen| seen.peers.as_mut().unwrap()[2].voter = false,
             &["it has no vote in raft yet"],
+        );
+    }
+
+    #[test]
+    fn a_full_disk_is_told_before_everything_else() {
+        check(
+            |seen| {
+                last(seen).free_bytes = Some(3 << 20);
+                last(seen).health.as_mut().unwrap().state = State::Sealed;
+            },
+            &["its disk is nearly full: 3 MiB are left; make room", "it is sealed"],
         );
     }
 

@@ -19,7 +19,7 @@ pub const AUDIT_FILE: &str = "audit.log";
 
 /// The top-level keys that Vaultyard sets itself. A document that sets one of them is refused
 /// where it is read; should one come here all the same, Vaultyard's value stands.
-pub const OWNED: [&str; 12] = [
+pub const OWNED: [&str; 11] = [
     "api_addr",
     "audit",
     "cluster_addr",
@@ -29,7 +29,6 @@ pub const OWNED: [&str; 12] = [
     "enable_response_header_raft_node_id",
     "listener",
     "log_format",
-    "log_level",
     "storage",
     "telemetry",
 ];
@@ -58,6 +57,9 @@ pub struct Owner {
     pub group: u32,
 }
 
+/// What stands when the document does not say otherwise.
+const DEFAULTS: [(&str, &str); 1] = [("log_level", "info")];
+
 /// The configuration of the server at `place`: JSON with a final newline, its keys always in the
 /// same order, so that equal input gives equal bytes.
 pub fn server_configuration(
@@ -72,6 +74,9 @@ pub fn server_configuration(
         for (key, value) in own {
             all.entry(key.as_str()).or_insert_with(|| to_json(value));
         }
+    }
+    for (key, value) in DEFAULTS {
+        all.entry(key).or_insert_with(|| json!(value));
     }
     format!("{:#}\n", Json::Object(all))
 }
@@ -90,7 +95,6 @@ fn owned(
         ("disable_standby_reads", json!(true)),
         ("enable_response_header_hostname", json!(true)),
         ("enable_response_header_raft_node_id", json!(true)),
-        ("log_level", json!("info")),
         ("log_format", json!("json")),
         ("storage", json!({"raft": raft(layout, place, paths)})),
         (
@@ -231,6 +235,7 @@ mod tests {
     fn the_keys_that_vaultyard_owns_are_the_keys_it_sets() {
         let all: Json = serde_json::from_str(&configuration(3, 0)).unwrap();
         let mut keys: Vec<_> = all.as_object().unwrap().keys().map(String::as_str).collect();
+        keys.retain(|key| DEFAULTS.iter().all(|(default, _)| key != default));
         keys.sort_unstable();
         assert_eq!(keys, OWNED);
     }
@@ -242,6 +247,7 @@ mod tests {
             ("max_lease_ttl", Value::Text("24h".to_owned())),
             ("user_lockout", Value::List(vec![Value::Null, Value::Bool(true)])),
             ("api_addr", Value::Text("https://elsewhere".to_owned())),
+            ("log_level", Value::Text("debug".to_owned())),
         ];
         cluster.servers.configuration =
             Value::Map(added.into_iter().map(|(key, value)| (key.to_owned(), value)).collect());
@@ -253,5 +259,6 @@ mod tests {
         assert_eq!(all["max_lease_ttl"], "24h");
         assert_eq!(all["user_lockout"], json!([null, true]));
         assert_eq!(all["api_addr"], "https://127.0.0.11:8200");
+        assert_eq!(all["log_level"], "debug");
     }
 }

@@ -77,3 +77,16 @@ fn parse(name: &str, text: String, built_in: bool) -> Result<Document, Failure> 
         Err(findings) => Err(Failure::text(Kind::BadInput, findings)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use vaultyard_manifest::OWNED_SETTINGS;
+    use vaultyard_render::server_configuration::OWNED;
+
+    #[test]
+    fn a_document_cannot_set_what_vaultyard_sets_itself() {
+        for key in OWNED {
+            assert!(OWNED_SETTINGS.iter().any(|setting| setting.name == key), "{key}");
+        }
+    }
+}
