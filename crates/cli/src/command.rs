@@ -53,12 +53,15 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
 }
 
 /// Runs an asynchronous command. Two workers are enough for everything beside the proxy, which
-/// has a thread of its own.
+/// has a thread of its own. What still runs when the command has its answer ends with the program:
+/// after a second Ctrl-C nobody waits for it.
 fn wait<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(failed)?;
-    runtime.block_on(work)
+    let answer = runtime.block_on(work);
+    runtime.shutdown_background();
+    answer
 }

@@ -29,6 +29,14 @@ pub(crate) fn home() -> Option<PathBuf> {
     std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from)
 }
 
+/// Where this program lies. The kernel marks a file that was replaced while it runs; what stands
+/// there now is what the next call will start.
+pub(crate) fn own_program() -> Option<PathBuf> {
+    let path = std::env::current_exe().ok()?;
+    let text = path.to_str().and_then(|text| text.strip_suffix(" (deleted)")).map(PathBuf::from);
+    Some(text.unwrap_or(path))
+}
+
 /// The search path for programs.
 pub(crate) fn search_path() -> OsString {
     std::env::var_os("PATH").unwrap_or_default()

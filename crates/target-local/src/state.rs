@@ -262,6 +262,8 @@ impl StateDirectory {
         let ours = [
             paths.control_socket(),
             paths.log(),
+            paths.last_unsealed(),
+            paths.root_tokens(),
             paths.document(),
             paths.network(),
             paths.record(),

@@ -46,7 +46,7 @@ pub(crate) fn missing_from_path(known: &Known) -> Vec<PathBuf> {
     let servers = &known.document.cluster.servers;
     let program = servers.software.program();
     let fetched = known.state.paths().binaries().join(servers.version.to_string());
-    let own = std::env::current_exe().ok().and_then(|path| path.parent().map(Path::to_owned));
+    let own = system::own_program().and_then(|path| path.parent().map(Path::to_owned));
     let path = system::search_path();
     let has = |folder: &Path, program: &str| folder.join(program).is_file();
     let finds = |program: &str| std::env::split_paths(&path).any(|folder| has(&folder, program));

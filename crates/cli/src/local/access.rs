@@ -79,7 +79,7 @@ impl AccessKeeper {
                 stabilization_time: STABILIZATION_TIME.to_owned(),
             },
             custody: custody.clone(),
-            record: RootRecord::new(super::keys::root_record(paths)),
+            record: RootRecord::new(paths.root_tokens()),
             ways: clients.iter().filter_map(ways).collect(),
             session,
             observed,

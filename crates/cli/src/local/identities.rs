@@ -49,7 +49,10 @@ pub(crate) fn shown(leaf: &Leaf) -> Result<Swappable, Failure> {
 }
 
 /// TLS settings that trust the cluster's root and show what `shown` holds at each handshake.
-pub(crate) fn tls_with(root_pem: &str, shown: Arc<Swappable>) -> Result<Arc<ClientConfig>, Failure> {
+pub(crate) fn tls_with(
+    root_pem: &str,
+    shown: Arc<Swappable>,
+) -> Result<Arc<ClientConfig>, Failure> {
     client_config(root_pem.as_bytes(), Some(shown), &["http/1.1"]).map_err(failed)
 }
 

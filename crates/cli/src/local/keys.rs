@@ -52,13 +52,8 @@ pub(crate) async fn open(
     Ok(Custody {
         store: Arc::new(store),
         encryption: Arc::new(encryption.map_err(failed)?),
-        log: UnsealLog::new(paths.root().join("last-unsealed.json")),
+        log: UnsealLog::new(paths.last_unsealed()),
     })
-}
-
-/// The file that says which root tokens were made from the shares and may live.
-pub(crate) fn root_record(paths: &Paths) -> PathBuf {
-    paths.root().join("root-tokens.json")
 }
 
 /// The file of the key-encryption key.

@@ -156,8 +156,9 @@ pub(crate) fn refuse_taken(layout: &Layout) -> Result<(), Failure> {
 /// A directory in use is no mistake of the person who named it.
 fn not_taken(error: StateError) -> Failure {
     match error {
-        StateError::InUse { .. } => failed(error)
-            .hint("`vaultyard status` shows how it is, `vaultyard down` stops it"),
+        StateError::InUse { .. } => {
+            failed(error).hint("`vaultyard status` shows how it is, `vaultyard down` stops it")
+        }
         error => bad_input(error),
     }
 }

@@ -18,6 +18,8 @@ use vaultyard_render::server_configuration::AUDIT_FILE;
 /// pki/                 the private certificate authority
 /// keys/                the encrypted unseal shares
 /// key-encryption/      the key that encrypts them, in a folder of its own
+/// last-unsealed.json   when and where the keys last unsealed a server
+/// root-tokens.json     root tokens that were made from the shares and may live
 /// servers/NAME/        see ServerFolder
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,6 +90,16 @@ impl Paths {
     /// The folder of the key-encryption key.
     pub fn key_encryption(&self) -> PathBuf {
         self.at("key-encryption")
+    }
+
+    /// When and where the keys last unsealed a server.
+    pub fn last_unsealed(&self) -> PathBuf {
+        self.at("last-unsealed.json")
+    }
+
+    /// Which root tokens were made from the shares and may live.
+    pub fn root_tokens(&self) -> PathBuf {
+        self.at("root-tokens.json")
     }
 
     /// The folder of all servers' folders.

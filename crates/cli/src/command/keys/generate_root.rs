@@ -37,7 +37,7 @@ pub(super) async fn run(
     let paths = known.state.paths();
     let socket = Client::unix(paths.server(&place.name).admin_socket());
     let keys = super::load(known, custody).await?;
-    let record = RootRecord::new(local::keys::root_record(paths));
+    let record = RootRecord::new(paths.root_tokens());
     let made = generate_root(&socket, &keys, &record, SystemClock.now()).await.map_err(failed)?;
     if !common.quiet {
         eprintln!("root token with accessor {}; revoke it when you are done", made.accessor);

@@ -38,7 +38,7 @@ pub(crate) fn ready(known: &Known, status: &Status, took: Duration) -> String {
 /// The commands to try. The first makes the others work as they stand.
 fn to_try(known: &Known) -> Vec<String> {
     let program = known.document.cluster.servers.software.program();
-    let own = std::env::current_exe().ok();
+    let own = system::own_program();
     let missing = env::missing_from_path(known);
     let vaultyard = match own {
         Some(path) if missing.iter().any(|folder| path.parent() == Some(folder)) => {
