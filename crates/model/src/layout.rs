@@ -14,6 +14,9 @@ pub const METRICS_PORT: u16 = 8202;
 /// The port of the embedded DNS server: unprivileged, and not that of multicast DNS.
 pub const DNS_PORT: u16 = 8053;
 
+/// The broadcast address of 127.0.0.0/8: nothing can listen on it.
+const LOOPBACK_BROADCAST: Ipv4Addr = Ipv4Addr::new(127, 255, 255, 255);
+
 /// Addresses of one cluster on one machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
@@ -52,19 +55,31 @@ pub enum LayoutError {
 }
 
 impl Layout {
+    /// Everything from `first` on: each server on an address of its own behind it, or, when
+    /// `first` is 127.0.0.1, which every platform has, on ports of that one address.
+    ///
+    /// # Errors
+    /// [`LayoutError`] when `first` is not a loopback address or too few follow it.
+    pub fn beginning_at(cluster: &Cluster, first: Ipv4Addr) -> Result<Self, LayoutError> {
+        if first == Ipv4Addr::LOCALHOST {
+            return Ok(Self::by_port(cluster, first));
+        }
+        Self::by_address(cluster, first)
+    }
+
     /// The proxy and the DNS server on `first`, the servers on the addresses behind it: each with
     /// the ports that everybody knows. With the default, 127.0.0.10, server 0 is 127.0.0.11.
     ///
     /// # Errors
     /// [`LayoutError`] when `first` is not a loopback address or too few follow it.
-    pub fn by_address(cluster: &Cluster, first: Ipv4Addr) -> Result<Self, LayoutError> {
+    fn by_address(cluster: &Cluster, first: Ipv4Addr) -> Result<Self, LayoutError> {
         if !first.is_loopback() {
             return Err(LayoutError::NotLoopback(first));
         }
         let place = |member: Member| {
             let behind = u32::from(member.name.ordinal()) + 1;
             let address = Ipv4Addr::from_bits(first.to_bits() + behind);
-            if !address.is_loopback() || address.is_broadcast() {
+            if !address.is_loopback() || address == LOOPBACK_BROADCAST {
                 return Err(LayoutError::NoRoom(first));
             }
             let ip = IpAddr::V4(address);
@@ -86,7 +101,7 @@ impl Layout {
 
     /// Everything on one address, for platforms whose loopback has only one: the proxy on 8200,
     /// server 0 on 8210 and 8211, server 1 on 8220 and 8221, and so on.
-    pub fn by_port(cluster: &Cluster, address: Ipv4Addr) -> Self {
+    fn by_port(cluster: &Cluster, address: Ipv4Addr) -> Self {
         let ip = IpAddr::V4(address);
         let place = |member: Member| {
             let api = API_PORT + 10 * (u16::from(member.name.ordinal()) + 1);

@@ -188,52 +188,8 @@ fn conditions(phase: Phase, input: &Input<'_>) -> Vec<Condition> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shortfall::tests::{healthy, name, version};
-    use vaultyard_model::cluster::{
-        Certificates, Dns, DnsPolicy, DnsProvider, Encryption, Ingress, Issuer, Keys, Proxy,
-        Replicas, Servers, Store,
-    };
-    use vaultyard_model::{ClusterName, DnsName, Software, Value};
-
-    fn cluster() -> Cluster {
-        let issuer = Issuer::PrivateCa { lifetime: std::time::Duration::from_secs(3_600) };
-        Cluster {
-            name: ClusterName::new("vault").unwrap(),
-            servers: Servers {
-                software: Software::OpenBao,
-                version: version(),
-                binary: None,
-                replicas: Replicas::new(3).unwrap(),
-                zones: Vec::new(),
-                raft_bytes: 0,
-                configuration: Value::empty_map(),
-            },
-            keys: Keys {
-                shares: 5,
-                threshold: 3,
-                encryption: Encryption::Local,
-                store: Store::Directory { path: None },
-            },
-            certificates: Certificates { servers: issuer.clone(), public: issuer },
-            dns: Dns {
-                zone: DnsName::new("vault.test").unwrap(),
-                host: DnsName::new("vault.vault.test").unwrap(),
-                provider: DnsProvider::Embedded,
-                policy: DnsPolicy::UpsertOnly,
-            },
-            ingress: Ingress {
-                proxy: Proxy {
-                    max_in_flight: 40,
-                    hold: std::time::Duration::from_secs(30),
-                    max_held: 1,
-                    max_held_bytes: 1,
-                    trusted_proxies: Vec::new(),
-                    proxy_protocol: false,
-                    open: Vec::new(),
-                },
-            },
-        }
-    }
+    use crate::shortfall::tests::{healthy, name};
+    use vaultyard_testkit::sample;
 
     /// What the phase of a cluster depends on, as it is when all is well.
     struct Scene {
@@ -246,8 +202,8 @@ mod tests {
 
     /// Checks phase and reason after one change to a healthy cluster.
     fn check(change: impl FnOnce(&mut Scene), phase: Phase, reason: &str) {
-        let cluster = cluster();
-        let layout = Layout::by_address(&cluster, [127, 0, 0, 10].into()).unwrap();
+        let cluster = sample::cluster(3);
+        let layout = Layout::beginning_at(&cluster, [127, 0, 0, 10].into()).unwrap();
         let mut scene = Scene {
             seen: healthy(),
             history: History::default(),

@@ -110,7 +110,7 @@ pub fn free_block(cluster: &Cluster, random: &dyn Random) -> Result<Ipv4Addr, No
         let mut bytes = [0; 3];
         random.fill(&mut bytes).map_err(NoBlock::Random)?;
         let first = block(bytes);
-        match check(&Layout::by_address(cluster, first)?).pop() {
+        match check(&Layout::beginning_at(cluster, first)?).pop() {
             None => return Ok(first),
             taken => last = taken,
         }
@@ -153,9 +153,9 @@ mod tests {
 
     #[test]
     fn an_address_in_use_is_reported_with_its_purpose_and_holder() {
-        let cluster = sample::cluster();
+        let cluster = vaultyard_testkit::sample::cluster(3);
         let first = free_block(&cluster, &sample::Dice).unwrap();
-        let layout = Layout::by_address(&cluster, first).unwrap();
+        let layout = Layout::beginning_at(&cluster, first).unwrap();
         let _tcp = TcpListener::bind(layout.servers[1].cluster).unwrap();
         let _udp = UdpSocket::bind(layout.dns).unwrap();
         let shown: Vec<_> = check(&layout).iter().map(ToString::to_string).collect();
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn a_taken_block_is_passed_over() {
-        let cluster = sample::cluster();
+        let cluster = vaultyard_testkit::sample::cluster(3);
         let random = Counting(AtomicU8::new(100));
         let first = free_block(&cluster, &random).unwrap();
         let _taken = TcpListener::bind((first, 8200)).unwrap();

@@ -30,15 +30,9 @@ pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes the folder and what leads to it; the folder itself is the owner's alone.
+/// Makes the folder and what leads to it; whatever it makes is the owner's alone.
 pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
-    if let Some(above) = path.parent() {
-        std::fs::create_dir_all(above)?;
-    }
-    match DirBuilder::new().mode(0o700).create(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-        other => other,
-    }
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 /// Reads a file; `None` when there is none.

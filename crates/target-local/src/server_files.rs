@@ -92,17 +92,12 @@ pub fn make_folders(folder: &ServerFolder) -> Result<(), ServerFilesError> {
     Ok(())
 }
 
-/// Writes the configuration as a whole: a server takes half a file for a short one. One that is
-/// already there is left alone, so that a full disk keeps no server from starting again.
+/// Writes the configuration as a whole: a server takes half a file for a short one.
 ///
 /// # Errors
 /// [`ServerFilesError::Unusable`]
 pub fn write_configuration(folder: &ServerFolder, json: &str) -> Result<(), ServerFilesError> {
-    let path = folder.configuration();
-    match files::read(&path) {
-        Ok(Some(present)) if present == json.as_bytes() => Ok(()),
-        _ => put(path, json.as_bytes(), files::PRIVATE),
-    }
+    keep(folder.configuration(), json.as_bytes(), files::PRIVATE)
 }
 
 /// Writes certificate, key and authority. All are in place when this returns; only then may the
@@ -125,7 +120,16 @@ pub fn write_certificates(
 /// # Errors
 /// [`ServerFilesError::Unusable`]
 pub fn write_authority(folder: &ServerFolder, authority: &str) -> Result<(), ServerFilesError> {
-    put(folder.authority(), authority.as_bytes(), PUBLIC)
+    keep(folder.authority(), authority.as_bytes(), PUBLIC)
+}
+
+/// A file that is already there as it should be is left alone, so that a full disk keeps no server
+/// from starting again.
+fn keep(path: PathBuf, bytes: &[u8], mode: u32) -> Result<(), ServerFilesError> {
+    match files::read(&path) {
+        Ok(Some(present)) if present == bytes => Ok(()),
+        _ => put(path, bytes, mode),
+    }
 }
 
 fn put(path: PathBuf, bytes: &[u8], mode: u32) -> Result<(), ServerFilesError> {

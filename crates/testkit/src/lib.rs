@@ -11,3 +11,4 @@ pub mod fake_store;
 pub mod fake_volume;
 pub mod fixed;
 mod lock;
+pub mod sample;

@@ -57,9 +57,9 @@ pub(crate) struct Yard {
 impl Yard {
     pub(crate) fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("yärd with spaces ").tempdir().unwrap();
-        let cluster = sample::cluster();
+        let cluster = vaultyard_testkit::sample::cluster(3);
         let first = addresses::free_block(&cluster, &sample::Dice).unwrap();
-        let layout = Layout::by_address(&cluster, first).unwrap();
+        let layout = Layout::beginning_at(&cluster, first).unwrap();
         let (state, lock) =
             StateDirectory::take(folder.path(), &cluster.name, "0.1.0", Timestamp::now()).unwrap();
         let paths = state.paths().clone();
