@@ -59,7 +59,7 @@ impl Failure {
 }
 
 /// The error and its sources, each once.
-fn chain(error: &dyn Error) -> String {
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -25,10 +25,7 @@ pub(crate) fn start(verbose: u8, file: &Path) -> std::io::Result<()> {
         1 => LevelFilter::INFO,
         _ => LevelFilter::DEBUG,
     };
-    let to_terminal = fmt::layer()
-        .with_writer(std::io::stderr)
-        .with_ansi(crate::system::fancy_terminal())
-        .with_filter(level);
+    let to_terminal = fmt::layer().with_writer(std::io::stderr).with_ansi(false).with_filter(level);
     // A second start in one program (tests) keeps the first log.
     Registry::default().with(to_file).with(to_terminal).try_init().ok();
     Ok(())

@@ -35,19 +35,19 @@ pub(super) async fn run(
         .map(|place| Log::new(&known.state.paths().server(&place.name).log(), place.name.as_str()))
         .collect();
     let prefixed = logs.len() > 1;
-    for log in &mut logs {
-        let lines = log.news().map_err(failed)?;
-        let from = lines.len().saturating_sub(tail);
-        print(&lines[from..], prefixed.then_some(log.name.as_str()))?;
-    }
-    while follow {
-        tokio::time::sleep(PAUSE).await;
+    let mut most = tail;
+    loop {
         for log in &mut logs {
             let lines = log.news().map_err(failed)?;
-            print(&lines, prefixed.then_some(log.name.as_str()))?;
+            let from = lines.len().saturating_sub(most);
+            print(&lines[from..], prefixed.then_some(log.name.as_str()))?;
         }
+        if !follow {
+            return Ok(ExitCode::SUCCESS);
+        }
+        most = usize::MAX;
+        tokio::time::sleep(PAUSE).await;
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 fn print(lines: &[String], prefix: Option<&str>) -> Result<(), Failure> {

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName as TlsName;
 use tokio::sync::watch;
+use vaultyard_certificates::leaf::LeafError;
 use vaultyard_certificates::tls::Swappable;
 use vaultyard_certificates::{Authority, Ensured, Leaf, Wanted, handshake};
 use vaultyard_model::access::Identity;
@@ -23,9 +24,11 @@ use vaultyard_model::port::host::Host;
 use vaultyard_model::port::keeper::{Keeper, Round, Waiting};
 use vaultyard_model::status::CertificateStatus;
 use vaultyard_model::{Cluster, Layout, ServerName};
-use vaultyard_target_local::Paths;
+use vaultyard_target_local::server_files::{self, ServerFilesError};
+use vaultyard_target_local::{Paths, ServerFolder};
 
 use super::identities;
+use crate::failure::chain;
 
 /// Between two looks while all is well. A lifetime is at least half a minute.
 const CALM: Duration = Duration::from_secs(5);
@@ -54,7 +57,7 @@ pub(crate) struct Held {
     /// What its certificate must say.
     pub(crate) wanted: Wanted,
     /// Where it lies.
-    pub(crate) folder: PathBuf,
+    pub(crate) folder: ServerFolder,
     /// Where it is served.
     pub(crate) address: std::net::SocketAddr,
     /// What is told to load it.
@@ -81,6 +84,29 @@ pub(crate) fn of_server(cluster: &Cluster, place: &vaultyard_model::layout::Plac
 pub(crate) fn of_proxy(cluster: &Cluster, layout: &Layout) -> Wanted {
     let Issuer::PrivateCa { lifetime } = cluster.certificates.public;
     Wanted::proxy(&cluster.name, &cluster.dns, layout.proxy.ip(), lifetime)
+}
+
+/// Why a server has no certificate in its folder.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServerLeafError {
+    #[error(transparent)]
+    Files(#[from] ServerFilesError),
+    #[error(transparent)]
+    Leaf(#[from] LeafError),
+}
+
+/// Sees to it that a server's folder holds its certificate and whom it believes, also when the
+/// folder was lost.
+pub(crate) fn ensure_for_server(
+    folder: &ServerFolder,
+    wanted: &Wanted,
+    authority: &Authority,
+    random: &dyn Random,
+    now: Timestamp,
+) -> Result<(Leaf, Ensured), ServerLeafError> {
+    server_files::make_folders(folder)?;
+    server_files::write_authority(folder, authority.root_pem())?;
+    Ok(Leaf::ensure(folder.path(), wanted, authority, random, now)?)
 }
 
 /// The folder of the proxy's certificate.
@@ -121,7 +147,9 @@ impl CertificateKeeper {
 
     async fn keep_proxy(&self, now: Timestamp) -> Result<(), String> {
         let (folder, wanted) = (self.proxy.folder.clone(), self.proxy.wanted.clone());
-        let (leaf, ensured) = self.ensure(folder, wanted, now).await?;
+        let (authority, random) = (self.authority.clone(), self.random.clone());
+        let ensured = blocking(move || Leaf::ensure(&folder, &wanted, &authority, &*random, now));
+        let (leaf, ensured) = ensured.await?;
         if let Ensured::Issued(reason) = ensured {
             tracing::info!(?reason, serial = leaf.certificate.serial, "proxy certificate renewed");
             replace(&self.proxy.served, &leaf)?;
@@ -134,7 +162,10 @@ impl CertificateKeeper {
     async fn keep_server(&self, index: usize, now: Timestamp) -> Result<(), String> {
         let Some(server) = self.servers.get(index) else { return Ok(()) };
         let (folder, wanted) = (server.folder.clone(), server.wanted.clone());
-        let (leaf, ensured) = self.ensure(folder, wanted, now).await?;
+        let (authority, random) = (self.authority.clone(), self.random.clone());
+        let ensured =
+            blocking(move || ensure_for_server(&folder, &wanted, &authority, &*random, now));
+        let (leaf, ensured) = ensured.await?;
         if let Ensured::Issued(reason) = ensured {
             let serial = &leaf.certificate.serial;
             tracing::info!(server = %server.name, ?reason, serial, "certificate renewed");
@@ -157,16 +188,6 @@ impl CertificateKeeper {
         server.host.reload().await.map_err(|error| error.to_string())?;
         Err(format!("{} does not serve its new certificate yet", server.name))
     }
-
-    async fn ensure(
-        &self,
-        folder: PathBuf,
-        wanted: Wanted,
-        now: Timestamp,
-    ) -> Result<(Leaf, Ensured), String> {
-        let (authority, random) = (self.authority.clone(), self.random.clone());
-        blocking(move || Leaf::ensure(&folder, &wanted, &authority, &*random, now)).await
-    }
 }
 
 fn replace(served: &Swappable, leaf: &Leaf) -> Result<(), String> {
@@ -179,7 +200,7 @@ async fn blocking<T: Send + 'static, E: std::error::Error + Send + 'static>(
     work: impl FnOnce() -> Result<T, E> + Send + 'static,
 ) -> Result<T, String> {
     match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result.map_err(|error| error.to_string()),
+        Ok(result) => result.map_err(|error| chain(&error)),
         Err(error) => Err(error.to_string()),
     }
 }

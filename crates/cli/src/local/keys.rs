@@ -41,9 +41,14 @@ pub(crate) async fn open(
 ) -> Result<Custody, Failure> {
     let Store::Directory { path } = &cluster.keys.store;
     let folder = path.clone().unwrap_or_else(|| paths.keys());
-    let store = DirectoryStore::open(folder).map_err(failed)?;
     let Encryption::Local = cluster.keys.encryption;
     let file = key_file(paths);
+    // The folder is made before the first key. One that is gone later was lost, and an empty one
+    // in its place would only be in the way of what is brought back.
+    let store = match missing {
+        Missing::Create if !file.exists() => DirectoryStore::open(folder).map_err(failed)?,
+        Missing::Create | Missing::Refuse => DirectoryStore::existing(folder),
+    };
     let random = Arc::new(SystemRandom);
     let encryption = match missing {
         Missing::Create => LocalEncryption::open_or_create(file, &store, random).await,

@@ -15,7 +15,7 @@ use vaultyard_model::{Cluster, Layout};
 use vaultyard_target_local::lock::Lock;
 use vaultyard_target_local::process::leftover::leftovers;
 use vaultyard_target_local::state::StateError;
-use vaultyard_target_local::{Paths, StateDirectory, addresses, server_files};
+use vaultyard_target_local::{Paths, StateDirectory, addresses};
 
 use super::document::Document;
 use super::program::{self, Program};
@@ -54,6 +54,11 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
+    /// What is wanted.
+    pub(crate) fn cluster(&self) -> &Cluster {
+        &self.document.cluster
+    }
+
     /// What the commands that only look would read.
     pub(crate) fn known(&self) -> Known {
         Known {
@@ -132,7 +137,7 @@ pub(crate) fn layout(
         },
         None => kept.unwrap_or(FIRST_ADDRESS),
     };
-    Layout::by_address(cluster, first).map_err(bad_input)
+    Layout::beginning_at(cluster, first).map_err(bad_input)
 }
 
 fn first(layout: &Layout) -> Ipv4Addr {
@@ -184,11 +189,9 @@ fn leaves(
 ) -> Result<[Leaf; 3], Failure> {
     let random = SystemRandom;
     for place in &layout.servers {
-        let folder = paths.server(&place.name);
-        server_files::make_folders(&folder).map_err(failed)?;
-        server_files::write_authority(&folder, authority.root_pem()).map_err(failed)?;
-        let wanted = certificates::of_server(cluster, place);
-        Leaf::ensure(folder.path(), &wanted, authority, &random, now).map_err(failed)?;
+        let (folder, wanted) = (paths.server(&place.name), certificates::of_server(cluster, place));
+        certificates::ensure_for_server(&folder, &wanted, authority, &random, now)
+            .map_err(failed)?;
     }
     let wanted = certificates::of_proxy(cluster, layout);
     let folder = certificates::proxy_folder(paths);

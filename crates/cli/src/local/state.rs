@@ -41,7 +41,7 @@ pub(crate) fn known(common: &Common) -> Result<Known, Failure> {
     let text = state.document().map_err(bad_input)?.ok_or_else(never)?;
     let document = document::kept(&state.paths().document().display().to_string(), text)?;
     let first = state.first_address().map_err(bad_input)?.ok_or_else(never)?;
-    let layout = Layout::by_address(&document.cluster, first).map_err(bad_input)?;
+    let layout = Layout::beginning_at(&document.cluster, first).map_err(bad_input)?;
     Ok(Known { state, document, layout })
 }
 

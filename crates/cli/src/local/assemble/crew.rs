@@ -1,0 +1,182 @@
+//! The tasks of a cluster, each started here and waited for in `local::run`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use vaultyard_certificates::tls::Swappable;
+use vaultyard_engine::keeping::{Report, keep};
+use vaultyard_engine::supervisor::{Supervised, supervise};
+use vaultyard_keys::envelope::Split;
+use vaultyard_keys::initialise::{Ports, Subject, Unsealer};
+use vaultyard_keys::volume::directory::DirectoryVolume;
+use vaultyard_model::ServerName;
+use vaultyard_model::layout::Place;
+use vaultyard_model::observed::Observed;
+use vaultyard_model::port::clock::Clock;
+use vaultyard_model::port::host::Host;
+use vaultyard_model::port::keeper::Keeper;
+use vaultyard_model::status::CertificateStatus;
+
+use super::ground::Ground;
+use crate::failure::{Failure, Kind, failed};
+use crate::local::access::AccessKeeper;
+use crate::local::certificates::{
+    CertificateKeeper, Held, Public, of_proxy, of_server, proxy_folder,
+};
+use crate::local::faults;
+use crate::local::keepers::UnsealKeeper;
+
+/// Tasks, and how the keepers among them are told to end.
+pub(super) struct Crew {
+    /// Ended each after its present round.
+    pub(super) keepers: JoinSet<()>,
+    /// None of them ends by itself.
+    pub(super) loops: JoinSet<()>,
+    /// Ends the keepers.
+    pub(super) stop: watch::Sender<bool>,
+    clock: Arc<dyn Clock>,
+}
+
+/// What the keeper of access publishes.
+pub(super) struct AccessReports {
+    pub(super) report: watch::Receiver<Report>,
+    pub(super) root_token: watch::Receiver<Option<String>>,
+}
+
+/// What the keeper of certificates publishes.
+pub(super) struct CertificateReports {
+    pub(super) report: watch::Receiver<Report>,
+    pub(super) served: watch::Receiver<BTreeMap<ServerName, CertificateStatus>>,
+}
+
+impl Crew {
+    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+        let (stop, _) = watch::channel(false);
+        Self { keepers: JoinSet::new(), loops: JoinSet::new(), stop, clock }
+    }
+
+    /// Starts a supervisor, and with it the process, of every server.
+    pub(super) fn start_servers(&mut self, ground: &Ground) -> BTreeMap<ServerName, Supervised> {
+        let mut servers = BTreeMap::new();
+        for place in &ground.layout().servers {
+            let (launcher, clock) = (ground.launcher.clone(), self.clock.clone());
+            let (handle, supervisor) = supervise(place.name.clone(), launcher, clock);
+            self.loops.spawn(supervisor.run());
+            servers.insert(place.name.clone(), handle);
+        }
+        servers
+    }
+
+    /// Starts the unsealer of every server. Each is woken when its server's process changes.
+    pub(super) fn start_unsealers(
+        &mut self,
+        ground: &Ground,
+        servers: &BTreeMap<ServerName, Supervised>,
+    ) -> Result<BTreeMap<ServerName, watch::Receiver<Report>>, Failure> {
+        let mut reports = BTreeMap::new();
+        for (name, server) in servers {
+            let keeper = UnsealKeeper(unsealer(ground, name, server)?);
+            let report = self.keep("unsealer", Box::new(keeper), server.watch_process());
+            reports.insert(name.clone(), report);
+        }
+        Ok(reports)
+    }
+
+    /// Starts the keeper of logins.
+    pub(super) fn start_access(
+        &mut self,
+        ground: &Ground,
+        observed: watch::Receiver<Option<Observed>>,
+    ) -> Result<AccessReports, Failure> {
+        let (publish, root_token) = watch::channel(None);
+        let keeper = AccessKeeper::new(
+            &ground.prepared,
+            &ground.custody,
+            &ground.clients,
+            ground.session.clone(),
+            observed,
+            publish,
+        )?;
+        Ok(AccessReports { report: self.keep("access", Box::new(keeper), never()), root_token })
+    }
+
+    /// Starts the keeper of certificates.
+    pub(super) fn start_certificates(
+        &mut self,
+        ground: &Ground,
+        servers: &BTreeMap<ServerName, Supervised>,
+        public: Arc<Swappable>,
+    ) -> CertificateReports {
+        let held = |place: &Place| {
+            let host: Arc<dyn Host> = Arc::new(servers.get(&place.name)?.clone());
+            Some(Held {
+                name: place.name.clone(),
+                wanted: of_server(ground.cluster(), place),
+                folder: ground.paths().server(&place.name),
+                address: place.api,
+                host,
+            })
+        };
+        let (publish, served) = watch::channel(BTreeMap::new());
+        let keeper = CertificateKeeper {
+            authority: ground.prepared.authority.clone(),
+            random: ground.random.clone(),
+            servers: ground.layout().servers.iter().filter_map(held).collect(),
+            proxy: Public {
+                wanted: of_proxy(ground.cluster(), ground.layout()),
+                folder: proxy_folder(ground.paths()),
+                served: public,
+            },
+            pki: ground.paths().pki(),
+            own: ground.own.clone(),
+            trust: ground.trust.clone(),
+            served: publish,
+        };
+        CertificateReports { report: self.keep("certificates", Box::new(keeper), never()), served }
+    }
+
+    fn keep<T: Clone + Send + Sync + 'static>(
+        &mut self,
+        name: &'static str,
+        keeper: Box<dyn Keeper>,
+        wake: watch::Receiver<T>,
+    ) -> watch::Receiver<Report> {
+        let (publish, report) = watch::channel(Report::default());
+        let stop = self.stop.subscribe();
+        self.keepers.spawn(keep(name, keeper, wake, publish, self.clock.clone(), stop));
+        report
+    }
+}
+
+/// What wakes a keeper that only its own clock wakes.
+fn never() -> watch::Receiver<()> {
+    watch::channel(()).1
+}
+
+fn unsealer(ground: &Ground, name: &ServerName, server: &Supervised) -> Result<Unsealer, Failure> {
+    let cluster = ground.cluster();
+    let subject = Subject {
+        cluster: cluster.name.clone(),
+        server: name.clone(),
+        split: Split { shares: cluster.keys.shares, threshold: cluster.keys.threshold },
+        software: cluster.servers.software,
+    };
+    let unknown = || Failure::text(Kind::Failed, format!("there is no client of {name}"));
+    let peers = ground.clients.keys().filter(|peer| *peer != name);
+    let volume = DirectoryVolume::open(ground.paths().server(name).unsealer()).map_err(failed)?;
+    let ports = Ports {
+        own: ground.api(name).ok_or_else(unknown)?,
+        peers: peers.filter_map(|peer| Some((peer.clone(), ground.api(peer)?))).collect(),
+        host: Arc::new(server.clone()),
+        volume: Arc::new(volume),
+        store: ground.custody.store.clone(),
+        encryption: ground.custody.encryption.clone(),
+        random: ground.random.clone(),
+        operator: Some(ground.session.clone()),
+        log: Some(ground.custody.log.clone()),
+        faults: faults::hook(),
+    };
+    Ok(Unsealer::new(subject, ports))
+}

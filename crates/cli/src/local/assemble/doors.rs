@@ -1,0 +1,54 @@
+//! Everything that listens. All doors are open before the first server is started, so that an
+//! address that cannot be had is told while nothing has happened yet.
+
+use std::sync::Arc;
+
+use prometheus_client::registry::Registry;
+use tokio::net::{TcpListener, UnixListener};
+use vaultyard_certificates::tls::Swappable;
+use vaultyard_dns::Records;
+
+use super::ground::Ground;
+use crate::control;
+use crate::failure::{Failure, bad_input, failed};
+use crate::local::proxy::{self, RunningProxy};
+use crate::local::{metrics, names};
+
+/// What listens and, but for the proxy, does not answer yet.
+pub(super) struct Doors {
+    /// For the commands of other terminals.
+    pub(super) control: UnixListener,
+    /// The DNS server.
+    pub(super) dns: vaultyard_dns::Server,
+    /// `/metrics`
+    pub(super) metrics: TcpListener,
+    /// What is counted.
+    pub(super) registry: Registry,
+    /// The proxy; holds requests until somebody leads.
+    pub(super) proxy: RunningProxy,
+    /// The certificate that its clients see; replaced when it is renewed.
+    pub(super) public: Arc<Swappable>,
+}
+
+impl Doors {
+    pub(super) async fn open(ground: &Ground) -> Result<Self, Failure> {
+        let (cluster, layout) = (ground.cluster(), ground.layout());
+        let control = control::server::bind(&ground.paths().control_socket()).map_err(failed)?;
+        let records = Records::new(&names::facts(cluster, layout, None)).map_err(bad_input)?;
+        let serial = names::first_serial(ground.clock.now());
+        let dns = vaultyard_dns::Server::bind(layout.dns, records, serial).await.map_err(failed)?;
+        let metrics = metrics::bind(layout.metrics).await?;
+        let mut registry = Registry::default();
+        let counts = registry.sub_registry_with_prefix("vaultyard");
+        let pair = ground.prepared.proxy.pair().map_err(failed)?;
+        let public = Arc::new(Swappable::new(&pair).map_err(failed)?);
+        let parts = proxy::Parts {
+            config: proxy::config(cluster, layout),
+            certificate: public.clone(),
+            trust: ground.trust.clone(),
+            metrics: vaultyard_proxy::Metrics::register(counts),
+        };
+        let proxy = proxy::start(parts).await?;
+        Ok(Self { control, dns, metrics, registry, proxy, public })
+    }
+}

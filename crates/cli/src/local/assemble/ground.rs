@@ -1,0 +1,90 @@
+//! What everything stands on: the ports that more than one loop needs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+use vaultyard_certificates::tls::{Swappable, client_config};
+use vaultyard_model::access::Identity;
+use vaultyard_model::port::clock::{Clock, Random};
+use vaultyard_model::port::launcher::Launcher;
+use vaultyard_model::port::server::Server;
+use vaultyard_model::{Cluster, Layout, ServerName};
+use vaultyard_target_local::{LocalLauncher, Paths};
+use vaultyard_vault::{Client, Session};
+
+use crate::failure::{Failure, failed};
+use crate::local::keys::{Custody, Missing};
+use crate::local::prepare::Prepared;
+use crate::local::{faults, identities, keys};
+use crate::system::{SystemClock, SystemRandom};
+
+/// The ports of one cluster.
+pub(super) struct Ground {
+    /// What was prepared.
+    pub(super) prepared: Prepared,
+    /// The time.
+    pub(super) clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub(super) random: Arc<dyn Random>,
+    /// The keys.
+    pub(super) custody: Custody,
+    /// What starts servers.
+    pub(super) launcher: Arc<dyn Launcher>,
+    /// What Vaultyard's own login shows; replaced when it is renewed.
+    pub(super) own: Arc<Swappable>,
+    /// Every server's API, asked with that certificate.
+    pub(super) clients: BTreeMap<ServerName, Arc<Client>>,
+    /// Vaultyard's own login.
+    pub(super) session: Arc<Session>,
+    /// Trusts the cluster's root and shows nothing.
+    pub(super) trust: Arc<ClientConfig>,
+}
+
+impl Ground {
+    pub(super) async fn lay(prepared: Prepared) -> Result<Self, Failure> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let paths = prepared.state.paths();
+        let custody = keys::open(prepared.cluster(), paths, Missing::Create).await?;
+        let root = prepared.authority.root_pem();
+        let own = Arc::new(identities::shown(&prepared.own)?);
+        let clients =
+            identities::clients(&prepared.layout, &identities::tls_with(root, own.clone())?);
+        let launcher = LocalLauncher::new(
+            prepared.cluster().clone(),
+            prepared.layout.clone(),
+            paths.clone(),
+            prepared.program.clone(),
+            faults::spawner().map_err(failed)?,
+            clock.clone(),
+        );
+        Ok(Self {
+            session: Arc::new(Session::new(clients.clone(), Identity::Vaultyard)),
+            trust: client_config(root.as_bytes(), None, &[]).map_err(failed)?,
+            random: Arc::new(SystemRandom),
+            launcher: Arc::new(launcher),
+            prepared,
+            clock,
+            custody,
+            own,
+            clients,
+        })
+    }
+
+    pub(super) fn cluster(&self) -> &Cluster {
+        self.prepared.cluster()
+    }
+
+    pub(super) fn layout(&self) -> &Layout {
+        &self.prepared.layout
+    }
+
+    pub(super) fn paths(&self) -> &Paths {
+        self.prepared.state.paths()
+    }
+
+    /// A server's API as far as it needs no token.
+    pub(super) fn api(&self, server: &ServerName) -> Option<Arc<dyn Server>> {
+        Some(self.clients.get(server)?.clone())
+    }
+}

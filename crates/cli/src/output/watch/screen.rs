@@ -1,0 +1,102 @@
+//! The terminal: asks, listens to keys and signals, draws, and leaves the terminal as it was.
+
+use std::process::ExitCode;
+
+use crossterm::event::{EventStream, KeyCode, KeyEvent, KeyModifiers};
+use futures_util::{Stream, StreamExt, stream};
+use ratatui::DefaultTerminal;
+use tokio::time::MissedTickBehavior;
+use vaultyard_model::port::clock::Clock;
+
+use super::PAUSE;
+use super::changes::Seen;
+use super::picture::{Picture, Style};
+use crate::command::up::Stops;
+use crate::control::client::{AskError, Control};
+use crate::control::wire::Status;
+use crate::failure::{Failure, Kind, failed};
+use crate::system::SystemClock;
+
+/// Shows the picture until the person leaves.
+pub(super) async fn show(control: &Control) -> Result<ExitCode, Failure> {
+    let style = Style { colours: colours_are_welcome() };
+    let mut stops = Stops::listen()?;
+    let mut screen = Screen::open().map_err(failed)?;
+    let mut keys = EventStream::new();
+    let mut looks = std::pin::pin!(looks(control));
+    let mut seen = Seen::nothing(SystemClock.now());
+    loop {
+        let now = SystemClock.now();
+        let draw = |frame: &mut ratatui::Frame<'_>| {
+            frame.render_widget(Picture { seen: &seen, now, style }, frame.area());
+        };
+        screen.terminal.draw(draw).map_err(failed)?;
+        tokio::select! {
+            Some(answer) = looks.next() => {
+                seen.note(SystemClock.now(), answer.map_err(|error| error.to_string()));
+            }
+            // Anything but a key, for example another size, only means to draw anew. A terminal
+            // that has no keys any more ends with a signal.
+            Some(Ok(event)) = keys.next() => {
+                if let Some(code) = event.as_key_press_event().and_then(leaves) {
+                    return Ok(code);
+                }
+            }
+            () = stops.next() => return Ok(interrupted()),
+        }
+    }
+}
+
+/// The status, asked for again and again. A stream holds on to a question that is under way, so
+/// that keys do not make it start anew.
+fn looks(control: &Control) -> impl Stream<Item = Result<Status, AskError>> {
+    let mut pace = tokio::time::interval(PAUSE);
+    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    stream::unfold(pace, async |mut pace| {
+        pace.tick().await;
+        Some((control.status().await, pace))
+    })
+}
+
+/// Whether this key means to leave, and with which exit code.
+fn leaves(key: KeyEvent) -> Option<ExitCode> {
+    let control = key.modifiers.contains(KeyModifiers::CONTROL);
+    match key.code {
+        KeyCode::Char('q') | KeyCode::Esc => Some(ExitCode::SUCCESS),
+        KeyCode::Char('c') if control => Some(interrupted()),
+        _ => None,
+    }
+}
+
+fn interrupted() -> ExitCode {
+    ExitCode::from(Kind::Interrupted as u8)
+}
+
+/// The rule of <https://no-color.org>.
+fn colours_are_welcome() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// The alternate screen, in raw mode. Dropping it, on whichever way, gives the terminal back.
+struct Screen {
+    terminal: DefaultTerminal,
+}
+
+impl Screen {
+    fn open() -> std::io::Result<Self> {
+        match ratatui::try_init() {
+            Ok(terminal) => Ok(Self { terminal }),
+            Err(error) => {
+                // It may have come half way.
+                ratatui::restore();
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        ratatui::restore();
+    }
+}
