@@ -8,6 +8,7 @@ mod local;
 mod logging;
 mod output;
 mod progress;
+mod stops;
 mod system;
 
 use std::process::ExitCode;

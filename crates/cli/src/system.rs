@@ -51,9 +51,13 @@ pub(crate) fn default_state() -> Option<PathBuf> {
     Some(base.join("vaultyard"))
 }
 
-/// Whether colours and moving lines are welcome on standard error (<https://no-color.org>).
+/// Whether moving lines and colours are welcome on standard error.
 pub(crate) fn fancy_terminal() -> bool {
     use std::io::IsTerminal;
-    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    std::io::stderr().is_terminal() && !plain
+    std::io::stderr().is_terminal() && colours_are_welcome()
+}
+
+/// Whether the person has not asked for plain text (<https://no-color.org>).
+pub(crate) fn colours_are_welcome() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

@@ -8,12 +8,12 @@ use std::process::{ExitCode, ExitStatus};
 use tokio::process::{Child, Command};
 
 use crate::arguments::{Address, Common, Run};
-use crate::command::up::Stops;
 use crate::failure::{Failure, Kind, failed};
 use crate::local::assemble::{Assembly, assemble};
 use crate::local::prepare::{Site, prepare};
 use crate::local::run::{Outcome, stop, until_ready};
 use crate::progress::Progress;
+use crate::stops::Stops;
 use crate::{local, logging, system};
 
 /// Added to a signal's number for the exit code of what it ended, as shells do.

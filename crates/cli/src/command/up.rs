@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use vaultyard_model::status::Status;
 
 use crate::arguments::{Common, Up};
@@ -12,6 +11,7 @@ use crate::local::assemble::{Assembly, assemble};
 use crate::local::prepare::{Site, prepare};
 use crate::local::run::{Outcome, stop, until_ready};
 use crate::progress::Progress;
+use crate::stops::Stops;
 use crate::{local, logging, system};
 
 mod detach;
@@ -106,34 +106,4 @@ fn welcome(
 fn interrupted(progress: &Progress) -> Failure {
     progress.end();
     Failure::text(Kind::Interrupted, "stopped before anything was started")
-}
-
-/// Ctrl-C, SIGTERM and SIGHUP: all ask to stop.
-pub(crate) struct Stops {
-    signals: [Signal; 3],
-}
-
-impl Stops {
-    /// Takes the signals over from their defaults.
-    pub(crate) fn listen() -> Result<Self, Failure> {
-        let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-        let [interrupt, terminate, hangup] = kinds.map(signal);
-        Ok(Self {
-            signals: [
-                interrupt.map_err(failed)?,
-                terminate.map_err(failed)?,
-                hangup.map_err(failed)?,
-            ],
-        })
-    }
-
-    /// Returns when one more of them came.
-    pub(crate) async fn next(&mut self) {
-        let [interrupt, terminate, hangup] = &mut self.signals;
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-        }
-    }
 }

@@ -11,11 +11,11 @@ use vaultyard_model::port::clock::Clock;
 use super::PAUSE;
 use super::changes::Seen;
 use super::picture::{Picture, Style};
-use crate::command::up::Stops;
 use crate::control::client::{AskError, Control};
 use crate::control::wire::Status;
 use crate::failure::{Failure, Kind, failed};
-use crate::system::SystemClock;
+use crate::stops::Stops;
+use crate::system::{SystemClock, colours_are_welcome};
 
 /// Shows the picture until the person leaves.
 pub(super) async fn show(control: &Control) -> Result<ExitCode, Failure> {
@@ -70,11 +70,6 @@ fn leaves(key: KeyEvent) -> Option<ExitCode> {
 
 fn interrupted() -> ExitCode {
     ExitCode::from(Kind::Interrupted as u8)
-}
-
-/// The rule of <https://no-color.org>.
-fn colours_are_welcome() -> bool {
-    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// The alternate screen, in raw mode. Dropping it, on whichever way, gives the terminal back.
