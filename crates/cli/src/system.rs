@@ -51,6 +51,24 @@ pub(crate) fn default_state() -> Option<PathBuf> {
     Some(base.join("vaultyard"))
 }
 
+/// Descriptors that everything beside clients' connections may need: servers, files, sockets.
+const RESERVED_DESCRIPTORS: u64 = 200;
+
+/// How many clients' connections the limit on open files leaves room for. Raises the limit to what
+/// the system allows first.
+pub(crate) fn most_connections() -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    // Where it cannot be raised, the present one stands.
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).ok();
+    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let connections = files.saturating_sub(RESERVED_DESCRIPTORS).clamp(64, MOST_CONNECTIONS);
+    usize::try_from(connections).unwrap_or(usize::MAX)
+}
+
+/// An idle connection costs about 23 KiB, so that this many cost less than 400 MiB.
+const MOST_CONNECTIONS: u64 = 16_384;
+
 /// Whether moving lines and colours are welcome on standard error.
 pub(crate) fn fancy_terminal() -> bool {
     use std::io::IsTerminal;

@@ -17,7 +17,7 @@ use crate::proxy_protocol;
 use crate::serve::Protocols;
 use crate::shares::Shares;
 
-/// Connections at one time. One takes about 23 KiB of memory while it rests.
+/// Connections at one time, unless it is said otherwise.
 const CONNECTIONS: u64 = 16_384;
 /// From TCP to TLS, the PROXY protocol included: as long as the server's own.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -55,6 +55,11 @@ impl Acceptor {
             stragglers,
             tasks: JoinSet::new(),
         }
+    }
+
+    /// Sets how many connections there may be at one time.
+    pub(crate) fn limit(&mut self, connections: u64) {
+        self.connections = Arc::new(Mutex::new(Shares::new(connections)));
     }
 
     /// Serves until `shutdown`, then lets requests end for as long as `grace`.

@@ -25,7 +25,7 @@ const STALL: Duration = Duration::from_secs(30);
 pub(crate) struct Activity {
     began: Instant,
     requests: AtomicU32,
-    /// Milliseconds from `began` to the end of the last request.
+    /// Microseconds from `began` to just after the end of the last request.
     rests_since: AtomicU64,
 }
 
@@ -45,7 +45,7 @@ impl Activity {
     /// Since when no request is being served; `None` while one is.
     fn rests_since(&self) -> Option<Instant> {
         let rests = self.requests.load(Ordering::Relaxed) == 0;
-        let since = Duration::from_millis(self.rests_since.load(Ordering::Relaxed));
+        let since = Duration::from_micros(self.rests_since.load(Ordering::Relaxed));
         rests.then(|| self.began + since)
     }
 }
@@ -55,8 +55,9 @@ pub(crate) struct Serving(Arc<Activity>);
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        let now = u64::try_from(self.0.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.0.rests_since.store(now, Ordering::Relaxed);
+        let now = u64::try_from(self.0.began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        // Rounded up, so that the bytes of this request count as earlier however fast it was.
+        self.0.rests_since.store(now.saturating_add(1), Ordering::Relaxed);
         self.0.requests.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -220,6 +221,17 @@ mod tests {
         let waits = Duration::from_secs(3600);
         assert!(tokio::time::timeout(waits, io.read_u8()).await.is_err());
         drop(serving);
+        let began = Instant::now();
+        assert!(io.read_u8().await.is_err());
+        assert_eq!(began.elapsed().as_secs(), IDLE.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_may_rest_after_a_request_of_no_time_at_all() {
+        let (mut io, mut client) = patient(64);
+        client.write_u8(b'x').await.unwrap();
+        io.read_u8().await.unwrap();
+        drop(io.activity.serve());
         let began = Instant::now();
         assert!(io.read_u8().await.is_err());
         assert_eq!(began.elapsed().as_secs(), IDLE.as_secs());

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,7 +10,7 @@ use http::header::{self, HeaderValue};
 use http::{Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 use crate::activity::Serving;
 use crate::gate::{LongAnswer, Permit};
@@ -22,6 +22,8 @@ use crate::upstream::{Upstream, Wire};
 /// does.
 const LINGER_BYTES: u64 = 64 << 20;
 const LINGER: Duration = Duration::from_secs(10);
+/// A client that sends nothing for so long has seen the answer and waits for its end.
+const LINGER_PAUSE: Duration = Duration::from_millis(300);
 
 /// The body of an answer; the request counts as being served until it is dropped.
 pub(crate) struct AnswerBody {
@@ -35,11 +37,11 @@ enum Content {
     Lingering(Box<Lingering>),
 }
 
-/// What a long answer holds: a place of its own, or its request's slot when there was no place.
+/// What a long answer holds.
 pub(crate) enum Seat {
     /// One of the places for long answers.
     Own(#[expect(dead_code, reason = "held for its drop")] LongAnswer),
-    /// The slot.
+    /// Its request's slot, when there was no place for it.
     Slot(#[expect(dead_code, reason = "held for its drop")] Permit),
 }
 
@@ -90,26 +92,31 @@ struct Lingering {
     text: Option<Bytes>,
     unread: Incoming,
     left: u64,
+    ends: Instant,
+    /// Rings after a pause, or at the end.
     clock: Pin<Box<Sleep>>,
 }
 
 impl Lingering {
+    fn new(text: Option<Bytes>, unread: Incoming) -> Self {
+        let clock = Box::pin(sleep(LINGER_PAUSE));
+        Self { text, unread, left: LINGER_BYTES, ends: Instant::now() + LINGER, clock }
+    }
+
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         if let Some(text) = self.text.take() {
             return Poll::Ready(Some(text));
         }
         while self.clock.as_mut().poll(cx).is_pending() {
-            match Pin::new(&mut self.unread).poll_frame(cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Some(Ok(frame))) => {
-                    let read = frame.data_ref().map_or(0, Bytes::len) as u64;
-                    match self.left.checked_sub(read) {
-                        Some(left) => self.left = left,
-                        None => break,
-                    }
-                }
-                Poll::Ready(Some(Err(_)) | None) => break,
-            }
+            let frame = match ready!(Pin::new(&mut self.unread).poll_frame(cx)) {
+                Some(Ok(frame)) => frame,
+                Some(Err(_)) | None => break,
+            };
+            let read = frame.data_ref().map_or(0, Bytes::len) as u64;
+            let Some(left) = self.left.checked_sub(read) else { break };
+            self.left = left;
+            let pause = Instant::now() + LINGER_PAUSE;
+            self.clock.as_mut().reset(pause.min(self.ends));
         }
         Poll::Ready(None)
     }
@@ -184,8 +191,7 @@ pub(crate) fn lingering(
     unread: Incoming,
 ) -> Response<AnswerBody> {
     if let Content::Whole(text) = &mut answer.body_mut().content {
-        let (text, clock) = (text.take(), Box::pin(sleep(LINGER)));
-        let lingering = Lingering { text, unread, left: LINGER_BYTES, clock };
+        let lingering = Lingering::new(text.take(), unread);
         answer.body_mut().content = Content::Lingering(Box::new(lingering));
     }
     answer

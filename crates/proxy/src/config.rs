@@ -56,3 +56,32 @@ impl Config {
         self.limits.max_held_bytes / u64::from(self.proxies.get())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn slots(max_in_flight: u16, proxies: u16) -> (u64, u64) {
+        let limits = Limits {
+            max_in_flight,
+            hold: Duration::from_secs(1),
+            max_held: 1,
+            max_held_bytes: 1,
+            trusted_proxies: Vec::new(),
+            proxy_protocol: false,
+            open: Vec::new(),
+        };
+        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        let proxies = NonZeroU16::new(proxies).unwrap();
+        let room = Config { listen, limits, proxies, servers: Vec::new() }.room();
+        (room.whole, room.streamed)
+    }
+
+    #[test]
+    fn slots_are_shared_out_among_proxies_and_kinds_of_bodies() {
+        assert_eq!(slots(40, 1), (36, 4));
+        assert_eq!(slots(40, 3), (12, 1));
+        assert_eq!(slots(1, 1), (1, 1));
+    }
+}

@@ -15,6 +15,8 @@ pub(crate) enum End {
     Held(Held),
     /// The server refused it, and there is no other.
     Refused,
+    /// Its answer is long, and too many of those are under way.
+    Crowded,
     /// Its body did not come as it should.
     Body(BodyError),
     /// The connection broke, and sending once more is not safe.
@@ -27,7 +29,9 @@ impl End {
     /// The word for it in metrics.
     pub(crate) fn outcome(self) -> Outcome {
         match self {
-            Self::Held(_) | Self::Refused | Self::Body(BodyError::NoRoom) => Outcome::Unavailable,
+            Self::Held(_) | Self::Refused | Self::Crowded | Self::Body(BodyError::NoRoom) => {
+                Outcome::Unavailable
+            }
             Self::Body(_) => Outcome::Body,
             Self::Broken => Outcome::Broken,
             Self::Silent => Outcome::Silent,
@@ -44,6 +48,7 @@ impl End {
             Self::Held(Held::TooMany) => {
                 answer::error(unavailable, "too many requests are waiting")
             }
+            Self::Crowded => answer::error(unavailable, "too many long answers are under way"),
             Self::Body(error) => {
                 let status = match error {
                     BodyError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -69,6 +74,7 @@ impl From<Failure> for End {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::NotSent => Self::Refused,
+            Failure::Crowded => Self::Crowded,
             Failure::Broken => Self::Broken,
             Failure::Deposed | Failure::Silent => Self::Silent,
             Failure::Body(error) => Self::Body(error),

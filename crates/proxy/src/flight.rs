@@ -3,7 +3,6 @@
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -28,7 +27,7 @@ const ANSWER: Duration = Duration::from_secs(95);
 /// How long a write waits for a leader that was deposed: it may still say what became of it.
 const LAST_WORD: Duration = Duration::from_secs(2);
 /// The longest answer that is taken whole, in bytes.
-const SHORT: u64 = 64 << 10;
+const SHORT: u64 = 32 << 10;
 /// How long the rest of an answer may take whose length is not known, before it counts as long.
 const REST: Duration = Duration::from_millis(20);
 /// How long the rest of a short answer may take.
@@ -72,7 +71,24 @@ pub(crate) async fn fly(
     let flying = Flying { permit, kind, leaders: field.leaders.clone(), wire, reply };
     let mut flight = Flight { flying: Some(flying), stragglers: &field.stragglers };
     let (response, permit, wire) = flight.land().await?;
-    take(response, permit, wire, upstream, field, client).await
+    let (parts, mut body) = response.into_parts();
+    let mut landing = Landing { wire, pieces: Vec::new() };
+    if landing.is_short(&mut body).await? {
+        upstream.keep(landing.wire);
+        return Ok(Landed::Whole(parts, one(landing.pieces)));
+    }
+    let seat = match field.gate.long_answer(client) {
+        Some(place) => Seat::Own(place),
+        // Clients that take no bytes can hold places for ever, but not slots: who writes has a
+        // token, and an answer that tells of a write must not be lost.
+        None if kind == Kind::Read => return Err(Failure::Crowded),
+        None => Seat::Slot(permit),
+    };
+    landing.pieces.reverse();
+    let Landing { wire, pieces } = landing;
+    let upstream = Arc::clone(upstream);
+    let long = Long { beginning: pieces, rest: body, wire: Some(wire), upstream, _seat: seat };
+    Ok(Landed::Long(parts, long))
 }
 
 /// A request on its way to a server or at it.
@@ -139,66 +155,44 @@ impl Drop for Flight<'_> {
     }
 }
 
-/// Takes a short answer whole: its slot and connection are free before the client reads a byte of
-/// it, and a read whose answer breaks off can be replayed.
-async fn take(
-    response: Response<Incoming>,
-    permit: Permit,
-    mut wire: Wire,
-    upstream: &Arc<Upstream>,
-    field: &Field,
-    client: IpAddr,
-) -> Result<Landed, Failure> {
-    let (parts, mut body) = response.into_parts();
-    let length = body.size_hint().exact();
-    let mut pieces = Vec::new();
-    if length.is_none_or(|length| length <= SHORT) {
-        let patience = if length.is_some() { SHORT_WITHIN } else { REST };
-        match timeout(patience, gather(&mut wire, &mut body, &mut pieces)).await {
-            Ok(Ok(true)) => {
-                upstream.keep(wire);
-                return Ok(Landed::Whole(parts, one(pieces)));
-            }
-            Ok(Err(_)) => return Err(Failure::Broken),
-            Err(_) if length.is_some() => return Err(Failure::Silent),
-            Ok(Ok(false)) | Err(_) => {}
-        }
-    }
-    let seat = match field.gate.long_answer(client) {
-        Some(place) => Seat::Own(place),
-        None => Seat::Slot(permit),
-    };
-    pieces.reverse();
-    let upstream = Arc::clone(upstream);
-    let long = Long { beginning: pieces, rest: body, wire: Some(wire), upstream, _seat: seat };
-    Ok(Landed::Long(parts, long))
+/// An answer whose body is coming.
+struct Landing {
+    wire: Wire,
+    pieces: Vec<Bytes>,
 }
 
-/// Reads the body into `pieces`; `false` when it is longer than [`SHORT`].
-async fn gather(
-    wire: &mut Wire,
-    body: &mut Incoming,
-    pieces: &mut Vec<Bytes>,
-) -> Result<bool, hyper::Error> {
-    let mut length = 0;
-    poll_fn(|cx| {
-        loop {
-            match wire.poll_body(body, cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(None) => return Poll::Ready(Ok(true)),
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
-                Poll::Ready(Some(Ok(frame))) => {
-                    let Ok(data) = frame.into_data() else { continue };
-                    length += data.len() as u64;
-                    pieces.push(data);
-                    if length > SHORT {
-                        return Poll::Ready(Ok(false));
-                    }
-                }
+impl Landing {
+    /// Takes a short body whole, and the beginning of a long one.
+    ///
+    /// The slot and connection of a short answer are free before the client reads a byte of it, and
+    /// a read whose answer breaks off can be replayed.
+    async fn is_short(&mut self, body: &mut Incoming) -> Result<bool, Failure> {
+        let length = body.size_hint().exact();
+        if length.is_some_and(|length| length > SHORT) {
+            return Ok(false);
+        }
+        let patience = if length.is_some() { SHORT_WITHIN } else { REST };
+        match timeout(patience, self.gather(body)).await {
+            Ok(Ok(all)) => Ok(all),
+            Ok(Err(_)) => Err(Failure::Broken),
+            Err(_) if length.is_some() => Err(Failure::Silent),
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// Reads the body into `pieces`; `false` when it is longer than [`SHORT`].
+    async fn gather(&mut self, body: &mut Incoming) -> Result<bool, hyper::Error> {
+        let mut length = 0;
+        while let Some(frame) = poll_fn(|cx| self.wire.poll_body(body, cx)).await {
+            let Ok(data) = frame?.into_data() else { continue };
+            length += data.len() as u64;
+            self.pieces.push(data);
+            if length > SHORT {
+                return Ok(false);
             }
         }
-    })
-    .await
+        Ok(true)
+    }
 }
 
 fn one(mut pieces: Vec<Bytes>) -> Bytes {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
 use vaultyard_model::cluster::Proxy as Limits;
 
@@ -67,15 +67,15 @@ pub(crate) async fn forward(
         shared.metrics.ended(kind, Outcome::Refused);
         return answer::error(status, &message);
     }
-    // Who asks first whether he may send, and who speaks HTTP/2, stops sending when he is told.
-    let waits = head.version == Version::HTTP_2 || head.headers.contains_key(header::EXPECT);
     let client = prepare(&mut head, origin, &shared.limits);
     let taken = match body::take(incoming, &shared.budget, client).await {
         Ok(taken) => taken,
         Err((error, unread)) => {
             let answer = finish(shared, kind, Err(End::Body(error)));
-            let lingers = error == BodyError::TooLarge && !waits;
-            return if lingers { answer::lingering(answer, unread) } else { answer };
+            return match error {
+                BodyError::TooLarge => answer::lingering(answer, unread),
+                BodyError::TooSlow | BodyError::Cut | BodyError::NoRoom => answer,
+            };
         }
     };
     match taken {

@@ -142,7 +142,7 @@ impl Gate {
         place: Place,
         until: Instant,
     ) -> Result<Permit, Held> {
-        let (waiting, granted) = {
+        let (mut waiting, granted) = {
             let mut state = self.lock();
             if let Some(leader) = state.open()
                 && state.pool(pool).take(lane)
@@ -157,10 +157,11 @@ impl Gate {
             let (waiter, granted) = oneshot::channel();
             state.pool(pool).wait(lane, id, waiter, place);
             self.metrics.held.inc();
-            (Waiting { gate: self, pool, lane, id }, granted)
+            (Waiting { gate: self, pool, lane, id, queued: true }, granted)
         };
         let began = Instant::now();
         let passed = tokio::time::timeout_at(until, granted).await;
+        waiting.queued = passed.is_err();
         drop(waiting);
         self.metrics.hold_seconds.observe(began.elapsed().as_secs_f64());
         match passed {
@@ -236,6 +237,7 @@ struct Waiting<'a> {
     pool: Pool,
     lane: Lane,
     id: u64,
+    queued: bool,
 }
 
 impl Drop for Waiting<'_> {
@@ -243,7 +245,9 @@ impl Drop for Waiting<'_> {
         self.gate.metrics.held.dec();
         let mut state = self.gate.lock();
         state.held.give_back(self.lane.client, 1);
-        state.pool(self.pool).forget(self.lane, self.id);
+        if self.queued {
+            state.pool(self.pool).forget(self.lane, self.id);
+        }
     }
 }
 

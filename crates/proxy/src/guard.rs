@@ -3,9 +3,9 @@
 //! The server decodes a path once, takes an escaped slash for a slash in most places, redirects
 //! what is not clean, and looks for a namespace in the path as well as in a header. Which of that
 //! applies depends on its version, so the guard refuses a path when *any* reading of it names a
-//! guarded operation in *any* namespace. The price: a secret of a KV version 1 mount whose path
-//! has the segments `sys/seal`, `sys/init` and so on, one after the other, cannot be reached
-//! through the proxy, since nothing in such a path tells a mount from a namespace.
+//! guarded operation in *any* namespace. The price: a secret whose path has the segments `sys/seal`,
+//! `sys/init` and so on, one after the other, cannot be reached through the proxy, since nothing in
+//! such a path tells a mount from a namespace.
 
 use std::borrow::Cow;
 

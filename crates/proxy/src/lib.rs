@@ -149,6 +149,17 @@ impl Proxy {
         Ok(Self { address, acceptor, shared })
     }
 
+    /// Takes at most so many connections of clients at one time, instead of 16,384.
+    ///
+    /// Each takes a file descriptor and, while it rests, about 23 KiB of memory. The number must lie
+    /// below the limit of open files by some 200, or else clients that do nothing can take the
+    /// descriptors that connections to the servers need.
+    #[must_use]
+    pub fn with_connections(mut self, most: u64) -> Self {
+        self.acceptor.limit(most);
+        self
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address

@@ -63,7 +63,8 @@ struct ReplayLabels {
     reason: &'static str,
 }
 
-/// The counters of one proxy, registered under the prefix `vaultyard_proxy_`.
+/// The counters of one proxy, registered under the prefix `proxy_`; the
+/// registry brings the program's own.
 pub struct Metrics {
     requests: [[Counter; Outcome::ALL.len()]; Kind::ALL.len()],
     replays: [Counter; Reason::ALL.len()],
@@ -80,7 +81,7 @@ pub struct Metrics {
 impl Metrics {
     /// Registers all of them.
     pub fn register(registry: &mut Registry) -> Self {
-        let registry = registry.sub_registry_with_prefix("vaultyard_proxy");
+        let registry = registry.sub_registry_with_prefix("proxy");
         let requests = Family::<RequestLabels, Counter>::default();
         let replays = Family::<ReplayLabels, Counter>::default();
         let by_label = Self {

@@ -139,7 +139,7 @@ fn judge(landed: &Result<Landed, Failure>) -> Option<Try<'_>> {
                 location.is_some_and(|location| location.as_bytes().starts_with(b"http"));
             Try::Answered { status: parts.status, body, elsewhere }
         }
-        Ok(Landed::Long(..)) | Err(Failure::Body(_)) => return None,
+        Ok(Landed::Long(..)) | Err(Failure::Body(_) | Failure::Crowded) => return None,
         Err(Failure::NotSent) => Try::NotSent,
         Err(Failure::Broken) => Try::Broken,
         Err(Failure::Deposed) => Try::Deposed,

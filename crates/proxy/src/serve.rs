@@ -19,13 +19,15 @@ use crate::forward::{Origin, Shared, forward};
 
 /// The largest head of a request, in bytes; a larger one is answered with 431.
 const HEAD: usize = 64 << 10;
-/// Requests on one HTTP/2 connection at one time. Clients take at least 100 for granted until they
-/// are told otherwise (RFC 9113, section 6.5.2).
-const STREAMS: u32 = 128;
-/// How much of one HTTP/2 request or answer lies in the proxy unread, in bytes.
-const STREAM_WINDOW: u32 = 64 << 10;
+/// Requests on one HTTP/2 connection at one time. Fewer are not advised (RFC 9113, section
+/// 6.5.2), and clients take 100 for granted until they are told otherwise.
+const STREAMS: u32 = 100;
+/// How much of one HTTP/2 request lies in the proxy unread, in bytes.
+const STREAM_WINDOW: u32 = 256 << 10;
 /// How much of all requests of one HTTP/2 connection does, in bytes.
 const CONNECTION_WINDOW: u32 = 1 << 20;
+/// How much of one HTTP/2 answer waits to be sent, in bytes.
+const SEND_BUFFER: usize = 64 << 10;
 
 /// What a connection is served with; made once.
 pub(crate) struct Protocols {
@@ -46,7 +48,7 @@ impl Protocols {
             .max_concurrent_streams(STREAMS)
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
-            .max_send_buf_size(STREAM_WINDOW as usize)
+            .max_send_buf_size(SEND_BUFFER)
             .max_header_list_size(HEAD as u32)
             .auto_date_header(false);
         Self { one, two }

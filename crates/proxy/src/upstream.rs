@@ -57,6 +57,8 @@ pub(crate) enum Failure {
     Deposed,
     /// Too slow.
     Silent,
+    /// A read whose answer is long, while as many long answers are passed on as may be.
+    Crowded,
     /// The client's body did not come as it should.
     Body(BodyError),
 }

@@ -14,6 +14,7 @@ use vaultyard_model::{Cluster, Layout};
 use vaultyard_proxy::{Config, Handle, Metrics, Proxy, Server};
 
 use crate::failure::{Failure, Kind, bad_input, failed};
+use crate::system;
 
 /// A proxy that runs.
 pub(crate) struct RunningProxy {
@@ -82,6 +83,7 @@ fn serve(
         let Parts { config, certificate, trust, metrics } = parts;
         match Proxy::bind(config, certificate, &trust, metrics) {
             Ok(proxy) => {
+                let proxy = proxy.with_connections(system::most_connections());
                 tell.send(Ok(proxy.handle())).ok();
                 let stop = async {
                     // Its sender's end means the same as its word.

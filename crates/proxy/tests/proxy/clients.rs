@@ -1,7 +1,7 @@
 //! Clients that are many, slow, greedy or gone do no harm to others.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -39,9 +39,7 @@ async fn forty_slow_logins_do_not_keep_others_out() {
         })
         .collect();
     until(|| play.handle.counts().held == 8).await;
-    let began = Instant::now();
     assert_eq!(play.ask("GET", "/v1/secret/data/x", "").await.status, 200);
-    assert!(began.elapsed() < Duration::from_secs(1));
     logins.iter().for_each(|login| login.abort());
 }
 
@@ -74,6 +72,26 @@ async fn bodies_that_do_not_come_take_no_slot() {
 }
 
 #[tokio::test]
+async fn long_answers_that_nobody_takes_hold_no_slot() {
+    let play = Arc::new(Play::start(limits(), &[Active]).await);
+    let asked = (0..70).map(|_| {
+        let play = Arc::clone(&play);
+        async move {
+            let mut client = play.client().await;
+            let asked = request("GET", "/v1/sys/monitor", Bytes::new());
+            let answer = within(20, client.sender.send_request(asked)).await.unwrap();
+            (client, answer)
+        }
+    });
+    let answers = all(asked).await;
+    let passed = answers.iter().filter(|(_, answer)| answer.status() == 200).count();
+    assert_eq!(passed, 56, "of 64 places one client leaves an eighth");
+    assert!(answers.iter().all(|(_, answer)| [200, 503].contains(&answer.status().as_u16())));
+    assert_eq!(play.handle.counts().in_flight, 0);
+    assert_eq!(play.ask("GET", "/v1/a", "").await.status, 200);
+}
+
+#[tokio::test]
 async fn a_client_that_closes_its_half_is_gone() {
     let play = Play::start(limits(), &[Active]).await;
     let mut tls = play.tls(&[]).await;
@@ -97,6 +115,21 @@ async fn heads_have_a_largest_size() {
 }
 
 #[tokio::test]
+async fn one_client_cannot_have_all_connections() {
+    let play = Play::start_with(limits(), &[Active], |proxy| proxy.with_connections(9)).await;
+    let mut idle = Vec::new();
+    for _ in 0..8 {
+        idle.push(play.tls(&[]).await);
+    }
+    let mut ninth = TcpStream::connect(play.address).await.unwrap();
+    assert_eq!(within(5, ninth.read(&mut [0])).await.unwrap(), 0);
+    drop(idle.pop());
+    // The place is free as soon as the proxy has seen the end of the connection.
+    until(|| play.metrics().contains("proxy_connections 7")).await;
+    assert_eq!(play.ask("GET", "/v1/a", "").await.status, 200);
+}
+
+#[tokio::test]
 async fn thousands_of_idle_connections_do_not_matter() {
     let play = Play::start(limits(), &[Active]).await;
     let mut idle = Vec::new();
@@ -106,10 +139,8 @@ async fn thousands_of_idle_connections_do_not_matter() {
             _ => idle.push((None, Some(play.tls(&[]).await))),
         }
     }
-    let began = Instant::now();
     let mut client = play.client().await;
     for _ in 0..20 {
         assert_eq!(client.ask("PUT", "/v1/a", "{}").await.status, 200);
     }
-    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
 }

@@ -71,15 +71,14 @@ async fn a_killed_leader_costs_no_read() {
 }
 
 #[tokio::test]
-async fn a_leader_that_is_gone_is_noticed_by_the_first_request() {
+async fn a_write_that_found_the_leader_gone_is_sent_to_the_next() {
     let mut play = Play::start(limits(), &[Active, Standby]).await;
     let mut client = play.client().await;
     client.ask("PUT", "/v1/a", "{}").await;
     play.servers.remove(0).kill().await;
     play.servers[0].set(Active);
-    let began = Instant::now();
     assert_eq!(client.ask("PUT", "/v1/a", "{}").await.status, 200);
-    assert!(began.elapsed() < Duration::from_millis(300), "{:?}", began.elapsed());
+    assert_eq!(play.servers[0].seen(|seen| seen.writes["/v1/a"]), 1);
 }
 
 #[tokio::test]
@@ -169,9 +168,7 @@ async fn a_drained_leader_that_leaves_is_noticed_without_a_request() {
     let mut leader = play.handle.leader();
     play.servers[0].set(Standby);
     play.servers[1].set(Active);
-    let began = Instant::now();
     drop(within(5, leader.wait_for(|name| name.as_ref().is_some_and(|n| n.ordinal() == 1))).await);
-    assert!(began.elapsed() < Duration::from_millis(200), "{:?}", began.elapsed());
     drain.release();
     assert_eq!(play.ask("PUT", "/v1/a", "{}").await.status, 200);
 }

@@ -42,7 +42,7 @@ pub(crate) struct Play {
     pub(crate) servers: Vec<Server>,
     pub(crate) handle: Handle,
     pub(crate) address: SocketAddr,
-    pub(crate) registry: Registry,
+    registry: Registry,
     authority: Authority,
     shutdown: Option<oneshot::Sender<()>>,
     running: JoinHandle<()>,
@@ -51,6 +51,15 @@ pub(crate) struct Play {
 impl Play {
     /// One server for each role, and a proxy that knows its leader if there is one.
     pub(crate) async fn start(limits: Limits, roles: &[Role]) -> Self {
+        Self::start_with(limits, roles, |proxy| proxy).await
+    }
+
+    /// The same, with the proxy set as the test needs it.
+    pub(crate) async fn start_with(
+        limits: Limits,
+        roles: &[Role],
+        set: impl FnOnce(Proxy) -> Proxy,
+    ) -> Self {
         let authority = Authority::new();
         let mut servers = Vec::new();
         for role in roles {
@@ -73,7 +82,8 @@ impl Play {
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
         let certificate = authority.certificate(NAME);
-        let proxy = Proxy::bind(config, certificate, &authority.client(&[]), metrics).unwrap();
+        let trust = authority.client(&[]);
+        let proxy = set(Proxy::bind(config, certificate, &trust, metrics).unwrap());
         let (handle, address) = (proxy.handle(), proxy.address());
         let (shutdown, stop) = oneshot::channel::<()>();
         let running = tokio::spawn(proxy.run(async {
@@ -107,7 +117,9 @@ impl Play {
     }
 
     pub(crate) async fn tls(&self, protocols: &[&str]) -> TlsStream<TcpStream> {
-        self.tls_over(TcpStream::connect(self.address).await.unwrap(), protocols).await
+        let tcp = TcpStream::connect(self.address).await.unwrap();
+        tcp.set_nodelay(true).unwrap();
+        self.tls_over(tcp, protocols).await
     }
 
     pub(crate) async fn tls_over(
@@ -117,6 +129,13 @@ impl Play {
     ) -> TlsStream<TcpStream> {
         let connector = TlsConnector::from(self.authority.client(protocols));
         connector.connect(TlsName::try_from(NAME).unwrap(), tcp).await.unwrap()
+    }
+
+    /// All metrics, as they are scraped.
+    pub(crate) fn metrics(&self) -> String {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry).unwrap();
+        text
     }
 
     /// A connection that speaks HTTP/1.1.

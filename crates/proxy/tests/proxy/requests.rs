@@ -9,7 +9,7 @@ use vaultyard_model::cluster::{Guarded, Network, Proxy as Limits};
 
 use crate::play::{Client, Play, Seen, all, limits, request, until, within};
 use crate::server::Role::Active;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 #[tokio::test]
@@ -118,6 +118,39 @@ async fn a_large_body_is_passed_on_and_one_that_is_too_large_is_refused() {
 }
 
 #[tokio::test]
+async fn a_client_that_reads_only_when_it_has_written_all_learns_that_it_was_too_large() {
+    let play = Play::start(limits(), &[Active]).await;
+    let mut tls = play.tls(&["http/1.1"]).await;
+    let length = 40 << 20;
+    let head = format!("PUT /v1/a HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n");
+    tls.write_all(head.as_bytes()).await.unwrap();
+    within(20, tls.write_all(&vec![b'x'; length])).await.unwrap();
+    let mut answer = [0; 12];
+    within(5, tls.read_exact(&mut answer)).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 413");
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_large_is_refused_over_http_two_as_well() {
+    let play = Play::start(limits(), &[Active]).await;
+    let mut client = play.client_two().await;
+    let uri = format!("https://{}/v1/a", crate::play::NAME);
+    let mut asked = request("PUT", &uri, Bytes::from(vec![b'x'; 40 << 20]));
+    asked.headers_mut().insert("content-length", (40 << 20).into());
+    let seen = Seen::of(within(20, client.send_request(asked)).await.unwrap()).await;
+    assert_eq!(seen.status, 413);
+    assert!(seen.text().contains("32 MiB"));
+}
+
+#[tokio::test]
+async fn the_redirect_to_the_web_page_is_given_as_it_is() {
+    let play = Play::start(limits(), &[Active]).await;
+    let seen = play.ask("GET", "/", "").await;
+    assert_eq!((seen.status, seen.headers["location"].to_str().unwrap()), (307, "/ui/"));
+    assert_eq!(play.ask("HEAD", "/v1/a", "").await.status, 200);
+}
+
+#[tokio::test]
 async fn a_body_of_unknown_length_is_counted_as_it_comes() {
     use http_body_util::StreamBody;
     use hyper::body::Frame;
@@ -175,14 +208,13 @@ async fn what_happened_is_counted() {
     let mut client = play.client().await;
     client.ask("GET", "/v1/a", "").await;
     client.ask("PUT", "/v1/sys/seal", "{}").await;
-    let mut text = String::new();
-    prometheus_client::encoding::text::encode(&mut text, &play.registry).unwrap();
+    let text = play.metrics();
     for line in [
-        r#"vaultyard_proxy_requests_total{kind="read",outcome="answered"} 1"#,
-        r#"vaultyard_proxy_requests_total{kind="write",outcome="refused"} 1"#,
-        "vaultyard_proxy_leader_changes_total 1",
-        "vaultyard_proxy_in_flight 0",
-        "vaultyard_proxy_connections 1",
+        r#"proxy_requests_total{kind="read",outcome="answered"} 1"#,
+        r#"proxy_requests_total{kind="write",outcome="refused"} 1"#,
+        "proxy_leader_changes_total 1",
+        "proxy_in_flight 0",
+        "proxy_connections 1",
     ] {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }

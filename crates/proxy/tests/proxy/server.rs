@@ -160,16 +160,12 @@ async fn answer(state: Arc<Mutex<State>>, request: Request<Incoming>) -> io::Res
     let text = match (role, path.as_str()) {
         (Role::Active, "/v1/sys/monitor") => return Ok(endless()),
         (Role::Active, "/v1/long") => vec![b'x'; 300_000].into(),
+        (Role::Active, "/") => return Ok(redirect("/ui/")),
         (Role::Active, "/v1/fails") => {
             return Ok(plain(StatusCode::INTERNAL_SERVER_ERROR, "internal error"));
         }
         (Role::Active, _) => body,
-        (Role::Standby, _) => {
-            let mut answer = plain(StatusCode::TEMPORARY_REDIRECT, "");
-            let elsewhere = "https://127.0.0.9:8200/v1/x".parse().unwrap();
-            answer.headers_mut().insert("location", elsewhere);
-            return Ok(answer);
-        }
+        (Role::Standby, _) => return Ok(redirect("https://127.0.0.9:8200/v1/x")),
         (Role::Sealed, _) => {
             let text = r#"{"errors":["Vault is sealed"]}"#;
             return Ok(plain(StatusCode::SERVICE_UNAVAILABLE, text));
@@ -197,6 +193,12 @@ async fn health(role: Role) -> io::Result<Answer> {
 fn plain(status: StatusCode, text: &'static str) -> Answer {
     let mut answer = Response::new(Full::new(Bytes::from_static(text.as_bytes())).boxed());
     *answer.status_mut() = status;
+    answer
+}
+
+fn redirect(to: &'static str) -> Answer {
+    let mut answer = plain(StatusCode::TEMPORARY_REDIRECT, "");
+    answer.headers_mut().insert("location", http::HeaderValue::from_static(to));
     answer
 }
 
