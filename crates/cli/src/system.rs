@@ -56,14 +56,13 @@ const RESERVED_DESCRIPTORS: u64 = 200;
 
 /// How many clients' connections the limit on open files leaves room for. Raises the limit to what
 /// the system allows first.
-pub(crate) fn most_connections() -> usize {
+pub(crate) fn most_connections() -> u64 {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     // Where it cannot be raised, the present one stands.
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).ok();
     let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let connections = files.saturating_sub(RESERVED_DESCRIPTORS).clamp(64, MOST_CONNECTIONS);
-    usize::try_from(connections).unwrap_or(usize::MAX)
+    files.saturating_sub(RESERVED_DESCRIPTORS).clamp(64, MOST_CONNECTIONS)
 }
 
 /// An idle connection costs about 23 KiB, so that this many cost less than 400 MiB.

@@ -1,6 +1,8 @@
 //! Answers on the control socket while `up` runs.
 
 use std::convert::Infallible;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,13 +34,15 @@ pub(crate) struct Desk {
 const HEADER_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Takes the socket's place; the lock of the state directory says that a file left there is
-/// nobody's.
+/// nobody's. Only the owner may ask; until that is so, the folder around it keeps others out.
 pub(crate) fn bind(path: &Path) -> std::io::Result<UnixListener> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    UnixListener::bind(path)
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, Permissions::from_mode(0o600))?;
+    Ok(listener)
 }
 
 /// Answers for ever.
