@@ -1,6 +1,7 @@
 //! What goes to standard output: tables for eyes, JSON and YAML for programs.
 
 pub(crate) mod ask;
+pub(crate) mod changes;
 pub(crate) mod status;
 pub(crate) mod watch;
 

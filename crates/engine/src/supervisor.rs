@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{info, warn};
 use vaultyard_model::ServerName;
-use vaultyard_model::observed::{Exit, ProcessSeen};
+use vaultyard_model::observed::{Exit, LastEnd, ProcessSeen};
 use vaultyard_model::port::clock::Clock;
 use vaultyard_model::port::host::{Host, HostError, Signal};
 use vaultyard_model::port::launcher::{Launcher, Running, SignalKind};
@@ -41,6 +41,7 @@ pub struct Supervised {
     launcher: Arc<dyn Launcher>,
     commands: mpsc::Sender<(Command, Answer)>,
     process: watch::Receiver<ProcessSeen>,
+    last_end: watch::Receiver<Option<LastEnd>>,
 }
 
 /// The loop behind a [`Supervised`]; [`run`](Self::run) it on a task.
@@ -50,6 +51,7 @@ pub struct Supervisor {
     clock: Arc<dyn Clock>,
     commands: mpsc::Receiver<(Command, Answer)>,
     process: watch::Sender<ProcessSeen>,
+    last_end: watch::Sender<Option<LastEnd>>,
     /// How often the process ended in a row, without having been asked to.
     times: u32,
 }
@@ -62,10 +64,23 @@ pub fn supervise(
 ) -> (Supervised, Supervisor) {
     let (commands, told) = mpsc::channel(8);
     let (publish, process) = watch::channel(ProcessSeen::NotStarted);
-    let handle =
-        Supervised { server: server.clone(), launcher: launcher.clone(), commands, process };
-    let supervisor =
-        Supervisor { server, launcher, clock, commands: told, process: publish, times: 0 };
+    let (note, last_end) = watch::channel(None);
+    let handle = Supervised {
+        server: server.clone(),
+        launcher: launcher.clone(),
+        commands,
+        process,
+        last_end,
+    };
+    let supervisor = Supervisor {
+        server,
+        launcher,
+        clock,
+        commands: told,
+        process: publish,
+        last_end: note,
+        times: 0,
+    };
     (handle, supervisor)
 }
 
@@ -159,6 +174,7 @@ impl Supervisor {
         let again = at.checked_add(wait).unwrap_or(at);
         warn!(server = %self.server, times = self.times, again_in = ?wait, "server ended: {}",
             ExitText(&exit));
+        self.last_end.send_replace(Some(LastEnd { exit: exit.clone(), at }));
         self.process.send_replace(ProcessSeen::Ended { exit, at, again, times: self.times });
         let waited = tokio::time::sleep(wait);
         tokio::pin!(waited);
@@ -223,6 +239,11 @@ impl Supervised {
     /// The life of its process, as it changes.
     pub fn watch_process(&self) -> watch::Receiver<ProcessSeen> {
         self.process.clone()
+    }
+
+    /// How its process last ended without having been asked to.
+    pub fn last_end(&self) -> Option<LastEnd> {
+        self.last_end.borrow().clone()
     }
 
     /// Ends the process for good; returns when it has ended.

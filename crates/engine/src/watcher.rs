@@ -141,9 +141,10 @@ impl Watcher {
 async fn look(watched: &Watched) -> ServerSeen {
     let process = watched.process.process();
     let free_bytes = watched.process.free_bytes().ok();
+    let last_end = watched.process.last_end();
     if !matches!(process, ProcessSeen::Running { .. }) {
         let health = Err("is not running".to_owned());
-        return ServerSeen { process, health, raft: None, free_bytes };
+        return ServerSeen { process, health, raft: None, last_end, free_bytes };
     }
     let asked = tokio::time::timeout(DEADLINE, async {
         let health = watched.api.health().await.map_err(|error| error.to_string());
@@ -153,5 +154,5 @@ async fn look(watched: &Watched) -> ServerSeen {
     });
     let (health, raft) =
         asked.await.unwrap_or_else(|_| (Err(format!("did not answer within {DEADLINE:?}")), None));
-    ServerSeen { process, health, raft, free_bytes }
+    ServerSeen { process, health, raft, last_end, free_bytes }
 }

@@ -1,29 +1,22 @@
 //! The supervisor on a launcher whose processes live and die as the test says.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where its scene cannot be set")]
+
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use vaultyard_engine::supervisor::{Supervised, supervise};
 use vaultyard_model::ClusterName;
 use vaultyard_model::observed::ProcessSeen;
-use vaultyard_model::port::clock::Clock;
 use vaultyard_model::port::host::{Host, HostError, Signal};
 use vaultyard_model::port::launcher::SignalKind;
 use vaultyard_testkit::fake_launcher::{Asked, FakeLauncher, exit_by_signal};
-
-struct StoppedClock;
-
-impl Clock for StoppedClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::UNIX_EPOCH
-    }
-}
+use vaultyard_testkit::fixed::FixedClock;
 
 /// A supervised server on a paused clock: waits of any length end at once, in order.
 fn start() -> (Arc<FakeLauncher>, Supervised) {
     let launcher = Arc::new(FakeLauncher::default());
     let name = ClusterName::new("vault").unwrap().server(1);
-    let (handle, supervisor) = supervise(name, launcher.clone(), Arc::new(StoppedClock));
+    let (handle, supervisor) = supervise(name, launcher.clone(), Arc::new(FixedClock::default()));
     tokio::spawn(supervisor.run());
     (launcher, handle)
 }
@@ -56,7 +49,7 @@ async fn a_launch_that_fails_says_why_and_is_tried_again() {
     launcher.refuse_next(refusal.clone());
     launcher.refuse_next(refusal);
     let name = ClusterName::new("vault").unwrap().server(0);
-    let (handle, supervisor) = supervise(name, launcher.clone(), Arc::new(StoppedClock));
+    let (handle, supervisor) = supervise(name, launcher.clone(), Arc::new(FixedClock::default()));
     let mut process = handle.watch_process();
     tokio::spawn(supervisor.run());
     let ended = |seen: &ProcessSeen| matches!(seen, ProcessSeen::Ended { .. });

@@ -51,6 +51,8 @@ pub struct ServerSeen {
     pub health: Result<Health, String>,
     /// What it says of the leader and of its own log; `None` while sealed or silent.
     pub raft: Option<LeaderSeen>,
+    /// How its process last ended without having been asked to, since this program began.
+    pub last_end: Option<LastEnd>,
     /// Room left on the disk that holds its data, in bytes; `None` when that cannot be told.
     pub free_bytes: Option<u64>,
 }
@@ -87,6 +89,15 @@ pub enum ProcessSeen {
     },
     /// Stopped because it was asked to.
     Stopped,
+}
+
+/// An end that nobody asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastEnd {
+    /// How and why.
+    pub exit: Exit,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// How a process ended.

@@ -217,6 +217,7 @@ pub(crate) mod tests {
                     committed: 1_000,
                     applied: 1_000,
                 }),
+                last_end: None,
                 free_bytes: Some(1 << 30),
             };
             (name(ordinal), seen)

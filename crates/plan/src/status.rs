@@ -10,7 +10,7 @@ use vaultyard_model::status::{
 use vaultyard_model::{Cluster, Layout, ServerName};
 
 use crate::history::History;
-use crate::shortfall::{self, Shortfall};
+use crate::shortfall::{self, ExitText, Shortfall};
 
 /// Everything that a status is made of.
 pub struct Input<'a> {
@@ -84,6 +84,9 @@ fn server(place: &vaultyard_model::layout::Place, input: &Input<'_>) -> ServerSt
         applied_index: seen.and_then(|seen| seen.raft.as_ref()).map(|raft| raft.applied),
         certificate: input.certificates.get(&place.name).cloned(),
         image: None,
+        last_end: seen
+            .and_then(|seen| seen.last_end.as_ref())
+            .map(|end| (end.at, ExitText(&end.exit).to_string())),
         why,
     }
 }

@@ -3,15 +3,19 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
+use vaultyard_model::port::clock::Clock;
 use vaultyard_model::status::Status;
 
 use crate::arguments::{Common, Up};
+use crate::control::wire;
 use crate::failure::{Failure, Kind, failed};
 use crate::local::assemble::{Assembly, assemble};
 use crate::local::prepare::{Site, prepare};
 use crate::local::run::{Outcome, stop, until_ready};
+use crate::output::changes::between;
 use crate::progress::Progress;
 use crate::stops::Stops;
+use crate::system::SystemClock;
 use crate::{local, logging, system};
 
 mod detach;
@@ -68,8 +72,9 @@ async fn live(
     };
     let verdict = match outcome {
         Ok(Outcome::Ready(status)) => {
-            welcome(&assembly, &status, progress, began)?;
+            welcome(&assembly, &status, progress, began);
             tokio::select! {
+                () = tell_changes(&assembly, progress) => {}
                 () = stops.next() => {}
                 Ok(_) = asked.wait_for(|stop| *stop) => {}
             }
@@ -91,16 +96,25 @@ async fn live(
     }
 }
 
-fn welcome(
-    assembly: &Assembly,
-    status: &Status,
-    progress: &Progress,
-    began: Instant,
-) -> Result<(), Failure> {
+fn welcome(assembly: &Assembly, status: &Status, progress: &Progress, began: Instant) {
     progress.end();
     let known = assembly.prepared.known();
     progress.say(farewell::ready(&known, status, began.elapsed()));
-    Ok(())
+}
+
+/// Tells what happens to a cluster that was ready, with the time, until nobody watches it.
+async fn tell_changes(assembly: &Assembly, progress: &Progress) {
+    let mut statuses = assembly.status.clone();
+    let mut before = statuses.borrow_and_update().as_ref().map(wire::Status::from);
+    while statuses.changed().await.is_ok() {
+        let now = statuses.borrow_and_update().as_ref().map(wire::Status::from);
+        if let (Some(before), Some(now)) = (&before, &now) {
+            for change in between(before, now) {
+                progress.say(format!("{:.0}  {change}", SystemClock.now()));
+            }
+        }
+        before = now;
+    }
 }
 
 fn interrupted(progress: &Progress) -> Failure {

@@ -32,6 +32,7 @@ pub(crate) struct Server {
     pub(crate) applied_index: Option<u64>,
     pub(crate) certificate: Option<Certificate>,
     pub(crate) image: Option<String>,
+    pub(crate) last_end: Option<LastEnd>,
     pub(crate) why: Vec<String>,
 }
 
@@ -41,6 +42,13 @@ pub(crate) struct Server {
 pub(crate) struct Certificate {
     pub(crate) serial: String,
     pub(crate) not_after: String,
+}
+
+/// How a server's process last ended without having been asked to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct LastEnd {
+    pub(crate) at: String,
+    pub(crate) reason: String,
 }
 
 /// A loop that works for the cluster.
@@ -105,6 +113,10 @@ impl From<&status::ServerStatus> for Server {
                 not_after: certificate.not_after.to_string(),
             }),
             image: server.image.clone(),
+            last_end: server
+                .last_end
+                .as_ref()
+                .map(|(at, reason)| LastEnd { at: at.to_string(), reason: reason.clone() }),
             why: server.why.clone(),
         }
     }

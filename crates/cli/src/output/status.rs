@@ -101,6 +101,12 @@ pub(crate) fn why(status: &Status, only: Option<&str>) -> String {
         for reason in &server.why {
             text.push_str(&format!("{}: {reason}\n", server.name));
         }
+        if let Some(end) = &server.last_end {
+            text.push_str(&format!(
+                "{}: its process last ended at {} ({})\n",
+                server.name, end.at, end.reason
+            ));
+        }
     }
     if only.is_none() {
         text.push_str(&format!("{}: {}: {}\n", status.name, status.phase, status.reason));

@@ -1,9 +1,9 @@
 //! `status --watch`: on a terminal a picture that follows the cluster, elsewhere one document for
 //! each change.
 
-mod changes;
 mod picture;
 mod screen;
+mod seen;
 #[cfg(test)]
 mod tests;
 

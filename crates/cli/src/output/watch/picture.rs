@@ -13,7 +13,7 @@ use ratatui::text::Line;
 use ratatui::widgets::{Block, Borders, Paragraph, Widget};
 
 use self::servers::Servers;
-use super::changes::Seen;
+use super::seen::Seen;
 use crate::control::wire::Status;
 
 /// From this width on, controllers and changes stand side by side.

@@ -9,8 +9,8 @@ use tokio::time::MissedTickBehavior;
 use vaultyard_model::port::clock::Clock;
 
 use super::PAUSE;
-use super::changes::Seen;
 use super::picture::{Picture, Style};
+use super::seen::Seen;
 use crate::control::client::{AskError, Control};
 use crate::control::wire::Status;
 use crate::failure::{Failure, Kind, failed};

@@ -6,11 +6,12 @@ use jiff::{SignedDuration, Timestamp};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
-use super::changes::{Change, Seen, Tone, between};
 use super::picture::{Picture, Style};
+use super::seen::Seen;
 use super::{document, substance};
 use crate::arguments::Format;
 use crate::control::wire::{Certificate, Condition, Controller, Server, Status};
+use crate::output::changes::{Change, Tone, between};
 
 fn now() -> Timestamp {
     "2026-03-01T12:00:00Z".parse().unwrap()
@@ -36,6 +37,7 @@ fn server(index: usize, zones: usize) -> Server {
             not_after: "2026-03-31T06:00:00Z".to_owned(),
         }),
         image: None,
+        last_end: None,
         why: Vec::new(),
     }
 }

@@ -11,7 +11,8 @@ use super::server::LEADER;
 use super::text::{apart, clip, width, wrap};
 use super::{Picture, Style, WIDE};
 use crate::control::wire::{Condition, Controller, Status};
-use crate::output::watch::changes::{Seen, Tone, leader};
+use crate::output::changes::{Change, Tone, leader};
+use crate::output::watch::seen::Seen;
 
 /// The cluster's name, its phase, and the sentence that explains it.
 pub(super) fn header(picture: &Picture<'_>, width: u16) -> Vec<Line<'static>> {
@@ -183,7 +184,7 @@ pub(super) fn changes(seen: &Seen, now: Timestamp, width: u16, style: Style) -> 
         return vec![Line::styled("none", Modifier::DIM)];
     }
     let columns = usize::from(width);
-    let line = |(at, change): &(Timestamp, super::super::changes::Change)| {
+    let line = |(at, change): &(Timestamp, Change)| {
         let look = match change.tone() {
             Tone::Good => style.good(),
             Tone::Bad => style.bad(),

@@ -6,9 +6,9 @@ use ratatui::text::{Line, Span};
 
 use super::text::{apart, clip, wrap};
 use crate::control::wire::Server;
+use crate::output::changes::leads;
 use crate::output::or_dash;
 use crate::output::status::{left, state};
-use crate::output::watch::changes::leads;
 use crate::output::watch::picture::Style;
 
 /// The mark of the leader; it needs no colour.

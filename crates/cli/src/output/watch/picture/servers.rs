@@ -11,7 +11,7 @@ use super::server::Told;
 use super::text::aligned;
 use super::{Rows, Style, height};
 use crate::control::wire::Status;
-use crate::output::watch::changes::leads;
+use crate::output::changes::leads;
 
 /// A card of fewer columns says nothing.
 const CARD_WIDTH: u16 = 24;

@@ -1,79 +1,13 @@
-//! What the watch has seen so far, and what changed from one status to the next. Pure.
+//! What changed from one status to the next. Pure: the watch and `up` both tell it.
 
-use std::collections::VecDeque;
 use std::fmt;
-
-use jiff::Timestamp;
 
 use crate::control::wire::{Server, Status};
 use crate::output::status::state;
 
-/// More than the tallest terminal shows.
-const KEPT: usize = 200;
-
-/// Everything that the picture is made of.
-pub(super) struct Seen {
-    /// When the watch began.
-    pub(super) since: Timestamp,
-    /// The last status there was.
-    pub(super) status: Option<Status>,
-    /// Since when, and why, there is no newer one.
-    pub(super) silence: Option<Silence>,
-    /// What changed, the newest first.
-    pub(super) changes: VecDeque<(Timestamp, Change)>,
-}
-
-/// Nobody answers the questions.
-pub(super) struct Silence {
-    /// When that began.
-    pub(super) since: Timestamp,
-    /// The last error.
-    pub(super) why: String,
-}
-
-impl Seen {
-    /// The watch begins now.
-    pub(super) fn nothing(since: Timestamp) -> Self {
-        Self { since, status: None, silence: None, changes: VecDeque::new() }
-    }
-
-    /// Takes in the answer of one look.
-    pub(super) fn note(&mut self, now: Timestamp, answer: Result<Status, String>) {
-        match answer {
-            Ok(status) => self.answered(now, status),
-            Err(why) => self.unanswered(now, why),
-        }
-    }
-
-    fn answered(&mut self, now: Timestamp, status: Status) {
-        if self.silence.take().is_some() && self.status.is_some() {
-            self.push(now, Change::Back);
-        }
-        if let Some(before) = &self.status {
-            for change in between(before, &status) {
-                self.push(now, change);
-            }
-        }
-        self.status = Some(status);
-    }
-
-    fn unanswered(&mut self, now: Timestamp, why: String) {
-        if self.silence.is_none() && self.status.is_some() {
-            self.push(now, Change::Gone);
-        }
-        let since = self.silence.as_ref().map_or(now, |silence| silence.since);
-        self.silence = Some(Silence { since, why });
-    }
-
-    fn push(&mut self, now: Timestamp, change: Change) {
-        self.changes.push_front((now, change));
-        self.changes.truncate(KEPT);
-    }
-}
-
 /// Something that was otherwise at the look before.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Change {
+pub(crate) enum Change {
     /// `up` does not answer any more.
     Gone,
     /// `up` answers again.
@@ -82,6 +16,8 @@ pub(super) enum Change {
     Phase(String),
     /// Who leads now, and who led.
     Leader { now: Option<String>, before: Option<String> },
+    /// A server's process ended without having been asked to.
+    Ended { server: String, reason: String },
     /// A server came to be in this state.
     State { server: String, now: &'static str, before: &'static str },
     /// A server runs another version.
@@ -98,7 +34,7 @@ pub(super) enum Change {
 
 /// What a change means to a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tone {
+pub(crate) enum Tone {
     /// Things are better than before.
     Good,
     /// Something is missing that was there.
@@ -109,7 +45,7 @@ pub(super) enum Tone {
 
 impl Change {
     /// What it means to a person.
-    pub(super) fn tone(&self) -> Tone {
+    pub(crate) fn tone(&self) -> Tone {
         let good = match self {
             Self::Back => true,
             Self::Gone => false,
@@ -119,6 +55,7 @@ impl Change {
                 _ => return Tone::Plain,
             },
             Self::Leader { now, .. } => now.is_some(),
+            Self::Ended { .. } => false,
             Self::State { now, .. } => match *now {
                 "unsealed" => true,
                 "silent" => false,
@@ -148,6 +85,7 @@ impl fmt::Display for Change {
                 write!(f, "nobody leads, after {before}")
             }
             Self::Leader { now: None, before: None } => f.write_str("nobody leads"),
+            Self::Ended { server, reason } => write!(f, "the process of {server} ended ({reason})"),
             Self::State { server, now: "silent", .. } => write!(f, "{server} does not answer"),
             Self::State { server, now, before: "silent" } => write!(f, "{server} answers: {now}"),
             Self::State { server, now, before } => write!(f, "{server}: {before} → {now}"),
@@ -165,7 +103,7 @@ impl fmt::Display for Change {
 
 /// Everything that a person should hear of, in the order of the status: causes first, what they
 /// mean for the cluster last.
-pub(super) fn between(before: &Status, after: &Status) -> Vec<Change> {
+pub(crate) fn between(before: &Status, after: &Status) -> Vec<Change> {
     let mut all = Vec::new();
     for server in &after.servers {
         if let Some(was) = before.servers.iter().find(|was| was.name == server.name) {
@@ -185,18 +123,21 @@ pub(super) fn between(before: &Status, after: &Status) -> Vec<Change> {
 }
 
 /// The server that leads.
-pub(super) fn leader(status: &Status) -> Option<&str> {
+pub(crate) fn leader(status: &Status) -> Option<&str> {
     status.servers.iter().find(|server| leads(server)).map(|server| server.name.as_str())
 }
 
 /// Whether this server leads.
-pub(super) fn leads(server: &Server) -> bool {
+pub(crate) fn leads(server: &Server) -> bool {
     server.role == "leader"
 }
 
 fn of_server(before: &Server, after: &Server) -> Vec<Change> {
     let mut all = Vec::new();
     let server = || after.name.clone();
+    if let Some(end) = after.last_end.as_ref().filter(|end| before.last_end.as_ref() != Some(end)) {
+        all.push(Change::Ended { server: server(), reason: end.reason.clone() });
+    }
     let (was, is) = (state(before), state(after));
     if was != is {
         all.push(Change::State { server: server(), now: is, before: was });
