@@ -72,11 +72,17 @@ pub async fn generate_root(
     socket.cancel_root().await.map_err(failed("cancelling an attempt before"))?;
     let attempt = socket.begin_root().await.map_err(failed("beginning"))?;
     record.begin(now)?;
-    let encoded = give_shares(socket, keys, &attempt).await;
-    if let Err(GenerateRootError::TooFew { .. }) = &encoded {
-        record.abandon()?;
-    }
-    let token = decode(&encoded?, &attempt.otp).ok_or(GenerateRootError::NotAToken)?;
+    let encoded = match give_shares(socket, keys, &attempt).await {
+        Ok(encoded) => encoded,
+        Err(error) => {
+            // Only a call without an answer may have ended the attempt with a token.
+            if !matches!(&error, GenerateRootError::Call { error: CallError::NoAnswer(_), .. }) {
+                record.abandon()?;
+            }
+            return Err(error);
+        }
+    };
+    let token = decode(&encoded, &attempt.otp).ok_or(GenerateRootError::NotAToken)?;
     let seen = socket.with_token(&token).look_up_self().await;
     let accessor = seen.map_err(failed("looking up the new token"))?.accessor;
     record.made(&accessor, now)?;

@@ -57,10 +57,10 @@ use crate::last_unsealed::UnsealLog;
 pub const LEAST_FREE_BYTES: u64 = 100 << 20;
 
 /// How long shares that were given may take to unseal the server before they are given again. A
-/// server that joins takes about a second.
-const GIVEN_LASTS: SignedDuration = SignedDuration::from_secs(3);
-/// How long after refused keys they are tried again.
-const REFUSED_RETRY: SignedDuration = SignedDuration::from_secs(5);
+/// server that joins takes about a second, on a busy machine several.
+const GIVEN_LASTS: SignedDuration = SignedDuration::from_secs(10);
+/// How long after refused keys they are tried again. Long enough for what a refusal leads to.
+const REFUSED_RETRY: SignedDuration = SignedDuration::from_secs(30);
 /// There are five things to look at; every decision asks for one that was not looked at yet.
 const MOST_LOOKS: usize = 5;
 

@@ -149,8 +149,9 @@ impl StateDirectory {
         let root = paths.root().to_owned();
         let unusable = |source| StateError::Unusable { path: root.clone(), source };
         files::private_folder(&root).map_err(unusable)?;
-        if Record::read(&paths.record())?.is_none() {
-            refuse_foreign(&root)?;
+        match Record::read(&paths.record())? {
+            Some(record) => refuse_other(&record, cluster, &root)?,
+            None => refuse_foreign(&root)?,
         }
         std::fs::set_permissions(&root, Permissions::from_mode(0o700)).map_err(unusable)?;
         let lock = match Lock::take(&paths.lock()) {
@@ -167,13 +168,7 @@ impl StateDirectory {
             Some(record) => record,
             None => Record::create(&paths.record(), cluster, vaultyard, now)?,
         };
-        if record.cluster != *cluster {
-            return Err(StateError::OtherCluster {
-                path: root,
-                found: record.cluster.to_string(),
-                wanted: cluster.to_string(),
-            });
-        }
+        refuse_other(&record, cluster, &root)?;
         Ok((Self { paths, cluster: record.cluster, created: record.created }, lock))
     }
 
@@ -274,11 +269,13 @@ impl StateDirectory {
         }
         drop(lock);
         match std::fs::remove_dir(paths.root()) {
-            // Something of somebody else, or a link to a folder.
+            // Something of somebody else, a link to a folder, or a file system's root.
             Err(error)
                 if matches!(
                     error.kind(),
-                    io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotADirectory
+                    io::ErrorKind::DirectoryNotEmpty
+                        | io::ErrorKind::NotADirectory
+                        | io::ErrorKind::ResourceBusy
                 ) =>
             {
                 Ok(())
@@ -305,6 +302,17 @@ fn check_socket_paths(paths: &Paths, cluster: &ClusterName) -> Result<(), StateE
         return Err(StateError::PathTooLong { path, length });
     }
     Ok(())
+}
+
+fn refuse_other(record: &Record, cluster: &ClusterName, root: &Path) -> Result<(), StateError> {
+    if record.cluster == *cluster {
+        return Ok(());
+    }
+    Err(StateError::OtherCluster {
+        path: root.to_owned(),
+        found: record.cluster.to_string(),
+        wanted: cluster.to_string(),
+    })
 }
 
 fn refuse_foreign(root: &Path) -> Result<(), StateError> {

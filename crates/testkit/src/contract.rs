@@ -11,58 +11,28 @@ use vaultyard_model::port::volume::{Record, Volume};
 /// # Panics
 /// Where the contract is broken.
 pub async fn key_store(store: &dyn KeyStore) {
-    let names = [
-        ObjectName::Intent(1),
-        ObjectName::Keys(1),
-        ObjectName::Probe("contract".to_owned()),
-    ];
+    let names =
+        [ObjectName::Intent(1), ObjectName::Keys(1), ObjectName::Probe("contract".to_owned())];
     for name in &names {
         assert_eq!(store.read(name).await, Ok(None), "{name} in an empty store");
         let created = store.create(name, b"first").await;
-        let Ok(Create::Created(version)) = created else {
-            panic!("{name}: {created:?}")
-        };
+        let Ok(Create::Created(version)) = created else { panic!("{name}: {created:?}") };
         let again = store.create(name, b"second").await;
         assert_eq!(again, Ok(Create::Exists), "{name} must not be replaced");
         let read = store.read(name).await;
-        let Ok(Some(object)) = read else {
-            panic!("{name}: {read:?}")
-        };
-        assert_eq!(
-            (object.bytes.as_slice(), object.version),
-            (b"first".as_slice(), version)
-        );
+        let Ok(Some(object)) = read else { panic!("{name}: {read:?}") };
+        assert_eq!((object.bytes.as_slice(), object.version), (b"first".as_slice(), version));
     }
-    assert_eq!(
-        store.read(&ObjectName::Keys(2)).await,
-        Ok(None),
-        "names are told apart"
-    );
+    assert_eq!(store.read(&ObjectName::Keys(2)).await, Ok(None), "names are told apart");
     for _ in 0..2 {
-        assert_eq!(
-            store.discard_probe("contract").await,
-            Ok(()),
-            "discarding can be repeated"
-        );
+        assert_eq!(store.discard_probe("contract").await, Ok(()), "discarding can be repeated");
     }
-    assert_eq!(
-        store.read(&ObjectName::Probe("contract".to_owned())).await,
-        Ok(None)
-    );
-    assert!(
-        matches!(store.read(&ObjectName::Keys(1)).await, Ok(Some(_))),
-        "only the probe goes"
-    );
+    assert_eq!(store.read(&ObjectName::Probe("contract".to_owned())).await, Ok(None));
+    assert!(matches!(store.read(&ObjectName::Keys(1)).await, Ok(Some(_))), "only the probe goes");
     let large = vec![7; 64 * 1024];
-    assert!(matches!(
-        store.create(&ObjectName::Keys(9), &large).await,
-        Ok(Create::Created(_))
-    ));
+    assert!(matches!(store.create(&ObjectName::Keys(9), &large).await, Ok(Create::Created(_))));
     let read = store.read(&ObjectName::Keys(9)).await;
-    assert_eq!(
-        read.map(|object| object.map(|object| object.bytes)),
-        Ok(Some(large))
-    );
+    assert_eq!(read.map(|object| object.map(|object| object.bytes)), Ok(Some(large)));
 }
 
 /// The contract of a [`Volume`]. It must be empty, and is so afterwards.
@@ -71,26 +41,14 @@ pub async fn key_store(store: &dyn KeyStore) {
 /// Where the contract is broken.
 pub async fn volume(volume: &dyn Volume) {
     for record in Record::ALL {
-        assert_eq!(
-            volume.read(record).await,
-            Ok(None),
-            "{record:?} of an empty volume"
-        );
+        assert_eq!(volume.read(record).await, Ok(None), "{record:?} of an empty volume");
         assert_eq!(volume.write(record, b"first").await, Ok(()));
-        assert_eq!(
-            volume.write(record, b"second").await,
-            Ok(()),
-            "records are replaced"
-        );
+        assert_eq!(volume.write(record, b"second").await, Ok(()), "records are replaced");
         assert_eq!(volume.read(record).await, Ok(Some(b"second".to_vec())));
     }
     for record in Record::ALL {
         for _ in 0..2 {
-            assert_eq!(
-                volume.remove(record).await,
-                Ok(()),
-                "removing can be repeated"
-            );
+            assert_eq!(volume.remove(record).await, Ok(()), "removing can be repeated");
         }
         assert_eq!(volume.read(record).await, Ok(None));
     }
@@ -107,42 +65,21 @@ pub async fn key_encryption(encryption: &dyn KeyEncryption) {
     };
     assert!(!wrapped.key_id.is_empty(), "which key it was is told");
     let unwrapped = encryption.unwrap_key(&wrapped, b"context").await;
-    assert!(
-        unwrapped.is_ok_and(|found| found.same_as(&key)),
-        "the key comes back"
-    );
+    assert!(unwrapped.is_ok_and(|found| found.same_as(&key)), "the key comes back");
     let refused = |result: Result<Secret, CustodyError>, what: &str| {
-        assert!(
-            matches!(result, Err(CustodyError::Fatal(_))),
-            "{what} must be refused for good"
-        );
+        assert!(matches!(result, Err(CustodyError::Fatal(_))), "{what} must be refused for good");
     };
-    refused(
-        encryption.unwrap_key(&wrapped, b"other").await,
-        "another context",
-    );
+    refused(encryption.unwrap_key(&wrapped, b"other").await, "another context");
     for at in 0..wrapped.bytes.len() {
         let mut changed = wrapped.clone();
         changed.bytes[at] ^= 1;
-        refused(
-            encryption.unwrap_key(&changed, b"context").await,
-            "a changed byte",
-        );
+        refused(encryption.unwrap_key(&changed, b"context").await, "a changed byte");
     }
     let half = wrapped.bytes[..wrapped.bytes.len() / 2].to_vec();
-    let half = WrappedKey {
-        key_id: wrapped.key_id.clone(),
-        bytes: half,
-    };
+    let half = WrappedKey { key_id: wrapped.key_id.clone(), bytes: half };
     refused(encryption.unwrap_key(&half, b"context").await, "half a key");
-    let other = WrappedKey {
-        key_id: "no-such-key".to_owned(),
-        bytes: wrapped.bytes,
-    };
-    refused(
-        encryption.unwrap_key(&other, b"context").await,
-        "another key",
-    );
+    let other = WrappedKey { key_id: "no-such-key".to_owned(), bytes: wrapped.bytes };
+    refused(encryption.unwrap_key(&other, b"context").await, "another key");
 }
 
 #[cfg(test)]

@@ -76,38 +76,20 @@ pub struct FakeCluster {
 impl FakeCluster {
     /// `count` servers that run and are not initialised.
     pub fn new(name: &ClusterName, count: u8) -> Self {
-        let fresh = One {
-            sealed: true,
-            free_bytes: 1 << 40,
-            ..One::default()
-        };
-        let servers = (0..count)
-            .map(|ordinal| (name.server(ordinal), fresh.clone()))
-            .collect();
-        let model = Model {
-            servers,
-            ..Model::default()
-        };
-        Self {
-            name: name.clone(),
-            model: Arc::new(Mutex::new(model)),
-        }
+        let fresh = One { sealed: true, free_bytes: 1 << 40, ..One::default() };
+        let servers = (0..count).map(|ordinal| (name.server(ordinal), fresh.clone())).collect();
+        let model = Model { servers, ..Model::default() };
+        Self { name: name.clone(), model: Arc::new(Mutex::new(model)) }
     }
 
     /// The API of a server.
     pub fn server(&self, ordinal: u8) -> FakeServer {
-        FakeServer {
-            name: self.name.server(ordinal),
-            model: Arc::clone(&self.model),
-        }
+        FakeServer { name: self.name.server(ordinal), model: Arc::clone(&self.model) }
     }
 
     /// What holds a server.
     pub fn host(&self, ordinal: u8) -> FakeHost {
-        FakeHost {
-            name: self.name.server(ordinal),
-            model: Arc::clone(&self.model),
-        }
+        FakeHost { name: self.name.server(ordinal), model: Arc::clone(&self.model) }
     }
 
     /// How the next initialisation ends; those after it work.
@@ -160,27 +142,18 @@ impl FakeCluster {
 
     /// Which keys a server's data is under.
     pub fn data(&self, ordinal: u8) -> Option<Serial> {
-        lock(&self.model)
-            .servers
-            .get(&self.name.server(ordinal))
-            .and_then(|one| one.data)
+        lock(&self.model).servers.get(&self.name.server(ordinal)).and_then(|one| one.data)
     }
 
     /// Whether a server is unsealed.
     pub fn is_unsealed(&self, ordinal: u8) -> bool {
         let model = lock(&self.model);
-        model
-            .servers
-            .get(&self.name.server(ordinal))
-            .is_some_and(|one| !one.dead && !one.sealed)
+        model.servers.get(&self.name.server(ordinal)).is_some_and(|one| !one.dead && !one.sealed)
     }
 
     /// Whether a server says that it is not initialised and refuses to be.
     pub fn is_stuck(&self, ordinal: u8) -> bool {
-        lock(&self.model)
-            .servers
-            .get(&self.name.server(ordinal))
-            .is_some_and(|one| one.stuck)
+        lock(&self.model).servers.get(&self.name.server(ordinal)).is_some_and(|one| one.stuck)
     }
 
     /// The initialisations under whose keys a server was ever unsealed.
@@ -194,10 +167,7 @@ impl FakeCluster {
     }
 
     fn change(&self, ordinal: u8, change: impl FnOnce(&mut One)) {
-        if let Some(one) = lock(&self.model)
-            .servers
-            .get_mut(&self.name.server(ordinal))
-        {
+        if let Some(one) = lock(&self.model).servers.get_mut(&self.name.server(ordinal)) {
             change(one);
         }
     }
@@ -216,10 +186,7 @@ impl Model {
     /// A server without data finds an unsealed one and becomes sealed under the same keys.
     /// Server 0 asks the others too once they are a cluster.
     fn join(&mut self, name: &ServerName) {
-        let unsealed = self
-            .servers
-            .iter()
-            .find(|(_, one)| !one.dead && !one.sealed);
+        let unsealed = self.servers.iter().find(|(_, one)| !one.dead && !one.sealed);
         let Some(serial) = unsealed.and_then(|(_, one)| one.data) else {
             return;
         };
@@ -245,18 +212,14 @@ impl Model {
 
     /// The first unsealed server leads.
     pub(crate) fn active(&self) -> Option<ServerName> {
-        self.servers
-            .iter()
-            .find(|(_, one)| !one.dead && !one.sealed)
-            .map(|(name, _)| name.clone())
+        self.servers.iter().find(|(_, one)| !one.dead && !one.sealed).map(|(name, _)| name.clone())
     }
 
     pub(crate) fn seal_status(&mut self, name: &ServerName) -> Result<SealStatus, CallError> {
         let one = self.alive(name)?;
         let (data, sealed, given) = (one.data, one.sealed, one.given.len());
-        let (shares, threshold) = data
-            .and_then(|serial| self.splits.get(&serial).copied())
-            .unwrap_or((0, 0));
+        let (shares, threshold) =
+            data.and_then(|serial| self.splits.get(&serial).copied()).unwrap_or((0, 0));
         Ok(SealStatus {
             initialized: data.is_some(),
             sealed: sealed || data.is_none(),
@@ -284,8 +247,5 @@ pub(crate) fn share(serial: Serial, number: u8) -> String {
 
 /// A refusal with one error.
 pub(crate) fn refused(status: u16, error: &str) -> CallError {
-    CallError::Refused {
-        status,
-        errors: vec![error.to_owned()],
-    }
+    CallError::Refused { status, errors: vec![error.to_owned()] }
 }

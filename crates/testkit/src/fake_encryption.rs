@@ -40,10 +40,7 @@ fn tag(parts: [&[u8]; 2]) -> [u8; 8] {
 #[async_trait]
 impl KeyEncryption for FakeEncryption {
     fn describe(&self) -> Custody {
-        Custody {
-            location: "a fake".to_owned(),
-            key_beside_data: false,
-        }
+        Custody { location: "a fake".to_owned(), key_beside_data: false }
     }
 
     async fn wrap_key(&self, key: &Secret, context: &[u8]) -> Result<WrappedKey, CustodyError> {
@@ -51,20 +48,14 @@ impl KeyEncryption for FakeEncryption {
         let mut bytes: Vec<u8> = key.expose().iter().map(|byte| byte ^ MASK).collect();
         let tag = tag([&bytes, context]);
         bytes.extend_from_slice(&tag);
-        Ok(WrappedKey {
-            key_id: KEY_ID.to_owned(),
-            bytes,
-        })
+        Ok(WrappedKey { key_id: KEY_ID.to_owned(), bytes })
     }
 
     async fn unwrap_key(&self, key: &WrappedKey, context: &[u8]) -> Result<Secret, CustodyError> {
         self.check()?;
         let changed = || CustodyError::Fatal("the wrapped key was changed".to_owned());
         if key.key_id != KEY_ID {
-            return Err(CustodyError::Fatal(format!(
-                "there is no key {}",
-                key.key_id
-            )));
+            return Err(CustodyError::Fatal(format!("there is no key {}", key.key_id)));
         }
         let (bytes, found) = key.bytes.split_last_chunk::<8>().ok_or_else(changed)?;
         if tag([bytes, context]) != *found {

@@ -21,15 +21,8 @@ pub struct FakeHost {
 impl FakeHost {
     fn with(&self, change: impl FnOnce(&mut One)) -> Result<(), HostError> {
         let mut model = lock(&self.model);
-        let missing = || HostError {
-            what: self.name.to_string(),
-            why: "unknown".to_owned(),
-        };
-        model
-            .servers
-            .get_mut(&self.name)
-            .map(change)
-            .ok_or_else(missing)
+        let missing = || HostError { what: self.name.to_string(), why: "unknown".to_owned() };
+        model.servers.get_mut(&self.name).map(change).ok_or_else(missing)
     }
 }
 
@@ -38,10 +31,9 @@ impl Host for FakeHost {
     fn process(&self) -> ProcessSeen {
         let model = lock(&self.model);
         match model.servers.get(&self.name) {
-            Some(one) if !one.dead => ProcessSeen::Running {
-                pid: 1_000 + one.restarts,
-                since: Timestamp::UNIX_EPOCH,
-            },
+            Some(one) if !one.dead => {
+                ProcessSeen::Running { pid: 1_000 + one.restarts, since: Timestamp::UNIX_EPOCH }
+            }
             _ => ProcessSeen::Stopped,
         }
     }
@@ -60,12 +52,7 @@ impl Host for FakeHost {
             let data = model.servers.get(&self.name).and_then(|one| one.data);
             let in_use = data.is_some_and(|serial| model.unsealed_ever.contains(&serial));
             let member = model.members.contains_key(&self.name);
-            model.wipes.push(Wipe {
-                server: self.name.clone(),
-                data,
-                in_use,
-                member,
-            });
+            model.wipes.push(Wipe { server: self.name.clone(), data, in_use, member });
         }
         self.with(|one| {
             one.data = None;

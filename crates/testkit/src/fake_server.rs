@@ -53,9 +53,7 @@ impl Model {
             Initialising::LosesAnswer => Err(CallError::NoAnswer("timed out".to_owned())),
             Initialising::RefusedButDone => Err(refused(400, "failed to create new audit device")),
             _ => Ok(InitialKeys {
-                shares: (0..shares)
-                    .map(|n| Secret::from(share(serial, n)))
-                    .collect(),
+                shares: (0..shares).map(|n| Secret::from(share(serial, n))).collect(),
                 root_token: Secret::from(format!("s.root-of-initialisation-{serial}")),
             }),
         }
@@ -92,10 +90,7 @@ impl Model {
 impl Server for FakeServer {
     async fn health(&self) -> Result<Health, CallError> {
         let state = lock(&self.model).state(&self.name)?;
-        Ok(Health {
-            state,
-            version: None,
-        })
+        Ok(Health { state, version: None })
     }
 
     async fn seal_status(&self) -> Result<SealStatus, CallError> {
@@ -110,9 +105,7 @@ impl Server for FakeServer {
         }
         Ok(LeaderSeen {
             is_self: active.as_ref() == Some(&self.name),
-            leader_address: active
-                .map(|name| format!("https://{name}:8200"))
-                .unwrap_or_default(),
+            leader_address: active.map(|name| format!("https://{name}:8200")).unwrap_or_default(),
             committed: 100,
             applied: 100,
         })

@@ -26,8 +26,6 @@ impl<'a> Authorised<'a> {
     }
 
     async fn ask(&self, call: Call<'_>) -> Result<Answer, CallError> {
-        let Call { method, path, body, deadline, only_here, .. } = call;
-        let call = Call { method, path, body, deadline, only_here, token: Some(self.token) };
-        self.client.ask(call).await
+        self.client.ask(Call { token: Some(self.token), ..call }).await
     }
 }

@@ -27,6 +27,8 @@ pub(crate) struct Call<'a> {
     /// Whether only the server itself may answer. A standby otherwise forwards to the leader,
     /// which is wrong wherever it matters which server is meant (a step-down, for example).
     pub(crate) only_here: bool,
+    /// Whether it needs a connection of its own: one that shows the present certificate.
+    pub(crate) anew: bool,
 }
 
 impl<'a> Call<'a> {
@@ -38,6 +40,7 @@ impl<'a> Call<'a> {
             body: None,
             deadline: DEADLINE,
             only_here: false,
+            anew: false,
         }
     }
 
@@ -56,6 +59,11 @@ impl<'a> Call<'a> {
 
     pub(crate) fn only_here(mut self) -> Self {
         self.only_here = true;
+        self
+    }
+
+    pub(crate) fn anew(mut self) -> Self {
+        self.anew = true;
         self
     }
 

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, header};
 use http_body_util::{BodyExt, Full, Limited};
 use rustls::ClientConfig;
+use rustls::client::Resumption;
 use rustls_pki_types::ServerName as TlsName;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
@@ -47,7 +48,10 @@ impl Client {
     /// A client over TLS.
     pub fn new(endpoint: Endpoint) -> Self {
         let Endpoint { address, tls_name, tls } = endpoint;
-        Self::over(Way::Tls { address, name: tls_name, config: tls })
+        let mut config = ClientConfig::clone(&tls);
+        // A resumed session shows the certificate of the first one, which may have ended since.
+        config.resumption = Resumption::disabled();
+        Self::over(Way::Tls { address, name: tls_name, config: Arc::new(config) })
     }
 
     /// A client over the server's own unix socket, without TLS: the socket lies in a folder that
@@ -87,7 +91,7 @@ impl Client {
     }
 
     async fn exchange(&self, call: &Call<'_>, sent: &AtomicBool) -> Result<Answer, CallError> {
-        if let Some(mut connection) = self.take_idle().await {
+        if let Some(mut connection) = self.take_idle(call).await {
             sent.store(true, Ordering::Relaxed);
             match self.on(&mut connection, call).await {
                 Ok(answer) => return Ok(self.keep(connection, answer).await),
@@ -107,7 +111,10 @@ impl Client {
         Ok(self.keep(connection, answer).await)
     }
 
-    async fn take_idle(&self) -> Option<Connection> {
+    async fn take_idle(&self, call: &Call<'_>) -> Option<Connection> {
+        if call.anew {
+            return None;
+        }
         let mut connection = self.idle.lock().await.take()?;
         connection.is_usable().await.then_some(connection)
     }
@@ -185,3 +192,6 @@ impl From<Failed> for CallError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -46,7 +46,8 @@ impl Client {
     /// [`CallError`]; 400 when the certificate is not one that the role accepts.
     pub async fn log_in(&self, role: &str, deadline: Duration) -> Result<Login, CallError> {
         self.hang_up().await;
-        let call = Call::put("auth/cert/login").within(deadline).json(&LoginBody { name: role })?;
+        let call =
+            Call::put("auth/cert/login").within(deadline).anew().json(&LoginBody { name: role })?;
         let Answered { auth } = self.ask(call).await?.json()?;
         Ok(Login {
             token: auth.client_token.0,

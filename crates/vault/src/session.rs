@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::future::select_ok;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 use vaultyard_model::access::{Identity, OWN_MOUNT, PROBE_PATH};
@@ -13,7 +14,6 @@ use vaultyard_model::observed::{Peer, State};
 use vaultyard_model::port::server::{CallError, Operator, Server};
 use vaultyard_model::{Secret, ServerName};
 
-use crate::authorised::Authorised;
 use crate::{Client, Login};
 
 /// A leader that has not answered a read by then hangs; reads take milliseconds.
@@ -39,20 +39,30 @@ impl Session {
         Self { clients, identity, held: Mutex::new(None) }
     }
 
-    /// The client of the server that leads: the one whose health says so.
+    /// The client of the server that leads: the one whose health says so. All are asked at the
+    /// same time, so that one that hangs keeps nobody waiting.
     ///
     /// # Errors
     /// [`CallError::Unreachable`] while no server says that it is active.
     pub async fn leader(&self) -> Result<&Arc<Client>, CallError> {
-        let mut why = "no server is active".to_owned();
-        for client in self.clients.values() {
-            match client.health().await {
-                Ok(health) if health.state == State::Active => return Ok(client),
-                Ok(_) => {}
-                Err(error) => why = error.to_string(),
-            }
+        let asked = self.clients.values().map(|client| {
+            let leads = async move {
+                match client.health().await {
+                    Ok(health) if health.state == State::Active => Ok(client),
+                    Ok(_) => Err(CallError::Unreachable("no server is active".to_owned())),
+                    Err(error) => Err(error),
+                }
+            };
+            Box::pin(leads)
+        });
+        let asked: Vec<_> = asked.collect();
+        if asked.is_empty() {
+            return Err(CallError::Unreachable("there are no servers".to_owned()));
         }
-        Err(CallError::Unreachable(why))
+        match select_ok(asked).await {
+            Ok((client, _)) => Ok(client),
+            Err(_) => Err(CallError::Unreachable("no server is active".to_owned())),
+        }
     }
 
     /// Runs a call with the session's token at `client`; logs in first when there is none, and
@@ -115,7 +125,7 @@ impl Session {
     pub async fn token_lives(&self, accessor: &str) -> Result<bool, CallError> {
         let client = self.leader().await?;
         self.run(client, |token| async move {
-            Ok(Authorised::new(client, &token).look_up_accessor(accessor).await?.is_some())
+            Ok(client.with_token(&token).look_up_accessor(accessor).await?.is_some())
         })
         .await
     }

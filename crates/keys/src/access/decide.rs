@@ -125,22 +125,23 @@ pub fn decide(seen: &Seen) -> Decision {
             Some(Marker::Present { .. } | Marker::Absent) => {}
         }
     }
-    let next = next(seen);
-    if next.needs_root() {
-        match &seen.root {
-            None => return Decision::Look(Look::Root),
-            Some(Root::Unknown(why)) => return Decision::Hold(Reason::Unknown(why.clone())),
-            // It was revoked only after everything that needs it was proven.
-            Some(Root::Gone) => return Decision::Do(Step::Sweep),
-            Some(Root::Lives) => {}
-        }
+    let next = next(seen, Step::SetAutopilot);
+    if !next.needs_root() {
+        return Decision::Do(next);
     }
-    Decision::Do(next)
+    match &seen.root {
+        None => Decision::Look(Look::Root),
+        Some(Root::Unknown(why)) => Decision::Hold(Reason::Unknown(why.clone())),
+        // It was revoked only after everything that needs it was proven.
+        Some(Root::Gone) => Decision::Do(self::next(seen, Step::Sweep)),
+        Some(Root::Lives) => Decision::Do(next),
+    }
 }
 
-fn next(seen: &Seen) -> Step {
+/// The first step from `first` on that is not done.
+fn next(seen: &Seen, first: Step) -> Step {
     let wanted = |step: &Step| *step != Step::MountSecret || seen.secret_mount;
-    let open = |step: &Step| !seen.memory.done.contains(step);
+    let open = |step: &Step| *step >= first && !seen.memory.done.contains(step);
     // After the last step the process has only to read what it has written.
     Step::ALL.into_iter().filter(wanted).find(open).unwrap_or(Step::Mark)
 }

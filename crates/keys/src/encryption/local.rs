@@ -12,12 +12,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use vaultyard_model::Secret;
 use vaultyard_model::port::clock::Random;
-use vaultyard_model::port::custody::{
-    Custody, CustodyError, KeyEncryption, KeyStore, ObjectName, WrappedKey,
-};
+use vaultyard_model::port::custody::{Custody, CustodyError, KeyEncryption, KeyStore, WrappedKey};
 use zeroize::Zeroizing;
 
 use crate::durable;
+use crate::stored;
 use crate::text::hex;
 
 /// The first line of the file; the key follows on the second, base64.
@@ -95,10 +94,8 @@ impl LocalEncryption {
         if let Some(text) = read(&path)? {
             return Self::from_text(path, &text, random);
         }
-        for first in [ObjectName::Intent(1), ObjectName::Keys(1)] {
-            if store.read(&first).await.map_err(KeyFileError::Store)?.is_some() {
-                return Err(KeyFileError::Lost { path, store: store.describe() });
-            }
+        if stored::look(store).await.map_err(KeyFileError::Store)?.attempts > 0 {
+            return Err(KeyFileError::Lost { path, store: store.describe() });
         }
         create(&path, &*random)?;
         Self::open(path, store, random)
@@ -222,6 +219,7 @@ mod tests {
     use std::fs;
     use std::sync::Arc;
 
+    use vaultyard_model::port::custody::ObjectName;
     use vaultyard_testkit::fake_store::FakeStore;
     use vaultyard_testkit::fixed::SeededRandom;
 

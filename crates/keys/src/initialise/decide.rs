@@ -9,7 +9,7 @@ mod foreign;
 mod initialiser;
 mod unseal;
 
-use super::reason::{Reason, Waiting};
+use super::reason::{Reason, Stuck, Waiting};
 use super::seen::{Own, Seen, StoreSeen, Trouble, VolumeSeen};
 use super::step::Step;
 use crate::record::Generation;
@@ -42,12 +42,6 @@ pub enum Look {
     Membership,
 }
 
-impl From<Reason> for Decision {
-    fn from(reason: Reason) -> Self {
-        Self::Hold(reason)
-    }
-}
-
 fn hold(reason: impl Into<Reason>) -> Decision {
     Decision::Hold(reason.into())
 }
@@ -56,7 +50,7 @@ fn hold(reason: impl Into<Reason>) -> Decision {
 pub fn decide(seen: &Seen) -> Decision {
     let decided = match &seen.memory.answer {
         // Nothing is more urgent than an answer that stands nowhere else.
-        Some(held) => answer::decide(seen, held),
+        Some(held) => answer::decide(held),
         None if seen.server.initialises() => initialiser::decide(seen),
         None => follower(seen),
     };
@@ -70,29 +64,20 @@ type Decided = Result<Decision, Decision>;
 /// A server that never initialises. It needs keys only when it is sealed and knows of what;
 /// while it is unsealed they are fetched in advance, so that nothing is on the way later.
 fn follower(seen: &Seen) -> Decided {
-    let keys = match (&seen.own, &seen.memory.keys) {
-        (_, Some(keys)) => keys,
-        (Own::Unsealed, None) => return Ok(prepare(seen)),
-        (Own::Sealed { threshold: 1.. }, None) => known_keys(seen)?,
-        (Own::Silent(_) | Own::Odd(_), None) => return Ok(not_there(&seen.own)),
-        (Own::Uninitialised, None) => return Ok(hold(Waiting::ToJoin)),
-        (Own::Sealed { threshold: 0 }, None) => return Ok(hold(Waiting::Challenge)),
-    };
-    unseal::decide(seen, keys)
-}
-
-/// An unsealed server whose keys are not in memory: they are looked for, and that they cannot be
-/// had is told before they are needed.
-fn prepare(seen: &Seen) -> Decision {
-    match known_keys(seen) {
-        Ok(_) => Decision::Rest,
-        Err(early) => early,
+    if let Some(keys) = &seen.memory.keys {
+        return unseal::decide(seen, keys);
+    }
+    match &seen.own {
+        Own::Absent(why) => Err(hold(why)),
+        Own::Uninitialised => Err(hold(Waiting::ToJoin)),
+        Own::Sealed { threshold: 0 } => Err(hold(Waiting::Challenge)),
+        Own::Sealed { .. } => unseal::decide(seen, stored_keys(seen)?),
+        Own::Unsealed => stored_keys(seen).map(|_| Decision::Rest),
     }
 }
 
-/// The keys of the store; or that they are missing, cannot be opened, or were not looked for.
-fn known_keys(seen: &Seen) -> Result<&Generation, Decision> {
-    use super::reason::Stuck;
+/// The keys of the store; they must be there.
+fn stored_keys(seen: &Seen) -> Result<&Generation, Decision> {
     match &store(seen)?.keys {
         Some(Ok(keys)) => Ok(keys),
         Some(Err(trouble)) => Err(unreadable(trouble)),
@@ -101,16 +86,7 @@ fn known_keys(seen: &Seen) -> Result<&Generation, Decision> {
 }
 
 fn unreadable(trouble: &Trouble) -> Decision {
-    use super::reason::Stuck;
     if trouble.passes { hold(trouble) } else { hold(Stuck::KeysUnreadable(trouble.text.clone())) }
-}
-
-fn not_there(own: &Own) -> Decision {
-    match own {
-        Own::Odd(what) => hold(Waiting::Odd(what.clone())),
-        Own::Silent(why) => hold(Waiting::Server(why.clone())),
-        Own::Uninitialised | Own::Sealed { .. } | Own::Unsealed => Decision::Rest,
-    }
 }
 
 fn volume(seen: &Seen) -> Result<&VolumeSeen, Decision> {

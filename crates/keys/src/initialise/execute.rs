@@ -224,9 +224,8 @@ impl Unsealer {
     fn refused(&mut self, why: String, now: Timestamp) -> Trouble {
         let times = self.memory.refused.as_ref().map_or(0, |refused| refused.times) + 1;
         self.memory.refused = Some(Refused { at: now, times, why: why.clone() });
-        // Once may be a share that somebody else has given in between.
-        let text = format!("the server refuses the stored keys: {why}");
-        if times < 2 { passing(text) } else { lasting(text) }
+        // What follows from it is decided, not left to how this failure is told.
+        passing(format!("the server refuses the stored keys: {why}"))
     }
 
     /// The log is for people; that it cannot be written keeps no server sealed.

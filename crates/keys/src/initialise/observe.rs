@@ -12,7 +12,7 @@ use vaultyard_model::port::custody::CustodyError;
 use vaultyard_model::port::server::{CallError, Server};
 use vaultyard_model::port::volume::Record;
 
-use super::seen::{Answer, Membership, Own, PeerSeen, StoreSeen, Trouble, VolumeSeen};
+use super::seen::{Absence, Answer, Membership, Own, PeerSeen, StoreSeen, Trouble, VolumeSeen};
 use super::{HeldAnswer, Unsealer};
 use crate::envelope::{self, Expected, Keys, OpenError};
 use crate::last_unsealed::UnsealLog;
@@ -178,9 +178,11 @@ fn caught_up(logs: &[Result<LeaderSeen, CallError>]) -> usize {
 async fn own(server: &dyn Server) -> Own {
     let state = match server.health().await {
         Ok(health) => health.state,
-        Err(CallError::Unreachable(why) | CallError::NoAnswer(why)) => return Own::Silent(why),
+        Err(CallError::Unreachable(why) | CallError::NoAnswer(why)) => {
+            return Own::Absent(Absence::Silent(why));
+        }
         Err(odd @ (CallError::Refused { .. } | CallError::Malformed(_))) => {
-            return Own::Odd(odd.to_string());
+            return Own::Absent(Absence::Odd(odd.to_string()));
         }
     };
     match state {
@@ -189,7 +191,7 @@ async fn own(server: &dyn Server) -> Own {
         State::Sealed => match server.seal_status().await {
             Ok(status) if status.sealed => Own::Sealed { threshold: status.threshold },
             Ok(_) => Own::Unsealed,
-            Err(error) => Own::Silent(error.to_string()),
+            Err(error) => Own::Absent(Absence::Silent(error.to_string())),
         },
     }
 }

@@ -2,7 +2,7 @@
 
 use vaultyard_model::ServerName;
 
-use super::seen::Trouble;
+use super::seen::{Absence, Trouble};
 use crate::record::Generation;
 
 /// Why the unsealer of a server does not go on.
@@ -70,8 +70,8 @@ pub enum Stuck {
     StoreLost(Generation),
     /// The server wants keys that the store does not have.
     #[error(
-        "the server is initialised and sealed, and the store holds no keys: the store was lost or \
-         rolled back, or the server belongs to another cluster. Nothing is wiped. Bring the store \
+        "the server is initialised, and the store holds no keys: the store was lost or rolled back, \
+         or the server belongs to another cluster. Nothing is wiped. Bring the store \
          back; or, if nothing in this cluster is needed, run `vaultyard destroy`"
     )]
     KeysMissing,
@@ -137,6 +137,15 @@ impl From<&Trouble> for Reason {
     fn from(trouble: &Trouble) -> Self {
         let text = trouble.text.clone();
         if trouble.passes { Waiting::Trouble(text).into() } else { Stuck::Trouble(text).into() }
+    }
+}
+
+impl From<&Absence> for Reason {
+    fn from(absence: &Absence) -> Self {
+        match absence {
+            Absence::Silent(why) => Waiting::Server(why.clone()).into(),
+            Absence::Odd(what) => Waiting::Odd(what.clone()).into(),
+        }
     }
 }
 

@@ -33,10 +33,8 @@ pub struct Seen {
 /// How the server itself is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Own {
-    /// It gave no answer, and why.
-    Silent(String),
-    /// It answered with something that is no state; it is starting, or in the middle of something.
-    Odd(String),
+    /// Nothing is known of it.
+    Absent(Absence),
     /// Not initialised.
     Uninitialised,
     /// Sealed.
@@ -46,6 +44,15 @@ pub enum Own {
     },
     /// Unsealed.
     Unsealed,
+}
+
+/// Why nothing is known of a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Absence {
+    /// It gave no answer, and why.
+    Silent(String),
+    /// It answered with something that is no state; it is starting, or in the middle of something.
+    Odd(String),
 }
 
 /// How another server is.

@@ -25,6 +25,11 @@ impl DirectoryStore {
         Ok(Self { folder })
     }
 
+    /// The store in a folder that was made before; one that is gone is an error of every call.
+    pub fn existing(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
     async fn with<T: Send + 'static>(
         &self,
         name: &ObjectName,

@@ -129,6 +129,17 @@ async fn a_store_that_begins_to_lie_keeps_the_server_sealed_until_it_is_honest()
 }
 
 #[tokio::test]
+async fn keys_of_another_initialisation_in_the_store_are_never_taken_for_the_answer() {
+    let mut other = World::seeded(8);
+    assert_eq!(other.up().await.0, End::Works);
+    let mut world = died_at("keys/store-keys/before", Initialising::Works).await;
+    world.store.roll_back(other.store.contents());
+    assert!(matches!(stuck_after(&mut world).await, Stuck::Trouble(_)));
+    assert!(world.cluster.unsealed_ever().is_empty());
+    assert!(world.volumes[0].has(Record::Answer), "the only copy of the keys");
+}
+
+#[tokio::test]
 async fn damaged_keys_are_told_and_nothing_is_wiped() {
     let mut world = working().await;
     world.store.damage(&ObjectName::Keys(1), |bytes| bytes.truncate(100));

@@ -84,6 +84,11 @@ impl FaultHook for Deaths {
 
 impl World {
     pub(crate) fn new() -> Self {
+        Self::seeded(7)
+    }
+
+    /// A world whose ids and keys differ from those of other seeds.
+    pub(crate) fn seeded(seed: u64) -> Self {
         let name = ClusterName::new("vault").unwrap();
         Self {
             cluster: FakeCluster::new(&name, SERVERS),
@@ -91,7 +96,7 @@ impl World {
             store: Arc::default(),
             volumes: (0..SERVERS).map(|_| Arc::default()).collect(),
             encryption: Arc::default(),
-            random: Arc::new(SeededRandom::new(7)),
+            random: Arc::new(SeededRandom::new(seed)),
             log: None,
             now: Timestamp::from_second(1_790_000_000).unwrap(),
         }

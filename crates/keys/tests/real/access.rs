@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt;
 use jiff::Timestamp;
 use vaultyard_keys::access::step::Step;
-use vaultyard_keys::access::{Access, Leader, Settings};
+use vaultyard_keys::access::{Access, Leader, Settings, root_accessors};
 use vaultyard_keys::fault::{FaultHook, NoFaults, points};
 use vaultyard_keys::generate_root::generate_root;
 use vaultyard_keys::generate_root::record::RootRecord;
 use vaultyard_keys::last_unsealed::UnsealLog;
 use vaultyard_keys::verify::verify;
+use vaultyard_model::Secret;
 use vaultyard_model::access::Identity;
 use vaultyard_model::port::server::{CallError, Operator};
 use vaultyard_vault::{Client, Session};
@@ -29,8 +30,8 @@ struct Cluster {
 }
 
 impl Cluster {
-    async fn start() -> Self {
-        let servers = Servers::start(1);
+    async fn start(count: u8) -> Self {
+        let servers = Servers::start(count);
         let mut unsealers = servers.unsealers(Arc::new(NoFaults)).await;
         until_all_unsealed(&mut unsealers).await;
         let record = RootRecord::new(servers.folder.path().join("root-tokens.json"));
@@ -68,7 +69,7 @@ impl Cluster {
             if round.established.is_some() {
                 return did;
             }
-            assert!(begun.elapsed() < LONG, "{:?} after {did:?}", round.held);
+            assert!(begun.elapsed() < LONG, "{:?} after {:?}", round.held, did.last());
             tokio::time::sleep(round.next.min(Duration::from_millis(200))).await;
         }
     }
@@ -78,13 +79,31 @@ impl Cluster {
         let login =
             self.administrator.log_in(Identity::Administrator.as_str(), LONG).await.unwrap();
         let administrator = self.administrator.with_token(&login.token);
-        let mut roots = 0;
-        for accessor in administrator.accessors().await.unwrap() {
-            let token = administrator.look_up_accessor(&accessor).await.unwrap();
-            roots += usize::from(token.is_some_and(|token| token.is_root()));
-        }
-        roots
+        root_accessors(administrator).await.unwrap().len()
     }
+}
+
+#[tokio::test]
+async fn a_server_with_foreign_data_is_replaced_once_the_cluster_lives_without_it() {
+    let cluster = Cluster::start(3).await;
+    cluster.establish(&mut cluster.access(Arc::new(NoFaults))).await;
+    let servers = &cluster.servers;
+    let session = Session::new(servers.clients(Identity::Vaultyard), Identity::Vaultyard);
+    let begun = Instant::now();
+    while !session.peers().await.is_ok_and(|all| all.iter().filter(|peer| peer.voter).count() == 3)
+    {
+        assert!(begun.elapsed() < LONG);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let host = &servers.hosts[2];
+    host.kill();
+    host.plant_foreign_data(&servers.client(2, Identity::Vaultyard)).await;
+    host.start();
+    let mut unsealers = servers.unsealers(Arc::new(NoFaults)).await;
+    let did = until_all_unsealed(&mut unsealers).await;
+    assert_eq!(did[2][..3], ["remove-peer", "wipe", "unseal"]);
+    assert_eq!(did[..2].concat(), Vec::<&str>::new());
+    assert_eq!(session.peers().await.unwrap().len(), 3);
 }
 
 /// Dies at a point, once.
@@ -101,7 +120,7 @@ impl FaultHook for DiesAt {
 
 #[tokio::test]
 async fn access_is_established_once_and_root_is_gone_and_can_be_made_again() {
-    let cluster = Cluster::start().await;
+    let cluster = Cluster::start(1).await;
     let begun = Instant::now();
     let did = cluster.establish(&mut cluster.access(Arc::new(NoFaults))).await;
     println!("access in {:?}", begun.elapsed());
@@ -128,6 +147,10 @@ async fn access_is_established_once_and_root_is_gone_and_can_be_made_again() {
     assert_eq!(cluster.roots().await, 1);
     assert_eq!(cluster.record.tokens().unwrap().made.len(), 1);
     assert!(session.token_lives(&made.accessor).await.unwrap());
+    // Vaultyard's own login sees it too.
+    let leader = session.leader().await.unwrap();
+    let sweep = |token: Arc<Secret>| async move { root_accessors(leader.with_token(&token)).await };
+    assert_eq!(session.run(leader, sweep).await.unwrap(), std::slice::from_ref(&made.accessor));
     cluster.vaultyard.with_token(&made.token).revoke_self().await.unwrap();
     assert!(!session.token_lives(&made.accessor).await.unwrap());
 
@@ -141,7 +164,7 @@ async fn access_is_established_once_and_root_is_gone_and_can_be_made_again() {
 
 #[tokio::test]
 async fn a_certificate_opens_its_own_role_only() {
-    let cluster = Cluster::start().await;
+    let cluster = Cluster::start(1).await;
     cluster.establish(&mut cluster.access(Arc::new(NoFaults))).await;
     let stolen = cluster.vaultyard.log_in(Identity::Administrator.as_str(), LONG).await;
     assert!(matches!(stolen, Err(CallError::Refused { status: 400, .. })));
@@ -153,7 +176,7 @@ async fn a_certificate_opens_its_own_role_only() {
 
 #[tokio::test]
 async fn a_death_before_or_after_any_step_leaves_no_root_token() {
-    let cluster = Cluster::start().await;
+    let cluster = Cluster::start(1).await;
     // Each death is followed by the whole work of the next process, up to its own death; root is
     // revoked by the last three steps only.
     for step in Step::ALL {
@@ -162,7 +185,7 @@ async fn a_death_before_or_after_any_step_leaves_no_root_token() {
             let mut access = cluster.access(faults);
             let died = AssertUnwindSafe(cluster.establish(&mut access)).catch_unwind().await;
             let late = step > Step::RevokeRoot;
-            assert!(died.is_err() || late, "{point}: {died:?}");
+            assert!(died.is_err() || late, "{point}");
         }
     }
     cluster.establish(&mut cluster.access(Arc::new(NoFaults))).await;

@@ -301,6 +301,24 @@ impl RealHost {
         *self.running.lock().unwrap() = Some((child, Timestamp::now()));
     }
 
+    /// Lets the server, which must not run, be initialised alone, under keys that nobody keeps.
+    pub(crate) async fn plant_foreign_data(&self, client: &Client) {
+        let path = self.home.join("server.json");
+        let joined = fs::read_to_string(&path).unwrap();
+        let mut alone: serde_json::Value = serde_json::from_str(&joined).unwrap();
+        alone["storage"]["raft"].as_object_mut().unwrap().remove("retry_join");
+        fs::write(&path, alone.to_string()).unwrap();
+        fs::remove_dir_all(self.home.join("data")).unwrap();
+        fs::create_dir(self.home.join("data")).unwrap();
+        self.start();
+        while client.health().await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        drop(client.initialise(5, 3).await.unwrap());
+        self.kill();
+        fs::write(&path, joined).unwrap();
+    }
+
     /// SIGKILL.
     pub(crate) fn kill(&self) {
         if let Some((mut child, _)) = self.running.lock().unwrap().take() {

@@ -13,7 +13,7 @@ use vaultyard_model::access::Identity;
 use vaultyard_model::observed::State;
 use vaultyard_model::port::server::Server;
 
-use crate::servers::{LONG, Servers};
+use crate::servers::{LONG, RealHost, Servers};
 
 /// Rounds of one unsealer until its server is unsealed and nothing is left to do.
 pub(crate) async fn until_unsealed(unsealer: &mut Unsealer) -> Vec<&'static str> {
@@ -104,5 +104,41 @@ async fn a_server_whose_answer_was_lost_is_wiped_and_initialised_again() {
         let client = servers.client(0, Identity::Vaultyard);
         let state = client.health().await.map(|health| health.state);
         assert!(state.is_ok_and(State::is_unsealed), "{point}");
+    }
+}
+
+/// Kills the server a moment after it was asked to initialise itself, and starts it again.
+struct KillsServer {
+    host: Arc<RealHost>,
+    once: Mutex<Option<Duration>>,
+}
+
+impl FaultHook for KillsServer {
+    fn reached(&self, point: &str) {
+        if point != "keys/request/before" {
+            return;
+        }
+        if let Some(after) = self.once.lock().unwrap().take() {
+            let host = Arc::clone(&self.host);
+            std::thread::spawn(move || {
+                std::thread::sleep(after);
+                host.kill();
+                host.start();
+            });
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_killed_while_it_initialises_is_wiped_and_initialised_again() {
+    for after in [100, 400, 900] {
+        let servers = Servers::start(1);
+        let once = Mutex::new(Some(Duration::from_millis(after)));
+        let faults = Arc::new(KillsServer { host: Arc::clone(&servers.hosts[0]), once });
+        let mut unsealers = servers.unsealers(faults).await;
+        let did = until_all_unsealed(&mut unsealers).await.concat();
+        assert!(did.contains(&"wipe"), "killed after {after} ms: {did:?}");
+        let state = servers.client(0, Identity::Vaultyard).health().await;
+        assert!(state.is_ok_and(|health| health.state.is_unsealed()), "{after} ms: {did:?}");
     }
 }

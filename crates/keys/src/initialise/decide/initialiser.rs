@@ -1,7 +1,7 @@
 //! The one server that may initialise the cluster: its volume, the store and the others are
 //! compared, and each combination has one way on.
 
-use super::{Decided, Decision, Look, hold, not_there, store, unreadable, unseal, volume};
+use super::{Decided, Decision, Look, hold, store, unreadable, unseal, volume};
 use crate::initialise::LEAST_FREE_BYTES;
 use crate::initialise::reason::{Stuck, Waiting};
 use crate::initialise::seen::{Own, PeerSeen, Seen, Trouble, VolumeSeen};
@@ -33,17 +33,19 @@ pub(super) fn decide(seen: &Seen) -> Decided {
             Ok(Decision::Do(if proven { Step::Release(keys) } else { Step::ProveKeys(keys) }))
         }
         (None, Some(intent), Keys::Missing) => match answer {
-            // An answer that opens is taken into memory when it is seen.
+            None => without_answer(seen, intent),
             Some(Err(trouble)) if trouble.passes => Err(hold(trouble)),
             Some(Err(trouble)) => Err(hold(Stuck::AnswerUnreadable(trouble.text.clone()))),
-            Some(Ok(_)) | None => without_answer(seen, intent),
+            // It was taken into memory when it was seen, and left it only by a proof.
+            Some(Ok(answer)) => Ok(Decision::Do(Step::ProveKeys(answer.clone()))),
         },
 
         // The volume was lost; the keys are there.
         (None, None, Keys::Known(keys)) => unseal::decide(seen, keys),
         (None, None, Keys::Missing) => match answer {
             Some(Err(trouble)) => Err(hold(Stuck::AnswerUnreadable(trouble.text.clone()))),
-            Some(Ok(_)) | None => fresh(seen),
+            Some(Ok(answer)) => Ok(Decision::Do(Step::ProveKeys(answer.clone()))),
+            None => fresh(seen),
         },
     }
 }
@@ -101,7 +103,7 @@ fn may_initialise(seen: &Seen) -> Result<(), Decision> {
     match &seen.own {
         Own::Uninitialised => {}
         Own::Sealed { .. } | Own::Unsealed => return Err(hold(Stuck::NotOurs)),
-        silent @ (Own::Silent(_) | Own::Odd(_)) => return Err(not_there(silent)),
+        Own::Absent(why) => return Err(hold(why)),
     }
     nobody_else_is_initialised(seen)?;
     match &seen.free {

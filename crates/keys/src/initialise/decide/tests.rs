@@ -1,1 +1,227 @@
+//! The rules that hold for every decision, whatever was seen. Whole histories are played in
+//! `tests/initialising`.
 
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+use vaultyard_model::ClusterName;
+use vaultyard_testkit::fixed::SeededRandom;
+
+use super::*;
+use crate::initialise::seen::{Absence, Answer, Given, Membership, Memory, PeerSeen, Refused};
+use crate::initialise::step::Wipe;
+use crate::initialise::{LEAST_FREE_BYTES, MOST_LOOKS};
+use crate::record::IntentId;
+
+fn now() -> Timestamp {
+    Timestamp::from_second(1_790_000_000).unwrap()
+}
+
+/// One of two generations, so that equal and different ones meet often.
+fn generation() -> impl Strategy<Value = Generation> {
+    (1..=2_u32).prop_map(|attempt| {
+        let intent = IntentId::random(&SeededRandom::new(u64::from(attempt))).unwrap();
+        Generation { attempt, intent }
+    })
+}
+
+fn maybe() -> impl Strategy<Value = Option<Generation>> {
+    prop::option::of(generation())
+}
+
+fn trouble() -> impl Strategy<Value = Trouble> {
+    any::<bool>().prop_map(|passes| Trouble { passes, text: "trouble".to_owned() })
+}
+
+fn opened() -> impl Strategy<Value = Option<Result<Generation, Trouble>>> {
+    prop::option::of(prop_oneof![generation().prop_map(Ok), trouble().prop_map(Err)])
+}
+
+fn own() -> impl Strategy<Value = Own> {
+    prop_oneof![
+        Just(Own::Absent(Absence::Silent("silent".to_owned()))),
+        Just(Own::Absent(Absence::Odd("odd".to_owned()))),
+        Just(Own::Uninitialised),
+        (0..=3_u8).prop_map(|threshold| Own::Sealed { threshold }),
+        Just(Own::Unsealed),
+    ]
+}
+
+fn at() -> impl Strategy<Value = Timestamp> {
+    (-20_i64..20).prop_map(|seconds| now() + SignedDuration::from_secs(seconds))
+}
+
+prop_compose! {
+    fn memory()(
+        (encryption_probed, store_probed, proven) in any::<(bool, bool, bool)>(),
+        recorded in maybe(),
+        may_request in maybe(),
+        wiped in maybe(),
+        keys in maybe(),
+        answer in prop::option::weighted(
+            0.1,
+            (generation(), prop::option::of(any::<bool>()), any::<bool>()),
+        ),
+        given in prop::option::of(at()),
+        refused in prop::option::of((at(), 1..4_u32)),
+    ) -> Memory {
+        Memory {
+            encryption_probed,
+            store_probed,
+            recorded,
+            may_request,
+            wiped,
+            keys,
+            // An answer is forgotten when it is proven.
+            proven: proven && answer.is_none(),
+            answer: answer.map(|(generation, kept, stored)| Answer { generation, kept, stored }),
+            given: given.map(|at| Given { at, process: Some(1) }),
+            refused: refused.map(|(at, times)| Refused { at, times, why: "wrong".to_owned() }),
+        }
+    }
+}
+
+prop_compose! {
+    fn seen()(
+        ordinal in 0..2_u8,
+        own in own(),
+        memory in memory(),
+        volume in prop_oneof![
+            9 => (maybe(), opened(), maybe()).prop_map(|(intent, answer, released)| {
+                Ok(VolumeSeen { intent, answer, released })
+            }),
+            1 => trouble().prop_map(Err),
+        ],
+        store in prop_oneof![
+            9 => (0..3_u32, opened()).prop_map(|(attempts, keys)| Ok(StoreSeen { attempts, keys })),
+            1 => trouble().prop_map(Err),
+        ],
+        peers in prop::collection::vec(
+            prop::sample::select(vec![
+                PeerSeen::Silent,
+                PeerSeen::Uninitialised,
+                PeerSeen::Uninitialised,
+                PeerSeen::Initialised,
+            ]),
+            2,
+        ),
+        free in prop::sample::select(vec![0, LEAST_FREE_BYTES - 1, LEAST_FREE_BYTES]),
+        membership in prop::option::of(any::<(bool, bool, bool)>()),
+    ) -> Seen {
+        let cluster = ClusterName::new("vault").unwrap();
+        let others = (0..3).filter(|n| *n != ordinal).map(|n| cluster.server(n));
+        let membership = membership.map(|(quorum_without, keys_proven_elsewhere, member)| {
+            Membership { quorum_without, keys_proven_elsewhere, member }
+        });
+        Seen {
+            server: cluster.server(ordinal),
+            now: now(),
+            own,
+            memory,
+            volume: Some(volume),
+            store: Some(store),
+            peers: Some(others.zip(peers).collect::<BTreeMap<_, _>>()),
+            free: Some(Ok(free)),
+            membership: Some(membership.ok_or("nobody answers".to_owned())),
+        }
+    }
+}
+
+fn nobody_else(seen: &Seen) -> bool {
+    seen.peers.iter().flat_map(BTreeMap::values).all(|peer| *peer == PeerSeen::Uninitialised)
+}
+
+/// Whether what was seen allows the step, by the invariants alone.
+fn check(seen: &Seen, step: &Step) -> Result<(), TestCaseError> {
+    let volume = || seen.volume.clone().unwrap().unwrap();
+    match step {
+        Step::Wipe(Wipe::LostAnswer(intent)) => {
+            prop_assert!(seen.server.initialises());
+            prop_assert_eq!(volume().intent, Some(intent.clone()));
+            prop_assert_eq!(volume().released, None);
+            prop_assert!(nobody_else(seen));
+            prop_assert!(seen.own != Own::Unsealed);
+            prop_assert_eq!(&seen.memory.answer, &None);
+            prop_assert_eq!(&seen.memory.keys, &None);
+            prop_assert!(
+                !matches!(&volume().answer, Some(Err(_))),
+                "an answer may be opened later"
+            );
+        }
+        Step::Wipe(Wipe::ForeignData) | Step::RemovePeer(_) => {
+            prop_assert!(!seen.server.initialises());
+            let of = seen.membership.clone().unwrap().unwrap();
+            prop_assert!(of.quorum_without && of.keys_proven_elsewhere);
+            prop_assert_eq!(of.member, matches!(step, Step::RemovePeer(_)));
+            prop_assert!(seen.memory.refused.as_ref().is_some_and(|refused| refused.times >= 2));
+        }
+        Step::Request(intent) => {
+            prop_assert!(seen.server.initialises());
+            prop_assert_eq!(&seen.own, &Own::Uninitialised);
+            prop_assert!(nobody_else(seen));
+            prop_assert_eq!(volume().intent, Some(intent.clone()));
+            prop_assert_eq!(volume().released, None);
+            prop_assert_eq!(seen.memory.may_request.as_ref(), Some(intent));
+            prop_assert_eq!(&seen.store.clone().unwrap().unwrap().keys, &None);
+        }
+        Step::RecordIntentInStore { attempt } => {
+            prop_assert!(seen.server.initialises() && nobody_else(seen));
+            prop_assert!(seen.memory.encryption_probed && seen.memory.store_probed);
+            prop_assert_eq!(*attempt, seen.store.clone().unwrap().unwrap().attempts + 1);
+        }
+        Step::Release(_) => prop_assert!(seen.memory.proven),
+        Step::Unseal => {
+            // The initialising server is unsealed only when its own intent was released.
+            if seen.server.initialises() && volume().intent.is_some() {
+                prop_assert!(volume().released.is_some());
+            }
+        }
+        Step::ForgetAnswer => prop_assert!(seen.memory.proven),
+        Step::DiscardIntent(intent) => {
+            prop_assert_eq!(seen.memory.wiped.as_ref(), Some(intent));
+            prop_assert_eq!(volume().released, None);
+        }
+        Step::ProbeEncryption
+        | Step::ProbeStore
+        | Step::RecordIntentOnVolume(_)
+        | Step::KeepAnswerOnVolume
+        | Step::StoreKeys
+        | Step::ProveKeys(_) => {}
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+    #[test]
+    fn every_step_is_allowed_by_what_was_seen(seen in seen()) {
+        match decide(&seen) {
+            Decision::Do(step) => check(&seen, &step)?,
+            Decision::Look(look) => prop_assert!(false, "{look:?} was looked at"),
+            Decision::Hold(_) | Decision::Rest => {}
+        }
+    }
+
+    #[test]
+    fn looking_at_what_is_asked_for_comes_to_the_same_decision(all in seen()) {
+        let mut seen = Seen {
+            volume: None, store: None, peers: None, free: None, membership: None, ..all.clone()
+        };
+        let mut looks = 0;
+        let decided = loop {
+            match decide(&seen) {
+                Decision::Look(Look::Volume) => seen.volume.clone_from(&all.volume),
+                Decision::Look(Look::Store) => seen.store.clone_from(&all.store),
+                Decision::Look(Look::Peers) => seen.peers.clone_from(&all.peers),
+                Decision::Look(Look::Free) => seen.free.clone_from(&all.free),
+                Decision::Look(Look::Membership) => seen.membership.clone_from(&all.membership),
+                decided => break decided,
+            }
+            looks += 1;
+            prop_assert!(looks <= MOST_LOOKS);
+        };
+        prop_assert_eq!(decided, decide(&all));
+    }
+}

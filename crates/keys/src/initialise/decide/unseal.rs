@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use super::{Decided, Decision, Look, foreign, hold, not_there};
+use super::{Decided, Decision, Look, foreign, hold};
 use crate::initialise::reason::{Stuck, Waiting};
 use crate::initialise::seen::{Given, Own, PeerSeen, Seen, VolumeSeen};
 use crate::initialise::step::Step;
@@ -12,18 +12,17 @@ use crate::record::Generation;
 pub(super) fn decide(seen: &Seen, keys: &Generation) -> Decided {
     match &seen.own {
         Own::Unsealed => Ok(unsealed(seen)),
-        Own::Silent(_) | Own::Odd(_) => Err(not_there(&seen.own)),
+        Own::Absent(why) => Err(hold(why)),
         Own::Uninitialised => Err(joins(seen, keys)),
         Own::Sealed { threshold: 0 } => Err(hold(Waiting::Challenge)),
         Own::Sealed { .. } => sealed(seen),
     }
 }
 
+/// Only the initialising server ever had an answer, and its volume was looked at.
 fn unsealed(seen: &Seen) -> Decision {
-    let answer_stands = match &seen.volume {
-        Some(Ok(VolumeSeen { answer, .. })) => answer.is_some(),
-        _ => false,
-    };
+    let answer_stands = seen.server.initialises()
+        && matches!(&seen.volume, Some(Ok(VolumeSeen { answer: Some(_), .. })));
     if answer_stands && seen.memory.proven {
         return Decision::Do(Step::ForgetAnswer);
     }
