@@ -1,7 +1,7 @@
 # The first commands on a fresh clone. The work itself is done by cargo and by `cargo xtask`.
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-quick soak build fmt need-cargo need-cc need-pip
+.PHONY: help up test test-quick soak bench build fmt need-cargo need-cc need-pip
 
 KILLS ?= 50
 SEED ?=
@@ -22,6 +22,9 @@ test-quick: need-cargo need-cc ## formatting, lints, layering and unit tests: no
 
 soak: need-cargo need-cc ## kill at random moments of `up`, KILLS=50 times; SEED=N plays a run again
 	@cargo xtask soak --kills $(KILLS) $(if $(SEED),--seed $(SEED))
+
+bench: need-cargo need-cc ## measure and write docs/benchmarks.md (BENCH="proxy dns" for some of them)
+	@cargo xtask bench $(BENCH)
 
 build: need-cargo need-cc ## build the release binary
 	@cargo build --release --package vaultyard-cli

@@ -17,6 +17,9 @@ const READY: Duration = Duration::from_secs(120);
 /// The longest that an orderly end may take: a former leader waits for up to 10 s.
 const END: Duration = Duration::from_secs(60);
 
+/// Between two looks at the status; each starts a program.
+const PAUSE: Duration = Duration::from_millis(150);
+
 /// A running cluster in a home of its own.
 #[derive(Debug)]
 pub struct Cluster {
@@ -38,6 +41,7 @@ impl Cluster {
     #[track_caller]
     pub fn of(home: Home, words: &[&str]) -> Self {
         let mut cluster = Self::starting(home, words);
+        cluster.wait_until_said("is ready after");
         cluster.wait_until_ready();
         cluster
     }
@@ -64,6 +68,24 @@ impl Cluster {
     pub fn status(&self) -> Option<Status> {
         let said = self.home.run(&["status", "--output", "json"]);
         serde_json::from_str(&said.stdout).ok()
+    }
+
+    /// Waits until `up` has said this.
+    ///
+    /// # Panics
+    /// When that takes too long, or `up` ends before.
+    #[track_caller]
+    pub fn wait_until_said(&mut self, words: &str) {
+        let deadline = Instant::now() + READY;
+        while !self.up.said().contains(words) {
+            let ended = self.up.ended();
+            assert!(
+                ended.is_none() && Instant::now() < deadline,
+                "{words:?} was not said: up {ended:?}\n{}",
+                self.up.said()
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// Waits for `Ready`.
@@ -93,7 +115,7 @@ impl Cluster {
                 "not {what}: up {ended:?}, {status:#?}\n{}",
                 self.up.said()
             );
-            std::thread::sleep(Duration::from_millis(100));
+            std::thread::sleep(PAUSE);
         }
     }
 
@@ -162,12 +184,42 @@ impl Cluster {
     /// # Panics
     /// When it does not end, ends with another code than 0, or leaves a server behind.
     #[track_caller]
-    pub fn stop(mut self) -> Home {
+    pub fn stop(self) -> Home {
+        self.interrupt(0)
+    }
+
+    /// The same to an `up` that never was ready, whose code is 130.
+    ///
+    /// # Panics
+    /// As [`Self::stop`].
+    #[track_caller]
+    pub fn stop_unready(self) -> Home {
+        self.interrupt(130)
+    }
+
+    #[track_caller]
+    fn interrupt(mut self, code: i32) -> Home {
         self.up.interrupt();
         let status = self.up.wait(END);
-        assert_eq!(status.code(), Some(0), "{}", self.up.said());
+        assert_eq!(status.code(), Some(code), "{}", self.up.said());
         let left = self.home.processes().servers();
         assert!(left.is_empty(), "servers were left behind: {left:?}");
+        self.home
+    }
+
+    /// What a second Ctrl-C does.
+    ///
+    /// # Panics
+    /// When it does not end at once, ends with another code than 130, or leaves a server behind.
+    #[track_caller]
+    pub fn stop_at_once(mut self) -> Home {
+        self.up.interrupt();
+        let status = self.up.wait(Duration::from_secs(2));
+        assert_eq!(status.code(), Some(130), "{}", self.up.said());
+        let processes = self.home.processes();
+        wait("the servers go with it", Duration::from_secs(5), || {
+            processes.servers().is_empty().then_some(())
+        });
         self.home
     }
 

@@ -1,5 +1,6 @@
 //! Where one cluster lives, and the commands that are given there.
 
+use std::cell::RefCell;
 use std::fs::{self, File};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::disk::Disk;
 use crate::{Processes, addresses, wait};
 
 /// A state folder and a block of addresses of its own. Dropped, it ends what is left in it.
@@ -18,6 +20,7 @@ pub struct Home {
     folder: TempDir,
     address: Ipv4Addr,
     logs: AtomicU16,
+    disks: RefCell<Vec<Disk>>,
 }
 
 /// Where Vaultyard is told to die as by `kill -9`.
@@ -45,7 +48,8 @@ impl Home {
     #[must_use]
     pub fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("vaultyard-e2e-").tempdir().unwrap();
-        Self { folder, address: addresses::free_block(), logs: AtomicU16::new(0) }
+        let (address, logs) = (addresses::free_block(), AtomicU16::new(0));
+        Self { folder, address, logs, disks: RefCell::default() }
     }
 
     /// The folder that commands are given in; the state lies below it.
@@ -79,6 +83,17 @@ impl Home {
         path
     }
 
+    /// Gives a folder of this home, with what is in it, a disk of its own, `mebibytes` in size.
+    ///
+    /// # Panics
+    /// When nothing can be mounted: that takes root.
+    #[track_caller]
+    pub fn put_on_a_disk(&self, folder: &Path, mebibytes: u32) -> Disk {
+        let disk = Disk::mount_over(folder, mebibytes);
+        self.disks.borrow_mut().push(disk.clone());
+        disk
+    }
+
     /// Runs `vaultyard` with these words to its end.
     pub fn run(&self, words: &[&str]) -> Said {
         Said::of(self.vaultyard().args(words))
@@ -90,6 +105,13 @@ impl Home {
         let mut shell = Command::new("sh");
         self.settle(&mut shell);
         Said::of(shell.args(["-e", "-c", line]))
+    }
+
+    /// The same in a terminal that knows nothing of this home but its path.
+    pub fn new_terminal(&self, line: &str) -> Said {
+        let mut shell = Command::new("sh");
+        self.settle(&mut shell);
+        Said::of(shell.env_remove("VAULTYARD_STATE").args(["-e", "-c", line]))
     }
 
     /// Starts `vaultyard up` in the foreground with these further words.
@@ -143,6 +165,7 @@ impl Default for Home {
 impl Drop for Home {
     fn drop(&mut self) {
         self.processes().sweep();
+        self.disks.borrow().iter().for_each(Disk::unmount);
         if std::thread::panicking() && std::env::var_os("VAULTYARD_E2E_KEEP").is_some() {
             self.folder.disable_cleanup(true);
             eprintln!("kept: {}", self.folder().display());

@@ -14,6 +14,7 @@
 
 mod addresses;
 mod cluster;
+mod disk;
 mod home;
 mod https;
 pub mod journal;
@@ -23,6 +24,7 @@ pub mod verdict;
 mod wait;
 
 pub use cluster::{Cluster, SERVERS};
+pub use disk::Disk;
 pub use home::{Faults, Home, Said, Up, openbao};
 pub use https::{Access, Answer, Client, NoAnswer};
 pub use processes::Processes;

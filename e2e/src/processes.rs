@@ -111,8 +111,10 @@ struct Process {
 impl Process {
     fn look(id: u32) -> Option<Self> {
         let place = Path::new("/proc").join(id.to_string());
+        let works_in = fs::read_link(place.join("cwd")).ok()?;
         Some(Self {
-            works_in: fs::read_link(place.join("cwd")).ok()?,
+            // That the folder is gone does not make the process another one.
+            works_in: works_in.to_str()?.trim_end_matches(" (deleted)").into(),
             program: fs::read_link(place.join("exe")).ok()?,
         })
     }

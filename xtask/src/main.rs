@@ -1,5 +1,6 @@
 //! `cargo xtask`: the checks and helpers that are no part of the product.
 
+mod bench;
 mod layering;
 mod parts;
 mod shell;
@@ -19,6 +20,8 @@ cargo xtask COMMAND
   parts                    install what the tests need into target/test-parts
   soak [--kills N] [--seed N]
                            kill at random moments of `up` and demand a whole cluster each time
+  bench [--quick] [NAME...]
+                           measure, and write what came out into docs/benchmarks.md
 ";
 
 fn main() -> ExitCode {
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
         ["deny"] => test::deny(),
         ["parts"] => parts::for_tests(),
         ["soak", options @ ..] => soak::run(options),
+        ["bench", options @ ..] => bench::run(options),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             Ok(())

@@ -59,9 +59,47 @@ const DIG: Debian = Debian {
     purpose: "dig, to ask the embedded DNS server as others do",
 };
 
+/// What the benchmarks compare with, and what they measure with.
+const FOR_BENCHMARKS: [Debian; 4] = [
+    Debian {
+        probe: &["haproxy", "-v"],
+        package: "haproxy",
+        purpose: "HAProxy, which the proxy is compared with",
+    },
+    Debian {
+        probe: &["named", "-v"],
+        package: "bind9",
+        purpose: "BIND, which the DNS server is compared with",
+    },
+    Debian {
+        probe: &["dnsperf", "-h"],
+        package: "dnsperf",
+        purpose: "dnsperf, to ask DNS servers many questions",
+    },
+    // It says its version and ends with 1, so the shell is asked whether it is there.
+    Debian {
+        probe: &["sh", "-c", "command -v wrk"],
+        package: "wrk",
+        purpose: "wrk, to send many requests",
+    },
+];
+
+const AGE: Debian = Debian {
+    probe: &["age", "--version"],
+    package: "age",
+    purpose: "age, to open handed-out shares as people do",
+};
+
 /// Installs everything that the tests start.
 pub(crate) fn for_tests() -> Result<(), String> {
     install(&DIG)?;
+    install(&AGE)?;
+    fetch(&OPENBAO).map(drop)
+}
+
+/// Installs everything that the benchmarks start.
+pub(crate) fn for_benchmarks() -> Result<(), String> {
+    FOR_BENCHMARKS.iter().try_for_each(install)?;
     fetch(&OPENBAO).map(drop)
 }
 

@@ -103,7 +103,7 @@ fn end_to_end() -> Result<(), String> {
 }
 
 /// The path of the executable in cargo's JSON messages, one a line.
-fn executable(messages: &[u8]) -> Option<PathBuf> {
+pub(crate) fn executable(messages: &[u8]) -> Option<PathBuf> {
     let lines = messages.split(|byte| *byte == b'\n');
     let parsed = lines.filter_map(|line| serde_json::from_slice::<serde_json::Value>(line).ok());
     parsed.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).next_back()

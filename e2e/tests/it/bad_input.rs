@@ -1,5 +1,7 @@
 //! Bad input gets a clear error, exit code 2, and changes nothing.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use vaultyard_e2e::Home;
@@ -100,7 +102,7 @@ fn flags_that_make_no_sense() {
         (&["up", "-f", "not-there.yaml"], "not-there.yaml"),
         (&["up", "--address", "10.0.0.1"], "10.0.0.1"),
         (&["status", "--output", "xml"], "xml"),
-        (&["explain", "spec.severs"], "spec.servers"),
+        (&["explain", "spec.severs"], "did you mean \"servers\"?"),
     ];
     for (words, expected) in tables {
         let home = Home::new();
@@ -112,14 +114,21 @@ fn flags_that_make_no_sense() {
 }
 
 #[test]
-fn a_state_folder_that_is_not_ours_is_left_alone() {
+fn a_version_that_is_not_there() {
+    let content = document("spec: {servers: {version: 9.9.9}}\n");
+    refuses(&content, &["9.9.9", "spec.servers.version", "2.7.2"]);
+}
+
+#[test]
+fn a_binary_that_is_none_of_that_version() {
     let home = Home::new();
-    std::fs::create_dir(home.state()).expect("a folder");
-    let foreign = home.state().join("letter.txt");
-    std::fs::write(&foreign, "dear").expect("a file");
-    let mut up = home.up(&[]);
-    assert_eq!(up.wait(Duration::from_secs(10)).code(), Some(2), "{}", up.said());
-    assert!(up.said().contains(&home.state().display().to_string()), "{}", up.said());
-    let content = std::fs::read_dir(home.state()).expect("a folder").count();
-    assert_eq!(content, 1, "something was added");
+    for (says, missing) in [("OpenBao v2.6.1", "2.6.1"), ("hello", "hello")] {
+        let fake = home.write("fake-bao", &format!("#!/bin/sh\necho '{says}'\n"));
+        fs::set_permissions(&fake, Permissions::from_mode(0o755)).unwrap();
+        let place = fake.display().to_string();
+        let content = document(&format!("spec: {{servers: {{binary: {place}}}}}\n"));
+        refuses(&content, &[&place, missing, "2.7.2"]);
+    }
+    let content = document("spec: {servers: {binary: /not/there/bao}}\n");
+    refuses(&content, &["/not/there/bao"]);
 }

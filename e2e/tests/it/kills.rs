@@ -76,3 +76,12 @@ fn a_standby_that_loses_its_data() {
         cluster.kill(standby);
     });
 }
+
+#[test]
+fn a_leader_that_loses_its_whole_folder() {
+    survives(leader, |cluster, leader| {
+        let folder = cluster.home().processes().folder_of(leader[0]);
+        std::fs::remove_dir_all(folder).expect("the folder is there and can be removed");
+        cluster.kill(leader);
+    });
+}

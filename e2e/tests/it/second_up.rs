@@ -1,5 +1,6 @@
 //! One state, one Vaultyard.
 
+use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;
 
 use vaultyard_e2e::{Cluster, Home};
@@ -17,12 +18,19 @@ fn a_second_up_on_the_same_state_is_refused_with_the_pid_of_the_first() {
 #[test]
 fn ports_in_use_are_named_before_anything_is_started() {
     let home = Home::new();
-    let taken = std::net::TcpListener::bind((home.address(), 8200)).unwrap();
+    let [a, b, c, first] = home.address().octets();
+    let server = Ipv4Addr::new(a, b, c, first + 1);
+    // The proxy, the DNS server, a server's API, and its cluster port: a server that cannot have
+    // that one runs on all the same.
+    let places = [(home.address(), 8200), (home.address(), 8053), (server, 8200), (server, 8201)];
+    let taken = places.map(|place| TcpListener::bind(place).unwrap());
     let mut up = home.up(&[]);
     assert_eq!(up.wait(Duration::from_secs(10)).code(), Some(1), "{}", up.said());
-    let address = taken.local_addr().unwrap().to_string();
-    assert!(up.said().contains(&address), "{}", up.said());
-    assert!(home.processes().servers().is_empty());
+    for listener in taken {
+        let address = listener.local_addr().unwrap().to_string();
+        assert!(up.said().contains(&address), "{address} is missing:\n{}", up.said());
+    }
+    assert!(!home.state().exists(), "something was changed");
 }
 
 #[test]

@@ -77,7 +77,7 @@ impl Bare {
         Access::new(&[&format!("https://{address}:8200"), authority.to_str().unwrap(), &self.token])
     }
 
-    fn client(&self, ordinal: u8) -> Client {
+    pub(crate) fn client(&self, ordinal: u8) -> Client {
         Client::new(&self.access(self.server_address(ordinal)))
     }
 
@@ -89,9 +89,8 @@ impl Bare {
         let folder = self.folder(ordinal);
         fs::create_dir_all(folder.join("data")).unwrap();
         let files = self.pki.issue(self.server_address(ordinal));
-        let url = |ordinal: u8, port: u16| {
-            format!("https://{}:{port}", self.server_address(ordinal))
-        };
+        let url =
+            |ordinal: u8, port: u16| format!("https://{}:{port}", self.server_address(ordinal));
         let peers = (0..COUNT).filter(|peer| *peer != ordinal).map(|peer| {
             json!({"leader_api_addr": url(peer, 8200), "leader_ca_cert_file": self.pki.authority()})
         });
@@ -134,11 +133,16 @@ impl Bare {
         self.servers[usize::from(ordinal)] = Some(server);
     }
 
-    /// Sends a signal that ends the server, and waits until it has ended.
-    pub(crate) fn end(&mut self, ordinal: u8, signal: Signal) {
-        let mut server = self.servers[usize::from(ordinal)].take().unwrap();
+    /// Sends a signal to a server.
+    pub(crate) fn signal(&self, ordinal: u8, signal: Signal) {
+        let server = self.servers[usize::from(ordinal)].as_ref().unwrap();
         self.home.processes().signal(server.id(), signal);
-        server.wait();
+    }
+
+    /// Waits until a server has ended.
+    pub(crate) fn ended(&mut self, ordinal: u8) {
+        let server = self.servers[usize::from(ordinal)].take();
+        server.unwrap().wait();
     }
 
     /// The unavoidable calls to a cluster of three voters, and nothing else. The first write waits
@@ -239,10 +243,15 @@ impl Bare {
 
     /// The server that leads, as soon as one does.
     pub(crate) async fn leader(&self) -> u8 {
+        self.leader_but(None).await
+    }
+
+    /// The same; this one does not count.
+    pub(crate) async fn leader_but(&self, former: Option<u8>) -> u8 {
         loop {
-            for ordinal in 0..COUNT {
-                let health = self.client(ordinal).send(Method::GET, "sys/health", &Value::Null);
-                if health.await.is_ok_and(|answer| answer.status == 200) {
+            for ordinal in (0..COUNT).filter(|ordinal| Some(*ordinal) != former) {
+                let health = self.ask(ordinal, Method::GET, "sys/health", &Value::Null).await;
+                if health.is_ok_and(|answer| answer.status == 200) {
                     return ordinal;
                 }
             }
@@ -258,7 +267,29 @@ impl Bare {
         body: &Value,
     ) -> Result<Answer, NoAnswer> {
         let leader = self.leader().await;
-        self.client(leader).send(method, path, body).await
+        self.ask(leader, method, path, body).await
+    }
+
+    /// A request to one server itself.
+    pub(crate) async fn ask(
+        &self,
+        ordinal: u8,
+        method: Method,
+        path: &str,
+        body: &Value,
+    ) -> Result<Answer, NoAnswer> {
+        self.client(ordinal).send(method, path, body).await
+    }
+
+    /// Returns when raft's own judgement is that everybody votes and keeps up.
+    pub(crate) async fn is_healthy(&self) {
+        let mut client = self.client(self.leader().await);
+        until(&mut client, "sys/storage/raft/autopilot/state", |answer| {
+            let state = &answer.body["data"];
+            let voters = state["voters"].as_array().map(Vec::len);
+            state["healthy"] == true && voters == Some(usize::from(COUNT))
+        })
+        .await;
     }
 }
 

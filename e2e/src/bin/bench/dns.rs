@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use std::time::Duration;
 use serde::Deserialize;
 use vaultyard_e2e::{Cluster, wait};
 
+use crate::Effort;
 use crate::process::{self, Owned};
 use crate::report::{Report, Row};
 use crate::samples::Samples;
-use crate::Effort;
 
 const PORT: u16 = 8053;
 /// Queries a second at which the time to an answer is compared: far from what either can do.
@@ -22,7 +22,7 @@ const PACE: u32 = 5_000;
 /// A server under test.
 struct Side {
     process: u32,
-    address: Ipv4Addr,
+    address: SocketAddr,
     per_second: Samples,
     p99: Samples,
     /// Microseconds of processor time a query.
@@ -34,8 +34,10 @@ pub(crate) fn run(effort: Effort) -> Report {
     let folder = cluster.home().folder().to_owned();
     let records = records(&cluster);
     let first = cluster.home().address();
-    let [a, b, c, d] = first.octets();
-    let bind_address = Ipv4Addr::new(a, b, c, d + 9);
+    // BIND listens only on addresses that an interface has by name; of loopback that is one.
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let bind_address = listener.local_addr().unwrap();
+    drop(listener);
     let bind = start_bind(&folder, bind_address, &records);
     let questions = records.iter().fold(String::new(), |mut text, record| {
         writeln!(text, "{} {}", record.name, record.kind).unwrap();
@@ -43,7 +45,7 @@ pub(crate) fn run(effort: Effort) -> Report {
     });
     fs::write(folder.join("questions"), questions).unwrap();
 
-    let mut ours = Side::new(cluster.up().id(), first);
+    let mut ours = Side::new(cluster.up().id(), SocketAddr::from((first, PORT)));
     let mut theirs = Side::new(bind.id(), bind_address);
     for round in 0..effort.of(7, 1) {
         let mut pair = [&mut ours, &mut theirs];
@@ -84,7 +86,7 @@ fn report(ours: &Side, theirs: &Side) -> Report {
 }
 
 impl Side {
-    fn new(process: u32, address: Ipv4Addr) -> Self {
+    fn new(process: u32, address: SocketAddr) -> Self {
         let (per_second, p99, cost) = Default::default();
         Self { process, address, per_second, p99, cost }
     }
@@ -100,13 +102,15 @@ impl Side {
         // Each answer is printed, which is why this is not the run that counts them.
         let said = self.dnsperf(folder, seconds.min(2), &["-v", "-Q", &PACE.to_string()]);
         let times = said.lines().filter(|line| line.starts_with("> NOERROR"));
-        let times = times.filter_map(|line| line.split_whitespace().next_back()?.parse().ok());
+        let times =
+            times.filter_map(|line| line.split_whitespace().next_back()?.parse::<f64>().ok());
         self.p99.push(times.collect::<Samples>().quantile(0.99));
     }
 
     fn dnsperf(&self, folder: &Path, seconds: u32, words: &[&str]) -> String {
         let mut dnsperf = Command::new("dnsperf");
-        dnsperf.args(["-s", &self.address.to_string(), "-p", &PORT.to_string()]);
+        let (address, port) = (self.address.ip().to_string(), self.address.port().to_string());
+        dnsperf.args(["-s", &address, "-p", &port]);
         dnsperf.args(["-d", "questions", "-c", "8", "-l", &seconds.to_string()]).args(words);
         let done = dnsperf.current_dir(folder).output().unwrap();
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
@@ -134,27 +138,28 @@ fn records(cluster: &Cluster) -> Vec<Record> {
     serde_json::from_str(&cluster.home().run(&["dns", "--output", "json"]).done()).unwrap()
 }
 
-fn start_bind(folder: &Path, address: Ipv4Addr, records: &[Record]) -> Owned {
+fn start_bind(folder: &Path, address: SocketAddr, records: &[Record]) -> Owned {
     let origin = records.iter().map(|record| record.name.as_str()).min_by_key(|name| name.len());
     let origin = origin.unwrap();
-    let mut zone = format!("{origin} 30 IN SOA ns.{origin} hostmaster.{origin} 1 3600 600 86400 30\n");
+    let mut zone =
+        format!("{origin} 30 IN SOA ns.{origin} hostmaster.{origin} 1 3600 600 86400 30\n");
     for Record { name, ttl, kind, value } in records {
         writeln!(zone, "{name} {ttl} IN {kind} {value}").unwrap();
     }
     fs::write(folder.join("zone"), zone).unwrap();
     let configuration = format!(
         "options {{ directory \"{}\"; pid-file none; session-keyfile none; \
-         listen-on port {PORT} {{ {address}; }}; listen-on-v6 {{ none; }}; recursion no; \
+         listen-on port {} {{ {}; }}; listen-on-v6 {{ none; }}; recursion no; \
          notify no; dnssec-validation no; minimal-responses yes; }};\n\
          controls {{ }};\n\
          zone \"{origin}\" {{ type primary; file \"zone\"; }};\n",
-        folder.display()
+        folder.display(),
+        address.port(),
+        address.ip()
     );
     fs::write(folder.join("named.conf"), configuration).unwrap();
     let mut command = Command::new("named");
     let process = Owned::start(command.args(["-g", "-c", "named.conf"]), folder, "named.log");
-    wait("BIND listens", Duration::from_secs(10), || {
-        std::net::TcpStream::connect((address, PORT)).ok()
-    });
+    wait("BIND listens", Duration::from_secs(10), || TcpStream::connect(address).ok());
     process
 }

@@ -76,7 +76,7 @@ impl Setup {
             Self::Tuned => {
                 "  retries 10\n  option redispatch\n  \
                  retry-on conn-failure empty-response 500 503\n  \
-                 default-server inter 1s fall 1 rise 1 maxconn 40\n"
+                 default-server inter 1s maxconn 40\n"
             }
             Self::Capped => "  default-server inter 1s maxconn 40\n",
         }
@@ -84,12 +84,7 @@ impl Setup {
 }
 
 /// HAProxy on one thread, as Vaultyard's proxy is; TLS on both sides; only to the leader.
-pub(crate) fn haproxy(
-    bare: &Bare,
-    address: Ipv4Addr,
-    servers: &[Ipv4Addr],
-    setup: Setup,
-) -> Owned {
+pub(crate) fn haproxy(bare: &Bare, address: Ipv4Addr, servers: &[Ipv4Addr], setup: Setup) -> Owned {
     let servers = servers.iter().enumerate().map(|(number, server)| {
         let authority = bare.pki.authority();
         format!(

@@ -14,9 +14,8 @@ pub(crate) fn cpu(id: u32) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
     // The name of the program, in brackets, may hold spaces.
     let (_, fields) = stat.rsplit_once(')').unwrap();
-    let field = |number: usize| -> f64 {
-        fields.split_whitespace().nth(number).unwrap().parse().unwrap()
-    };
+    let field =
+        |number: usize| -> f64 { fields.split_whitespace().nth(number).unwrap().parse().unwrap() };
     Duration::from_secs_f64((field(11) + field(12)) / TICKS_PER_SECOND)
 }
 

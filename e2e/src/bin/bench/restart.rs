@@ -59,14 +59,15 @@ fn with_vaultyard(rounds: u32) -> (Samples, Samples) {
     let processes = cluster.home().processes();
     for _ in 0..rounds {
         let name = cluster.standby();
+        let access = access(&cluster, &name);
         let before = processes.server(&name).unwrap();
         processes.signal(before, Signal::KILL);
         let killed = Instant::now();
-        while !processes.server(&name).is_some_and(|id| id != before) {
+        while processes.server(&name).is_none_or(|id| id == before) {
             std::thread::sleep(Duration::from_millis(1));
         }
         let started = Instant::now();
-        runtime().block_on(follows(&access(&cluster, &name)));
+        runtime().block_on(follows(&access));
         from_start.push(started.elapsed().as_secs_f64());
         from_kill.push(killed.elapsed().as_secs_f64());
         cluster.wait_until_ready();
@@ -82,7 +83,8 @@ fn without(rounds: u32) -> (Samples, Samples) {
         let standby = if runtime().block_on(bare.leader()) == 1 { 2 } else { 1 };
         let access = bare.access(bare.server_address(standby));
         let mut time = |phase: Option<Duration>| {
-            bare.end(standby, Signal::KILL);
+            bare.signal(standby, Signal::KILL);
+            bare.ended(standby);
             bare.start(standby);
             let started = Instant::now();
             runtime().block_on(async {
@@ -105,8 +107,9 @@ fn access(cluster: &Cluster, server: &str) -> Access {
     let ordinal = SERVERS.iter().position(|name| *name == server).unwrap();
     let [a, b, c, d] = cluster.home().address().octets();
     let address = Ipv4Addr::new(a, b, c, d + 1 + u8::try_from(ordinal).unwrap());
-    let authority = cluster.home().state().join(format!("servers/{server}/ca.pem"));
-    Access::new(&[&format!("https://{address}:8200"), authority.to_str().unwrap(), ""])
+    let authority = "eval \"$(vaultyard env)\"; printf '%s' \"$BAO_CACERT\"";
+    let authority = cluster.home().shell(authority).done();
+    Access::new(&[&format!("https://{address}:8200"), &authority, ""])
 }
 
 /// Returns when the server says that it follows.

@@ -16,15 +16,15 @@ impl Samples {
     }
 
     pub(crate) fn median(&self) -> f64 {
-        self.quantile(0.5)
+        // Of an even number of values, the middle of the two in the middle.
+        f64::midpoint(
+            self.quantile(0.5),
+            -Self(self.0.iter().map(|it| -it).collect()).quantile(0.5),
+        )
     }
 
     pub(crate) fn max(&self) -> f64 {
         self.quantile(1.0)
-    }
-
-    pub(crate) fn sum(&self) -> f64 {
-        self.0.iter().sum()
     }
 
     /// The value that this share of the values does not exceed; NaN when there is none.
@@ -79,6 +79,8 @@ mod tests {
         let samples: Samples = [3.0, 1.0, 2.0].into_iter().collect();
         assert!((samples.median() - 2.0).abs() < f64::EPSILON);
         assert!((samples.max() - 3.0).abs() < f64::EPSILON);
+        let samples: Samples = [4.0, 1.0].into_iter().collect();
+        assert!((samples.median() - 2.5).abs() < f64::EPSILON);
         assert!(Samples::default().median().is_nan());
     }
 }
