@@ -169,6 +169,9 @@ pub(crate) struct Up {
     /// Return when the cluster is ready, and keep it in the background
     #[arg(long)]
     pub(crate) detach: bool,
+    /// Set by `--detach` for the process that goes on
+    #[arg(long, hide = true, conflicts_with = "detach")]
+    pub(crate) in_background: bool,
     /// How long it may take until it is ready
     #[arg(long, default_value = "5m", value_name = "DURATION", value_parser = duration)]
     pub(crate) timeout: std::time::Duration,

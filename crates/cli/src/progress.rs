@@ -72,14 +72,14 @@ impl Progress {
     /// Takes the moving line away until [`resume`](Self::resume).
     pub(crate) fn end(&self) {
         self.bar.disable_steady_tick();
-        self.bar.set_draw_target(ProgressDrawTarget::hidden());
+        self.bar.finish_and_clear();
     }
 
     /// Shows the moving line again.
     pub(crate) fn resume(&self) {
         if self.look == Look::Moving {
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
-            self.bar.reset_elapsed();
+            self.bar.reset();
             self.bar.enable_steady_tick(TICK);
         }
     }

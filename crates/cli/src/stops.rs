@@ -4,7 +4,18 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::failure::{Failure, failed};
 
-/// Ctrl-C, SIGTERM and SIGHUP: all ask to stop.
+/// A signal that asks to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// SIGINT: Ctrl-C, which the terminal sends to the whole foreground.
+    Interrupt,
+    /// SIGTERM.
+    Terminate,
+    /// SIGHUP: the terminal is gone.
+    Hangup,
+}
+
+/// Takes the signals that ask to stop.
 pub(crate) struct Stops {
     signals: [Signal; 3],
 }
@@ -24,12 +35,12 @@ impl Stops {
     }
 
     /// Returns when one more of them came.
-    pub(crate) async fn next(&mut self) {
+    pub(crate) async fn next(&mut self) -> Stop {
         let [interrupt, terminate, hangup] = &mut self.signals;
         tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
+            _ = interrupt.recv() => Stop::Interrupt,
+            _ = terminate.recv() => Stop::Terminate,
+            _ = hangup.recv() => Stop::Hangup,
         }
     }
 }

@@ -1,20 +1,24 @@
 //! `vaultyard run`: a throw-away cluster around one command.
 
 use std::ffi::{OsStr, OsString};
+use std::io::IsTerminal;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 
 use crate::arguments::{Address, Common, Run};
+use crate::command::up::farewell;
 use crate::failure::{Failure, Kind, failed};
 use crate::local::assemble::{Assembly, assemble};
 use crate::local::prepare::{Site, prepare};
 use crate::local::run::{Outcome, stop, until_ready};
 use crate::progress::Progress;
-use crate::stops::Stops;
+use crate::stops::{Stop, Stops};
 use crate::{local, logging, system};
+use vaultyard_target_local::binaries::find::is_executable;
 
 /// Added to a signal's number for the exit code of what it ended, as shells do.
 const BY_SIGNAL: i32 = 128;
@@ -36,28 +40,40 @@ pub(super) async fn run(common: &Common, arguments: &Run) -> Result<ExitCode, Fa
     progress.say(format!("{}, for the time of one command", document.headline()));
     let mut stops = Stops::listen()?;
     let site = Site { folder: &state, address: Some(Address::Auto), binaries };
-    let prepared = prepare(document, site, &progress).await.inspect_err(|_| progress.end())?;
+    let prepared = tokio::select! {
+        prepared = prepare(document, site, &progress) => prepared.inspect_err(|_| progress.end())?,
+        _ = stops.next() => {
+            progress.end();
+            return Err(Failure::text(Kind::Interrupted, "stopped before anything was started"));
+        }
+    };
     logging::start(common.verbose, &prepared.state.paths().log()).map_err(failed)?;
-    let assembly = assemble(prepared).await.inspect_err(|_| progress.end())?;
-    let ended = around(&assembly, arguments, &program, rest, &progress, &mut stops).await;
+    let mut assembly = assemble(prepared).await.inspect_err(|_| progress.end())?;
+    let ended = around(&mut assembly, arguments, &program, rest, &progress, &mut stops).await;
     progress.resume();
-    stop(assembly, &progress).await;
+    let at_once = tokio::select! {
+        () = stop(assembly, &progress) => None,
+        _ = stops.next() => Some(farewell::at_once()),
+    };
     progress.end();
     // The folder and all in it go with this.
     folder.close().map_err(failed)?;
-    ended
+    at_once.map_or(ended, Err)
 }
 
 /// Waits for the cluster, then for the command.
 async fn around(
-    assembly: &Assembly,
+    assembly: &mut Assembly,
     arguments: &Run,
     program: &Path,
     rest: &[OsString],
     progress: &Progress,
     stops: &mut Stops,
 ) -> Result<ExitCode, Failure> {
-    match until_ready(assembly, progress, arguments.timeout, stops.next()).await? {
+    let told = async {
+        stops.next().await;
+    };
+    match until_ready(assembly, progress, arguments.timeout, told).await? {
         Outcome::Ready(_) => {}
         Outcome::Stop => {
             return Err(Failure::text(Kind::Interrupted, "stopped before the cluster was ready"));
@@ -73,27 +89,43 @@ async fn around(
     let token = login.token.expose_text().unwrap_or_default();
     let mut command = Command::new(program);
     command.args(rest).envs(super::env::variables(&known));
-    // A token for one command of a cluster that lives as long as it: what CI jobs read.
+    // A token for one command of a cluster that lives no longer than it: what CI jobs read. Nothing
+    // that the command calls may reach another cluster by mistake.
     command.env("BAO_TOKEN", token).env("VAULT_TOKEN", token);
+    command.env("VAULTYARD_STATE", known.state.paths().root());
     command.env("PATH", with_server_program(&assembly.prepared.program));
     let mut child = command.spawn().map_err(failed)?;
-    let status = wait(&mut child, stops).await?;
+    let status = tokio::select! {
+        status = wait(&mut child, stops) => status?,
+        failure = assembly.tasks.first_end() => {
+            child.kill().await.map_err(failed)?;
+            return Err(failure);
+        }
+    };
     Ok(exit_code(status))
 }
 
-/// Waits for the command. Ctrl-C reaches it through the terminal; what it makes of it counts.
+/// Waits for the command, and passes on what asks to stop. Ctrl-C on a terminal has reached it
+/// already; what it makes of that counts. Asked a second time, it is killed.
 async fn wait(child: &mut Child, stops: &mut Stops) -> Result<ExitStatus, Failure> {
+    let mut asked = false;
     loop {
-        tokio::select! {
+        let stop = tokio::select! {
             status = child.wait() => return status.map_err(failed),
-            () = stops.next() => {
-                if let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()) {
-                    let pid = rustix::process::Pid::from_raw(pid);
-                    let term = rustix::process::Signal::TERM;
-                    // It may have ended at this moment; then its status tells.
-                    pid.map(|pid| rustix::process::kill_process(pid, term).ok());
-                }
-            }
+            stop = stops.next() => stop,
+        };
+        let signal = match stop {
+            _ if asked => Some(Signal::KILL),
+            Stop::Interrupt if std::io::stdin().is_terminal() => None,
+            Stop::Interrupt => Some(Signal::INT),
+            Stop::Terminate => Some(Signal::TERM),
+            Stop::Hangup => Some(Signal::HUP),
+        };
+        asked = true;
+        let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
+        if let (Some(pid), Some(signal)) = (pid, signal) {
+            // It may have ended at this moment; then its status tells.
+            kill_process(pid, signal).ok();
         }
     }
 }
@@ -112,7 +144,7 @@ fn find(command: &OsStr, search_path: &OsStr) -> Result<PathBuf, Failure> {
     } else {
         std::env::split_paths(search_path).map(|folder| folder.join(named)).collect()
     };
-    candidates.retain(|path| path.is_file());
+    candidates.retain(|path| is_executable(path));
     candidates.into_iter().next().ok_or_else(|| {
         Failure::text(Kind::BadInput, format!("there is no command {:?}", command.display()))
     })

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
+use tokio::sync::watch;
 use vaultyard_model::port::clock::Clock;
 use vaultyard_model::status::Status;
 
@@ -30,6 +31,9 @@ pub(super) fn run(common: &Common, arguments: &Up) -> Result<ExitCode, Failure> 
 
 async fn in_foreground(common: &Common, arguments: &Up) -> Result<ExitCode, Failure> {
     let began = Instant::now();
+    if arguments.in_background {
+        detach::leave_the_terminal()?;
+    }
     let folder = local::state::folder(common)?;
     let document = local::document::find(arguments.document.file.as_deref())?;
     let progress = Progress::new(common.quiet, system::fancy_terminal());
@@ -43,7 +47,7 @@ async fn in_foreground(common: &Common, arguments: &Up) -> Result<ExitCode, Fail
     let prepared = prepare(document, site, &progress);
     let prepared = tokio::select! {
         prepared = prepared => prepared.inspect_err(|_| progress.end())?,
-        () = stops.next() => return Err(interrupted(&progress)),
+        _ = stops.next() => return Err(interrupted(&progress)),
     };
     logging::start(common.verbose, &prepared.state.paths().log()).map_err(failed)?;
     let assembly = assemble(prepared).await.inspect_err(|_| progress.end())?;
@@ -54,7 +58,7 @@ async fn in_foreground(common: &Common, arguments: &Up) -> Result<ExitCode, Fail
 
 /// From the first start of a server to the end of the last.
 async fn live(
-    assembly: Assembly,
+    mut assembly: Assembly,
     arguments: &Up,
     progress: &Progress,
     stops: &mut Stops,
@@ -64,21 +68,27 @@ async fn live(
     let outcome = {
         let told = async {
             tokio::select! {
-                () = stops.next() => {}
+                _ = stops.next() => {}
                 Ok(_) = asked.wait_for(|stop| *stop) => {}
             }
         };
-        until_ready(&assembly, progress, arguments.timeout, told).await
+        until_ready(&mut assembly, progress, arguments.timeout, told).await
     };
     let verdict = match outcome {
         Ok(Outcome::Ready(status)) => {
             welcome(&assembly, &status, progress, began);
-            tokio::select! {
-                () = tell_changes(&assembly, progress) => {}
-                () = stops.next() => {}
-                Ok(_) = asked.wait_for(|stop| *stop) => {}
+            if arguments.in_background {
+                detach::fall_silent();
             }
-            Ok(ExitCode::SUCCESS)
+            let statuses = assembly.status.clone();
+            tokio::select! {
+                () = tell_changes(statuses, progress) => {
+                    Err(Failure::text(Kind::Failed, "the watcher ended"))
+                }
+                failure = assembly.tasks.first_end() => Err(failure),
+                _ = stops.next() => Ok(ExitCode::SUCCESS),
+                Ok(_) = asked.wait_for(|stop| *stop) => Ok(ExitCode::SUCCESS),
+            }
         }
         Ok(Outcome::Stop) => Err(Failure::text(Kind::Interrupted, "stopped before it was ready")
             .hint("nothing is lost: `vaultyard up` goes on where it was")),
@@ -92,7 +102,7 @@ async fn live(
     farewell::stopping(progress);
     tokio::select! {
         () = stop(assembly, progress) => verdict,
-        () = stops.next() => Err(farewell::at_once()),
+        _ = stops.next() => Err(farewell::at_once()),
     }
 }
 
@@ -103,8 +113,7 @@ fn welcome(assembly: &Assembly, status: &Status, progress: &Progress, began: Ins
 }
 
 /// Tells what happens to a cluster that was ready, with the time, until nobody watches it.
-async fn tell_changes(assembly: &Assembly, progress: &Progress) {
-    let mut statuses = assembly.status.clone();
+async fn tell_changes(mut statuses: watch::Receiver<Option<Status>>, progress: &Progress) {
     let mut before = statuses.borrow_and_update().as_ref().map(wire::Status::from);
     while statuses.changed().await.is_ok() {
         let now = statuses.borrow_and_update().as_ref().map(wire::Status::from);

@@ -38,12 +38,19 @@ pub(crate) enum AskError {
 pub(crate) struct Control {
     state: PathBuf,
     socket: PathBuf,
+    /// Only this process is asked; anybody else is as good as nobody.
+    only: Option<u32>,
 }
 
 impl Control {
     /// The socket of this state directory; nothing is opened yet.
     pub(crate) fn new(state: &Path, socket: &Path) -> Self {
-        Self { state: state.to_owned(), socket: socket.to_owned() }
+        Self { state: state.to_owned(), socket: socket.to_owned(), only: None }
+    }
+
+    /// The same, but only where this process answers.
+    pub(crate) fn of(self, process: u32) -> Self {
+        Self { only: Some(process), ..self }
     }
 
     /// How the cluster is.
@@ -76,6 +83,11 @@ impl Control {
         let stream = UnixStream::connect(&self.socket)
             .await
             .map_err(|_| AskError::NotRunning(self.state.clone()))?;
+        let answers = stream.peer_cred().ok().and_then(|peer| peer.pid());
+        let wanted = self.only.and_then(|pid| i32::try_from(pid).ok());
+        if wanted.is_some() && answers != wanted {
+            return Err(AskError::NotRunning(self.state.clone()));
+        }
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|error| self.silent(&error))?;

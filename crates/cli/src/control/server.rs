@@ -32,6 +32,8 @@ pub(crate) struct Desk {
 
 /// How long a caller may take to say what it wants.
 const HEADER_DEADLINE: Duration = Duration::from_secs(5);
+/// The pause after a connection that could not be taken: descriptors have run out.
+const NO_ROOM: Duration = Duration::from_millis(100);
 
 /// Takes the socket's place; the lock of the state directory says that a file left there is
 /// nobody's. Only the owner may ask; until that is so, the folder around it keeps others out.
@@ -52,7 +54,10 @@ pub(crate) async fn serve(listener: UnixListener, desk: Desk) {
     loop {
         tokio::select! {
             accepted = listener.accept() => {
-                let Ok((stream, _)) = accepted else { continue };
+                let Ok((stream, _)) = accepted else {
+                    tokio::time::sleep(NO_ROOM).await;
+                    continue;
+                };
                 let desk = desk.clone();
                 callers.spawn(async move {
                     let answer = service_fn(move |request| {

@@ -107,7 +107,13 @@ impl AccessKeeper {
                 Err(LoadError::NoKeys { .. }) => {
                     return waits("logins are set up as soon as the cluster is initialised", SOON);
                 }
-                Err(error) => return waits(&error.to_string(), CALM),
+                Err(LoadError::Store { error, .. }) if error.is_retryable() => {
+                    return waits(&error.to_string(), CALM);
+                }
+                Err(error) => {
+                    let waiting = Waiting { reason: error.to_string(), stuck: true };
+                    return Round { did: None, waiting: Some(waiting), next: CALM };
+                }
             }
         }
         let Some(access) = self.access.as_mut() else { return waits("it begins anew", SOON) };

@@ -7,7 +7,7 @@ mod ground;
 use std::collections::BTreeMap;
 
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use vaultyard_engine::board::Board;
 use vaultyard_engine::prober::{self, Probed};
 use vaultyard_engine::supervisor::Supervised;
@@ -24,7 +24,7 @@ use super::prepare::Prepared;
 use super::proxy::RunningProxy;
 use super::{metrics, names};
 use crate::control::{self, server::Desk};
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 
 /// A cluster whose loops run.
 pub(crate) struct Assembly {
@@ -40,12 +40,37 @@ pub(crate) struct Assembly {
     pub(crate) asked_to_stop: watch::Receiver<bool>,
     /// Ends the keepers, each after its present round.
     pub(crate) stop_keepers: watch::Sender<bool>,
-    /// The keepers.
-    pub(crate) keepers: JoinSet<()>,
-    /// All other loops. None of them ends by itself.
-    pub(crate) loops: JoinSet<()>,
+    /// What runs.
+    pub(crate) tasks: Tasks,
     /// The proxy.
     pub(crate) proxy: RunningProxy,
+}
+
+/// The tasks of a cluster. None of them ends by itself before it is told to.
+pub(crate) struct Tasks {
+    /// Ended each after its present round.
+    pub(crate) keepers: JoinSet<()>,
+    /// Ended at once, when the servers are.
+    pub(crate) loops: JoinSet<()>,
+    /// Is closed when the proxy has ended.
+    pub(crate) proxy: watch::Receiver<()>,
+}
+
+impl Tasks {
+    /// Returns when one of them has ended all the same: a fault of ours, after which nothing
+    /// keeps the cluster as it should be any more.
+    pub(crate) async fn first_end(&mut self) -> Failure {
+        let ended = |what: &str, how: Result<(), JoinError>| {
+            let how = how.err().map_or_else(String::new, |error| format!(": {error}"));
+            Failure::text(Kind::Failed, format!("{what} ended{how}"))
+                .hint("this is a fault of Vaultyard; `up` again goes on where it was")
+        };
+        tokio::select! {
+            Some(how) = self.keepers.join_next() => ended("a keeper", how),
+            Some(how) = self.loops.join_next() => ended("a loop", how),
+            Err(_) = self.proxy.changed() => ended("the proxy", Ok(())),
+        }
+    }
 }
 
 /// Starts everything. The first thing that cannot be had ends it, before any server is started.
@@ -109,8 +134,7 @@ pub(crate) async fn assemble(prepared: Prepared) -> Result<Assembly, Failure> {
         status,
         asked_to_stop,
         stop_keepers: crew.stop,
-        keepers: crew.keepers,
-        loops: crew.loops,
+        tasks: Tasks { keepers: crew.keepers, loops: crew.loops, proxy: doors.proxy.alive.clone() },
         proxy: doors.proxy,
     })
 }

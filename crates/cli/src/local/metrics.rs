@@ -15,17 +15,22 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 
-use crate::failure::{Failure, bad_input};
+use crate::failure::{Failure, Kind};
 
 /// How long a caller may take to say what it wants.
 const HEADER_DEADLINE: Duration = Duration::from_secs(5);
 /// Callers at one time; a scraper needs one.
 const MOST_CALLERS: usize = 16;
+/// The pause after a connection that could not be taken: descriptors have run out.
+const NO_ROOM: Duration = Duration::from_millis(100);
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Listens.
 pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
-    TcpListener::bind(address).await.map_err(bad_input)
+    let failed = |error| {
+        Failure::text(Kind::Failed, format!("cannot listen on {address} for the metrics: {error}"))
+    };
+    TcpListener::bind(address).await.map_err(failed)
 }
 
 /// Answers for ever.
@@ -38,7 +43,10 @@ pub(crate) async fn serve(listener: TcpListener, registry: Registry) {
         }
         tokio::select! {
             accepted = listener.accept() => {
-                let Ok((stream, _)) = accepted else { continue };
+                let Ok((stream, _)) = accepted else {
+                    tokio::time::sleep(NO_ROOM).await;
+                    continue;
+                };
                 let registry = registry.clone();
                 callers.spawn(async move {
                     let service = service_fn(move |request| {

@@ -9,17 +9,19 @@ use std::thread::JoinHandle;
 
 use rustls::ClientConfig;
 use rustls::server::ResolvesServerCert;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use vaultyard_model::{Cluster, Layout};
 use vaultyard_proxy::{Config, Handle, Metrics, Proxy, Server};
 
-use crate::failure::{Failure, Kind, bad_input, failed};
+use crate::failure::{Failure, Kind, failed};
 use crate::system;
 
 /// A proxy that runs.
 pub(crate) struct RunningProxy {
     /// What can be asked of it.
     pub(crate) handle: Handle,
+    /// Is closed when the proxy has ended, however it did.
+    pub(crate) alive: watch::Receiver<()>,
     stop: oneshot::Sender<()>,
     thread: JoinHandle<()>,
 }
@@ -58,13 +60,18 @@ pub(crate) fn config(cluster: &Cluster, layout: &Layout) -> Config {
 pub(crate) async fn start(parts: Parts) -> Result<RunningProxy, Failure> {
     let (stop, stopped) = oneshot::channel();
     let (tell, told) = oneshot::channel();
+    let (lives, alive) = watch::channel(());
     let thread = std::thread::Builder::new()
         .name("proxy".to_owned())
-        .spawn(move || serve(parts, tell, stopped))
+        .spawn(move || {
+            // Dropped with the thread, also when that panics.
+            let _lives = lives;
+            serve(parts, tell, stopped);
+        })
         .map_err(failed)?;
     let ended = |_| Failure::text(Kind::Failed, "the proxy ended before it listened");
     let handle = told.await.map_err(ended)??;
-    Ok(RunningProxy { handle, stop, thread })
+    Ok(RunningProxy { handle, alive, stop, thread })
 }
 
 fn serve(
@@ -92,7 +99,7 @@ fn serve(
                 proxy.run(stop).await;
             }
             Err(error) => {
-                tell.send(Err(bad_input(error))).ok();
+                tell.send(Err(failed(error))).ok();
             }
         }
     });

@@ -7,7 +7,7 @@ use vaultyard_engine::shutdown;
 use vaultyard_model::ServerName;
 use vaultyard_model::status::{Phase, Status};
 
-use super::assemble::Assembly;
+use super::assemble::{Assembly, Tasks};
 use super::milestones::Told;
 use crate::failure::{Failure, Kind};
 use crate::progress::Progress;
@@ -27,7 +27,7 @@ pub(crate) enum Outcome {
 
 /// Shows progress until the cluster is ready, or `stop` completes, or the time is over.
 pub(crate) async fn until_ready(
-    assembly: &Assembly,
+    assembly: &mut Assembly,
     progress: &Progress,
     within: Duration,
     stop: impl Future<Output = ()>,
@@ -60,6 +60,7 @@ pub(crate) async fn until_ready(
             Ok(outcome) => outcome,
             Err(_) => Ok(Outcome::Late(reason)),
         },
+        failure = assembly.tasks.first_end() => Err(failure),
         () = stop => Ok(Outcome::Stop),
     }
 }
@@ -67,9 +68,8 @@ pub(crate) async fn until_ready(
 /// Stops everything in order: no new requests, then the keepers, then the servers, the leader
 /// last.
 pub(crate) async fn stop(assembly: Assembly, progress: &Progress) {
-    let Assembly {
-        servers, observed, stop_keepers, mut keepers, mut loops, proxy, prepared, ..
-    } = assembly;
+    let Assembly { servers, observed, stop_keepers, tasks, proxy, prepared, .. } = assembly;
+    let Tasks { mut keepers, mut loops, .. } = tasks;
     progress.waiting("requests in flight end");
     proxy.stop().await;
     progress.done("the proxy takes no more requests");

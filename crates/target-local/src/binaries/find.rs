@@ -126,7 +126,8 @@ pub(super) fn fetched(binaries: &Path, software: Software, version: &Version) ->
     binaries.join(version.to_string()).join(software.program())
 }
 
-fn is_executable(path: &Path) -> bool {
+/// Whether somebody may execute the file.
+pub fn is_executable(path: &Path) -> bool {
     path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
 }
 

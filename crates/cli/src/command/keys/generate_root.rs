@@ -26,14 +26,14 @@ pub(super) async fn run(
 ) -> Result<ExitCode, Failure> {
     let status = local::state::control(common)?.status().await.map_err(failed)?;
     output::ask::confirm(WHAT, known.document.cluster.name.as_str(), yes, 2)?;
-    let unsealed = status.servers.iter().find(|server| server.sealed == Some(false));
-    let sealed = || {
-        Failure::text(Kind::Failed, "no server is unsealed")
+    let leader = status.servers.iter().find(|server| server.role == "leader");
+    let leaderless = || {
+        Failure::text(Kind::Failed, "no server leads")
             .hint("`vaultyard why` says what each waits for")
     };
-    let name = &unsealed.ok_or_else(sealed)?.name;
+    let name = &leader.ok_or_else(leaderless)?.name;
     let place = known.layout.servers.iter().find(|place| place.name.as_str() == name);
-    let place = place.ok_or_else(sealed)?;
+    let place = place.ok_or_else(leaderless)?;
     let paths = known.state.paths();
     let socket = Client::unix(paths.server(&place.name).admin_socket());
     let keys = super::load(known, custody).await?;

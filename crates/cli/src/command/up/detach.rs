@@ -2,67 +2,81 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::arguments::Common;
 use crate::control::client::Control;
 use crate::failure::{Failure, failed};
-use crate::local;
 use crate::progress::Progress;
-use crate::system;
+use crate::stops::Stops;
+use crate::{local, system};
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(100);
+/// The word of the command line by which the process that goes on is known.
+const IN_BACKGROUND: &str = "--in-background";
 
 pub(super) fn run(common: &Common) -> Result<ExitCode, Failure> {
     let folder = local::state::folder(common)?;
     let mut words = tempfile::tempfile().map_err(failed)?;
     let mut background = start(&words)?;
     let progress = Progress::new(common.quiet, system::fancy_terminal());
-    let ready = super::super::wait(watch(&mut background, &folder, &progress));
+    let ready = crate::command::wait(watch(&mut background, &folder, &progress));
     progress.end();
-    match ready? {
-        None => {
-            if !common.quiet {
-                tell(&mut words)?;
-                let pid = background.id();
-                eprintln!(
-                    "It goes on in the background as process {pid}; `vaultyard down` stops it."
-                );
-            }
+    let ready = ready?;
+    if ready.is_some() || !common.quiet {
+        tell(&mut words)?;
+    }
+    match ready {
+        None if !common.quiet => {
+            let pid = background.id();
+            eprintln!("It goes on in the background as process {pid}; `vaultyard down` stops it.");
             Ok(ExitCode::SUCCESS)
         }
-        Some(code) => {
-            tell(&mut words)?;
-            Ok(ExitCode::from(code))
-        }
+        None => Ok(ExitCode::SUCCESS),
+        Some(code) => Ok(ExitCode::from(code)),
     }
 }
 
-/// The same command line without `--detach`, away from this terminal. What it says is kept in
-/// a file without a name, so that it can be told when it ends early and never fills a disk's folder.
+/// The same command line, but for this one word. What it says until it is ready is kept in a file
+/// without a name, so that it can be told.
 fn start(words: &File) -> Result<Child, Failure> {
     let program = std::env::current_exe().map_err(failed)?;
-    let arguments = std::env::args_os().skip(1).filter(|argument| argument != "--detach");
+    let arguments = std::env::args_os().skip(1);
+    let arguments =
+        arguments.map(|word| if word == "--detach" { IN_BACKGROUND.into() } else { word });
     let mut command = Command::new(program);
-    command
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(words.try_clone().map_err(failed)?)
-        .process_group(0);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
+    command.stderr(words.try_clone().map_err(failed)?);
     command.spawn().map_err(failed)
 }
 
-/// Waits until it is ready (`None`) or has ended (its exit code).
+/// In the process that goes on: leaves the terminal and its signals.
+pub(super) fn leave_the_terminal() -> Result<(), Failure> {
+    rustix::process::setsid().map(drop).map_err(failed)
+}
+
+/// In the process that goes on, once it is ready: nobody reads its words any more.
+pub(super) fn fall_silent() {
+    // Where this fails, the words go on into a file that vanishes with the process.
+    if let Ok(nowhere) = File::options().write(true).open("/dev/null") {
+        rustix::stdio::dup2_stderr(&nowhere).ok();
+    }
+}
+
+/// Waits until it is ready (`None`) or has ended (its exit code). Who does not want to wait any
+/// longer does not want the cluster.
 async fn watch(
     background: &mut Child,
-    folder: &std::path::Path,
+    folder: &Path,
     progress: &Progress,
 ) -> Result<Option<u8>, Failure> {
-    let control = Control::new(folder, &folder.join("control.sock"));
+    let control = Control::new(folder, &folder.join("control.sock")).of(background.id());
+    let mut stops = Stops::listen()?;
     loop {
         if let Some(status) = background.try_wait().map_err(failed)? {
             let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
@@ -74,8 +88,17 @@ async fn watch(
                 return Ok(None);
             }
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::select! {
+            () = tokio::time::sleep(PAUSE) => {}
+            _ = stops.next() => ask_to_stop(background),
+        }
     }
+}
+
+fn ask_to_stop(background: &Child) {
+    let pid = i32::try_from(background.id()).ok().and_then(Pid::from_raw);
+    // It may have ended at this moment; then its exit code tells.
+    pid.map(|pid| kill_process(pid, Signal::TERM).ok());
 }
 
 fn tell(words: &mut File) -> Result<(), Failure> {

@@ -42,7 +42,7 @@ pub(super) async fn show(control: &Control) -> Result<ExitCode, Failure> {
                     return Ok(code);
                 }
             }
-            () = stops.next() => return Ok(interrupted()),
+            _ = stops.next() => return Ok(interrupted()),
         }
     }
 }
