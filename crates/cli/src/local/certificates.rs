@@ -4,18 +4,20 @@
 //! handshake shows tells whether that worked.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName as TlsName;
 use tokio::sync::watch;
+use vaultyard_certificates::handshake::{self, HandshakeError};
 use vaultyard_certificates::leaf::LeafError;
 use vaultyard_certificates::tls::Swappable;
-use vaultyard_certificates::{Authority, Ensured, Leaf, Wanted, handshake};
+use vaultyard_certificates::{Authority, Certificate, Ensured, Leaf, Wanted};
 use vaultyard_model::access::Identity;
 use vaultyard_model::cluster::Issuer;
 use vaultyard_model::observed::ProcessSeen;
@@ -34,6 +36,8 @@ use crate::failure::chain;
 const CALM: Duration = Duration::from_secs(5);
 /// Between two looks while something is not proven yet.
 const BUSY: Duration = Duration::from_millis(200);
+/// A server loads its certificate within milliseconds; one that has not by then is told again.
+const TELL_AGAIN: Duration = Duration::from_secs(2);
 /// How long a handshake may take.
 const DEADLINE: Duration = Duration::from_secs(2);
 
@@ -46,6 +50,8 @@ pub(crate) struct CertificateKeeper {
     pub(crate) pki: PathBuf,
     /// What Vaultyard's own login shows.
     pub(crate) own: Arc<Swappable>,
+    /// The serial number of what it shows.
+    pub(crate) own_serial: String,
     pub(crate) trust: Arc<ClientConfig>,
     pub(crate) served: watch::Sender<BTreeMap<ServerName, CertificateStatus>>,
 }
@@ -59,9 +65,11 @@ pub(crate) struct Held {
     /// Where it lies.
     pub(crate) folder: ServerFolder,
     /// Where it is served.
-    pub(crate) address: std::net::SocketAddr,
+    pub(crate) address: SocketAddr,
     /// What is told to load it.
     pub(crate) host: Arc<dyn Host>,
+    /// When it was last told to, while it has not done it yet.
+    pub(crate) told: Option<Instant>,
 }
 
 /// What clients of the proxy see.
@@ -72,6 +80,18 @@ pub(crate) struct Public {
     pub(crate) folder: PathBuf,
     /// Where the proxy takes it from.
     pub(crate) served: Arc<Swappable>,
+    /// Where the proxy shows it.
+    pub(crate) address: SocketAddr,
+}
+
+/// What a handshake showed.
+enum Shown {
+    /// The certificate that should be served.
+    Fresh(Certificate),
+    /// Another one, or one that cannot be verified any more: it has expired, or the clock jumped.
+    Stale(Option<Certificate>, String),
+    /// Nobody answered.
+    Nobody(String),
 }
 
 /// What a server's certificate must say.
@@ -105,7 +125,9 @@ pub(crate) fn ensure_for_server(
     now: Timestamp,
 ) -> Result<(Leaf, Ensured), ServerLeafError> {
     server_files::make_folders(folder)?;
-    server_files::write_authority(folder, authority.root_pem())?;
+    if std::fs::read(folder.authority()).ok().as_deref() != Some(authority.root_pem().as_bytes()) {
+        server_files::write_authority(folder, authority.root_pem())?;
+    }
     Ok(Leaf::ensure(folder.path(), wanted, authority, random, now)?)
 }
 
@@ -132,61 +154,100 @@ impl Keeper for CertificateKeeper {
 }
 
 impl CertificateKeeper {
-    async fn keep_identity(&self, identity: Identity, now: Timestamp) -> Result<(), String> {
+    async fn keep_identity(&mut self, identity: Identity, now: Timestamp) -> Result<(), String> {
         let (authority, random) = (self.authority.clone(), self.random.clone());
         let pki = self.pki.clone();
         let ensured =
             blocking(move || identities::ensure(&pki, identity, &authority, &*random, now));
         let (leaf, ensured) = ensured.await?;
-        if let (Ensured::Issued(reason), Identity::Vaultyard) = (ensured, identity) {
-            tracing::info!(?reason, serial = leaf.certificate.serial, "own certificate renewed");
+        note(identity.as_str(), &leaf, ensured);
+        let serial = leaf.certificate.serial.clone();
+        if identity == Identity::Vaultyard && serial != self.own_serial {
             replace(&self.own, &leaf)?;
+            self.own_serial = serial;
         }
         Ok(())
     }
 
+    /// Renews the proxy's certificate where it is due, and looks at what the proxy shows.
     async fn keep_proxy(&self, now: Timestamp) -> Result<(), String> {
         let (folder, wanted) = (self.proxy.folder.clone(), self.proxy.wanted.clone());
         let (authority, random) = (self.authority.clone(), self.random.clone());
         let ensured = blocking(move || Leaf::ensure(&folder, &wanted, &authority, &*random, now));
         let (leaf, ensured) = ensured.await?;
-        if let Ensured::Issued(reason) = ensured {
-            tracing::info!(?reason, serial = leaf.certificate.serial, "proxy certificate renewed");
-            replace(&self.proxy.served, &leaf)?;
+        note("proxy", &leaf, ensured);
+        match self.look(self.proxy.address, &leaf).await {
+            Shown::Fresh(_) => Ok(()),
+            Shown::Stale(_, why) => {
+                replace(&self.proxy.served, &leaf)?;
+                Err(format!("the proxy: {why}"))
+            }
+            Shown::Nobody(why) => Err(format!("the proxy: {why}")),
         }
-        Ok(())
     }
 
     /// Renews a server's certificate where it is due, has the server load it, and looks at what
     /// it serves.
-    async fn keep_server(&self, index: usize, now: Timestamp) -> Result<(), String> {
+    async fn keep_server(&mut self, index: usize, now: Timestamp) -> Result<(), String> {
         let Some(server) = self.servers.get(index) else { return Ok(()) };
         let (folder, wanted) = (server.folder.clone(), server.wanted.clone());
         let (authority, random) = (self.authority.clone(), self.random.clone());
         let ensured =
             blocking(move || ensure_for_server(&folder, &wanted, &authority, &*random, now));
         let (leaf, ensured) = ensured.await?;
-        if let Ensured::Issued(reason) = ensured {
-            let serial = &leaf.certificate.serial;
-            tracing::info!(server = %server.name, ?reason, serial, "certificate renewed");
-        }
+        note(server.name.as_str(), &leaf, ensured);
         if !matches!(server.host.process(), ProcessSeen::Running { .. }) {
             return Ok(());
         }
-        let name = TlsName::from(server.address.ip());
-        let shown = handshake::served(server.address, name, &self.trust, DEADLINE).await;
-        let shown = shown.map_err(|error| format!("{}: {error}", server.name))?;
-        let fresh = shown.serial == leaf.certificate.serial;
-        self.served.send_modify(|all| {
-            let status =
-                CertificateStatus { serial: shown.serial.clone(), not_after: shown.not_after };
-            all.insert(server.name.clone(), status);
-        });
-        if fresh {
-            return Ok(());
+        let shown = self.look(server.address, &leaf).await;
+        let name = server.name.clone();
+        if let Shown::Fresh(certificate) | Shown::Stale(Some(certificate), _) = &shown {
+            self.publish(&name, certificate);
         }
-        server.host.reload().await.map_err(|error| error.to_string())?;
-        Err(format!("{} does not serve its new certificate yet", server.name))
+        let Some(server) = self.servers.get_mut(index) else { return Ok(()) };
+        match shown {
+            Shown::Fresh(_) => {
+                server.told = None;
+                Ok(())
+            }
+            Shown::Nobody(why) => Err(format!("{name}: {why}")),
+            Shown::Stale(_, why) => {
+                if server.told.is_none_or(|told| told.elapsed() >= TELL_AGAIN) {
+                    server.told = Some(Instant::now());
+                    server.host.reload().await.map_err(|error| error.to_string())?;
+                }
+                Err(format!("{name}: {why}"))
+            }
+        }
+    }
+
+    /// What is shown at an address where this leaf should be.
+    async fn look(&self, address: SocketAddr, leaf: &Leaf) -> Shown {
+        let name = TlsName::from(address.ip());
+        match handshake::served(address, name, &self.trust, DEADLINE).await {
+            Ok(shown) if shown.serial == leaf.certificate.serial => Shown::Fresh(shown),
+            Ok(shown) => {
+                Shown::Stale(Some(shown), "it does not serve its new certificate yet".to_owned())
+            }
+            Err(error @ HandshakeError::Refused { .. }) => Shown::Stale(None, chain(&error)),
+            Err(error) => Shown::Nobody(chain(&error)),
+        }
+    }
+
+    fn publish(&self, server: &ServerName, shown: &Certificate) {
+        let status = CertificateStatus { serial: shown.serial.clone(), not_after: shown.not_after };
+        self.served.send_if_modified(|all| {
+            let changed = all.get(server) != Some(&status);
+            all.insert(server.clone(), status);
+            changed
+        });
+    }
+}
+
+/// Logs a certificate that was issued.
+fn note(holder: &str, leaf: &Leaf, ensured: Ensured) {
+    if let Ensured::Issued(reason) = ensured {
+        tracing::info!(holder, ?reason, serial = leaf.certificate.serial, "certificate issued");
     }
 }
 

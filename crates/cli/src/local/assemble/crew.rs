@@ -117,6 +117,7 @@ impl Crew {
                 folder: ground.paths().server(&place.name),
                 address: place.api,
                 host,
+                told: None,
             })
         };
         let (publish, served) = watch::channel(BTreeMap::new());
@@ -128,9 +129,11 @@ impl Crew {
                 wanted: of_proxy(ground.cluster(), ground.layout()),
                 folder: proxy_folder(ground.paths()),
                 served: public,
+                address: ground.layout().proxy,
             },
             pki: ground.paths().pki(),
             own: ground.own.clone(),
+            own_serial: ground.prepared.own.certificate.serial.clone(),
             trust: ground.trust.clone(),
             served: publish,
         };
