@@ -18,7 +18,7 @@ cargo xtask COMMAND
   tidy                     sizes, links, comments, words that must not be in the sources
   deny                     licences, sources and bans of dependencies
   parts                    install what the tests need into target/test-parts
-  soak [--kills N] [--seed N]
+  soak [--kills N] [--lanes N] [--seed N]
                            kill at random moments of `up` and demand a whole cluster each time
   bench [--quick] [NAME...]
                            measure, and write what came out into docs/benchmarks.md

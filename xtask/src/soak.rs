@@ -2,7 +2,7 @@
 
 use crate::{parts, shell, test};
 
-/// `--kills N` and `--seed N` are handed on.
+/// `--kills N`, `--lanes N` and `--seed N` are handed on.
 pub(crate) fn run(options: &[&str]) -> Result<(), String> {
     parts::for_tests()?;
     let mut soak = shell::cargo();

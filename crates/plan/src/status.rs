@@ -107,11 +107,17 @@ fn phase(input: &Input<'_>, servers: &[ServerStatus]) -> (Phase, String) {
     }
 }
 
-/// Why a cluster that was never ready will not become it without a person. One server that is
-/// stuck is no such reason while a majority works without it.
+/// Why a cluster that was never ready will not become it without a person. A server that is stuck
+/// is no such reason while the others can become a majority: they work without it, and may even
+/// be what it waits for.
 fn stuck(input: &Input<'_>) -> Option<String> {
-    let works = input.seen.unsealed() >= usize::from(input.cluster.servers.replicas.quorum());
-    let server = input.unsealers.iter().find(|(_, waiting)| waiting.stuck && !works);
+    let is_stuck = |server: &ServerName| input.unsealers.get(server).is_some_and(|it| it.stuck);
+    let can_work = |(server, of_it): &(&ServerName, &ServerSeen)| {
+        !is_stuck(server) && of_it.state() != Some(State::Uninitialised)
+    };
+    let quorum = usize::from(input.cluster.servers.replicas.quorum());
+    let hopeless = input.seen.servers.iter().filter(can_work).count() < quorum;
+    let server = input.unsealers.iter().find(|(_, waiting)| waiting.stuck && hopeless);
     let server = server.map(|(server, waiting)| format!("{server}: {}", waiting.reason));
     server.or_else(|| input.access.filter(|it| it.stuck).map(|it| it.reason.clone()))
 }
@@ -286,6 +292,7 @@ mod tests {
                 server.health.as_mut().unwrap().state = State::Sealed;
             }
             scene.unsealers.insert(name(0), waits("the keys are gone", true));
+            scene.unsealers.insert(name(1), waits("the keys are gone", true));
         };
         check(stuck, Phase::Failed, "vault-0: the keys are gone");
         check(
@@ -308,6 +315,20 @@ mod tests {
             },
             Phase::Initialising,
             "vault-2: it is sealed; its data is another cluster's",
+        );
+    }
+
+    #[test]
+    fn a_server_that_is_stuck_before_the_others_are_unsealed_does_not_fail_the_cluster() {
+        check(
+            |scene| {
+                for server in scene.seen.servers.values_mut() {
+                    server.health.as_mut().unwrap().state = State::Sealed;
+                }
+                scene.unsealers.insert(name(2), waits("its data is another cluster's", true));
+            },
+            Phase::Initialising,
+            "vault-0: it is sealed",
         );
     }
 

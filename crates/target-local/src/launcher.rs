@@ -86,9 +86,11 @@ impl Launcher for LocalLauncher {
     }
 
     fn free_bytes(&self, server: &ServerName) -> Result<u64, HostError> {
-        let folder = self.paths.server(server);
-        // Before its first start a server has no folder; the disk is that of the state directory.
-        let path = if folder.path().exists() { folder.path() } else { self.paths.root() };
+        let (folder, data) = (self.paths.server(server), self.paths.server(server).data());
+        // The data may lie on a disk of its own. Before its first start a server has no folder; the
+        // disk is that of the state directory.
+        let places = [data.as_path(), folder.path(), self.paths.root()];
+        let path = places.into_iter().find(|path| path.exists()).unwrap_or(self.paths.root());
         let disk = rustix::fs::statvfs(path).map_err(|error| HostError {
             what: format!("ask for the free space at {}", path.display()),
             why: error.to_string(),

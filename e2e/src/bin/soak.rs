@@ -1,7 +1,9 @@
 //! The soak: `vaultyard up` is hurt at random moments, again and again, and each time there must be
 //! a working cluster afterwards, keys that verify, and every acknowledged write, once.
 //!
-//! `--kills N` rounds (50); `--seed N` plays a run again, as far as the machine's timing allows.
+//! `--kills N` rounds (50), played in `--lanes N` clusters side by side (3): a cluster mostly waits,
+//! for elections and for its moment. `--seed N` plays a run again with the same rounds in the same
+//! lanes, as far as the machine's timing allows.
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -12,46 +14,59 @@ use vaultyard_e2e::{Cluster, Home, SERVERS};
 /// The random moment lies within this time from the start of `up`: a first start takes about as
 /// long.
 const LATEST_MOMENT: Duration = Duration::from_secs(8);
+/// Every write of a cluster is read back after each kill; with this many rounds behind it a
+/// cluster gives way to a new one, so that reading back does not grow for ever.
+const OLDEST: usize = 8;
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let Some(options) = Options::read(&words) else {
-        eprintln!("soak [--kills N] [--seed N]");
+        eprintln!("soak [--kills N] [--lanes N] [--seed N]");
         return ExitCode::from(2);
     };
-    println!("seed {}", options.seed);
+    let Options { kills, lanes, seed } = options;
+    println!("seed {seed}, {lanes} lanes");
     let began = Instant::now();
-    let mut dice = Dice(options.seed);
+    std::thread::scope(|scope| {
+        for lane in 1..=lanes {
+            // The first lanes take what cannot be shared out evenly.
+            let share = kills / lanes + u64::from(lane <= kills % lanes);
+            scope.spawn(move || run(lane, share, Dice::of(seed, lane)));
+        }
+    });
+    let seconds = began.elapsed().as_secs_f64();
+    println!("{kills} kills survived in {seconds:.0} s, seed {seed}, {lanes} lanes");
+    ExitCode::SUCCESS
+}
+
+/// Plays the rounds of one lane, one after the other.
+fn run(lane: u64, rounds: u64, mut dice: Dice) {
     let mut kept = None;
-    for number in 1..=options.kills {
+    for number in 1..=rounds {
         let round = Round::draw(&mut dice);
-        println!("{number}/{} {round:?}", options.kills);
+        println!("lane {lane}, {number}/{rounds}: {round:?}");
         let began = Instant::now();
         kept = Some(play(&round, kept));
-        println!("{number}/{} whole after {:.1} s", options.kills, began.elapsed().as_secs_f64());
+        let seconds = began.elapsed().as_secs_f64();
+        println!("lane {lane}, {number}/{rounds}: whole after {seconds:.1} s");
     }
-    println!(
-        "{} kills survived in {:.0} s, seed {}",
-        options.kills,
-        began.elapsed().as_secs_f64(),
-        options.seed
-    );
-    ExitCode::SUCCESS
 }
 
 struct Options {
     kills: u64,
+    lanes: u64,
     seed: u64,
 }
 
 impl Options {
     fn read(words: &[String]) -> Option<Self> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
-        let mut options = Self { kills: 50, seed: now };
+        let mut options = Self { kills: 50, lanes: 3, seed: now };
         for pair in words.chunks(2) {
             let [name, value] = pair else { return None };
             match name.as_str() {
                 "--kills" => options.kills = value.parse().ok()?,
+                "--lanes" => options.lanes = value.parse().ok().filter(|lanes| *lanes > 0)?,
                 "--seed" => options.seed = value.parse().ok()?,
                 _ => return None,
             }
@@ -111,15 +126,17 @@ struct Kept {
 
 fn play(round: &Round, kept: Option<Kept>) -> Kept {
     let fresh = || Kept { home: Home::new(), journals: Vec::new() };
-    let kept = kept.filter(|_| !round.new_cluster).unwrap_or_else(fresh);
+    let goes_on = |kept: &Kept| !round.new_cluster && kept.journals.len() < OLDEST;
+    let kept = kept.filter(goes_on).unwrap_or_else(fresh);
     let Kept { home, mut journals } = kept;
 
     let mut cluster = Cluster::starting(home, &[]);
     std::thread::sleep(round.moment);
     match round.victim {
         Victim::Vaultyard => cluster = Cluster::starting(cluster.crash(), &[]),
-        Victim::Server(name) => cluster.kill(&[name]),
-        Victim::Servers => cluster.kill(&SERVERS),
+        // A status from before the kill does not count.
+        Victim::Server(name) => drop(cluster.recovers_from(&[name], |it| it.kill(&[name]))),
+        Victim::Servers => drop(cluster.recovers_from(&SERVERS, |it| it.kill(&SERVERS))),
         Victim::Everything => {
             cluster.kill(&SERVERS);
             cluster = Cluster::starting(cluster.crash(), &[]);
@@ -142,6 +159,11 @@ fn play(round: &Round, kept: Option<Kept>) -> Kept {
 struct Dice(u64);
 
 impl Dice {
+    /// The dice of one lane: other throws in each.
+    fn of(seed: u64, lane: u64) -> Self {
+        Self(seed.wrapping_add(lane.wrapping_mul(0x5851_f42d_4c95_7f2d)))
+    }
+
     fn below(&mut self, end: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;

@@ -52,7 +52,7 @@ fn a_leader_whose_data_disk_is_full_says_so_while_the_others_go_on() {
     let (full, disk) = fill_the_leaders(&mut cluster, &disks);
     cluster.wait_for("led by another, and aware of the full disk", |home, status| {
         let led = status.leader().is_some_and(|leader| leader != full);
-        led && home.run(&["why", &full]).stdout.contains("no space left")
+        led && home.run(&["why", &full]).stdout.contains("make room")
     });
     writing.wait_for(50);
 

@@ -11,14 +11,18 @@ use std::time::Duration;
 use vaultyard_e2e::{Cluster, Faults, Home};
 
 /// So many clusters at a time: they mostly wait, for elections and for each other.
-const AT_A_TIME: usize = 2;
+const AT_A_TIME: usize = 4;
+
+/// The steps that only a server whose data is under other keys leads to.
+const REPLACING: &str = "keys/remove-peer/";
+/// The steps that only a lost answer leads to.
+const BEGINNING_ANEW: [&str; 2] = ["keys/wipe/", "keys/discard-intent/"];
 
 #[test]
 fn every_fault_point_leads_to_a_working_cluster() {
     let points = Home::new().run(&["fault-points"]).done();
-    let cases = points.lines().flat_map(|point| {
-        [false, true].map(|servers_live| Faults { point: point.to_owned(), servers_live })
-    });
+    let points = points.lines().filter(|point| !point.starts_with(REPLACING));
+    let cases = points.flat_map(both_ways);
     let open: Mutex<VecDeque<Faults>> = Mutex::new(cases.collect());
     assert!(open.lock().is_ok_and(|open| !open.is_empty()), "there are no fault points");
     let failed = Mutex::new(Vec::new());
@@ -39,22 +43,64 @@ fn every_fault_point_leads_to_a_working_cluster() {
     assert!(failed.is_empty(), "no recovery from {failed:#?}");
 }
 
+/// With the servers dying, and with the servers living on.
+fn both_ways(point: &str) -> [Faults; 2] {
+    [false, true].map(|servers_live| Faults { point: point.to_owned(), servers_live })
+}
+
 fn take(open: &Mutex<VecDeque<Faults>>) -> Option<Faults> {
     open.lock().expect("a queue").pop_front()
 }
 
 fn recovers_from(faults: &Faults) {
     let home = Home::new();
+    if BEGINNING_ANEW.iter().any(|step| faults.point.starts_with(step)) {
+        let lost_answer = Faults { point: "keys/request/after".to_owned(), ..faults.clone() };
+        dies_at(&home, &lost_answer);
+    }
+    dies_at(&home, faults);
+    is_whole(home);
+}
+
+/// `up` comes to this point and dies there.
+fn dies_at(home: &Home, faults: &Faults) {
     let mut up = home.up_until(faults);
     let ended = up.wait(Duration::from_secs(60));
     assert_eq!(ended.signal(), Some(9), "{faults:?} was not reached:\n{}", up.said());
     if !faults.servers_live {
         assert!(home.processes().servers().is_empty(), "{faults:?}: servers outlived it");
     }
+}
 
+/// The next `up` ends with a cluster that works.
+fn is_whole(home: Home) -> Cluster {
     let cluster = Cluster::of(home, &[]);
     cluster.keys_verify();
     let writing = cluster.start_writing();
     writing.wait_for(5);
     assert_eq!(cluster.faults_of(&writing.stop()), []);
+    cluster
+}
+
+/// A follower gets the data of a cluster that was here before, under other keys. A quorum without
+/// it is active, so it is taken out of raft, wiped, and joins anew.
+#[test]
+fn a_follower_with_data_under_other_keys_is_replaced_whenever_vaultyard_dies() {
+    let home = Cluster::new().stop();
+    let save = "mv state/servers/vault-2/data foreign; vaultyard destroy --yes vault";
+    let _ = home.shell(save).done();
+    let mut cluster = Cluster::of(home, &[]);
+    let points = cluster.home().run(&["fault-points"]).done();
+    for faults in points.lines().filter(|point| point.starts_with(REPLACING)).flat_map(both_ways) {
+        println!("{faults:?}");
+        let writing = cluster.start_writing();
+        writing.wait_for(5);
+        let journal = writing.stop();
+        let home = cluster.stop();
+        let swap = "rm -r state/servers/vault-2/data; cp -a foreign state/servers/vault-2/data";
+        let _ = home.shell(swap).done();
+        dies_at(&home, &faults);
+        cluster = is_whole(home);
+        assert_eq!(cluster.faults_of(&journal), []);
+    }
 }

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use serde::de::DeserializeOwned;
 use vaultyard_model::ServerName;
 use vaultyard_model::observed::{LeaderSeen, ProcessSeen, State};
-use vaultyard_model::port::custody::CustodyError;
+use vaultyard_model::port::custody::{CustodyError, ObjectName};
 use vaultyard_model::port::server::{CallError, Server};
 use vaultyard_model::port::volume::Record;
 
@@ -103,7 +103,13 @@ impl Unsealer {
         let keys = match stored.keys {
             Some((attempt, object)) => {
                 let opened = self.open_stored(attempt, &object.bytes).await;
-                Some(opened.map(|keys| self.take(keys)).map_err(Trouble::from))
+                let place =
+                    format!("{} in {}", ObjectName::Keys(attempt), self.ports.store.describe());
+                let named = |error| {
+                    let trouble = Trouble::from(error);
+                    Trouble { text: format!("{place}: {}", trouble.text), ..trouble }
+                };
+                Some(opened.map(|keys| self.take(keys)).map_err(named))
             }
             None => None,
         };

@@ -76,7 +76,7 @@ pub enum Stuck {
     )]
     KeysMissing,
     /// The keys in the store cannot be opened.
-    #[error("the keys in the store: {0}")]
+    #[error("the stored keys cannot be opened: {0}")]
     KeysUnreadable(String),
     /// The answer on the volume cannot be opened, and nobody else has the keys.
     #[error(
