@@ -162,20 +162,26 @@ impl Cluster {
         });
     }
 
-    /// Does `harm` to servers and waits until each of them runs as another process and all is
-    /// `Ready`: a status from before the harm does not count.
+    /// Does `harm` to servers and waits until `up` tells of each that it has ended, and that all is
+    /// `Ready` again: a status from before the harm does not count.
     #[track_caller]
     pub fn recovers_from(&mut self, servers: &[&str], harm: impl FnOnce(&Self)) -> Status {
-        let before: Vec<_> =
-            servers.iter().map(|name| (*name, self.home.processes().server(name))).collect();
+        let status = self.status();
+        let end = |status: &Status, name: &str| status.last_end(name).cloned();
+        // A server that does not run yet comes to no harm.
+        let runs = |name: &&&str| self.home.processes().server(name).is_some();
+        let before: Vec<_> = servers
+            .iter()
+            .filter(runs)
+            .map(|name| (*name, status.as_ref().and_then(|status| end(status, name))))
+            .collect();
         harm(self);
-        self.wait_for("Ready with new processes", |home, status| {
-            let processes = home.processes();
-            let replaced = |(name, id): &(&str, Option<u32>)| {
-                let now = processes.server(name);
-                now.is_some() && now != *id
+        self.wait_for("Ready after the harm", |_, status| {
+            let ended = |(name, before): &(&str, _)| {
+                let now = end(status, name);
+                now.is_some() && now != *before
             };
-            before.iter().all(replaced) && status.is_ready()
+            before.iter().all(ended) && status.is_ready()
         })
     }
 

@@ -74,6 +74,17 @@ pub struct Server {
     pub applied_index: Option<u64>,
     /// `serial` and `notAfter` of the certificate it serves.
     pub certificate: Option<Certificate>,
+    /// How its process last ended.
+    pub last_end: Option<LastEnd>,
+}
+
+/// How a server's process last ended.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct LastEnd {
+    /// RFC 3339.
+    pub at: String,
+    /// In words.
+    pub reason: String,
 }
 
 /// A certificate that is served.
@@ -98,6 +109,12 @@ impl Status {
     pub fn holds(&self, kind: &str) -> Option<bool> {
         let condition = self.conditions.iter().find(|condition| condition.kind == kind);
         condition.map(|condition| condition.status == "True")
+    }
+
+    /// How a server's process last ended.
+    #[must_use]
+    pub fn last_end(&self, server: &str) -> Option<&LastEnd> {
+        self.servers.iter().find(|it| it.name == server)?.last_end.as_ref()
     }
 
     /// The name of the leader.

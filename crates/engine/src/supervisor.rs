@@ -22,8 +22,8 @@ const AUDIT_CHECK: Duration = Duration::from_secs(30);
 
 /// What a supervisor can be told. Each is answered when it is done.
 enum Command {
-    /// End the process and start it again at once.
-    Restart(Signal),
+    /// End the process, for this reason, and start it again at once.
+    Restart(Signal, String),
     /// End the process, remove the data, start again.
     Wipe,
     /// Send SIGHUP.
@@ -149,8 +149,9 @@ impl Supervisor {
         };
         let (result, end) = match command {
             Command::Reload => (running.signal(SignalKind::Hangup), None),
-            Command::Restart(signal) => {
+            Command::Restart(signal, why) => {
                 end(running, signal).await;
+                self.note_end(Exit { reason: Some(why), ..running.wait().await });
                 (Ok(()), Some(End::Asked))
             }
             Command::Wipe => {
@@ -174,7 +175,7 @@ impl Supervisor {
         let again = at.checked_add(wait).unwrap_or(at);
         warn!(server = %self.server, times = self.times, again_in = ?wait, "server ended: {}",
             ExitText(&exit));
-        self.last_end.send_replace(Some(LastEnd { exit: exit.clone(), at }));
+        self.note_end(exit.clone());
         self.process.send_replace(ProcessSeen::Ended { exit, at, again, times: self.times });
         let waited = tokio::time::sleep(wait);
         tokio::pin!(waited);
@@ -185,7 +186,7 @@ impl Supervisor {
                     let Some((command, answer)) = told else { return false };
                     let (result, go_on) = match command {
                         Command::Reload => (Err(self.error("reload", "its process has ended")), None),
-                        Command::Restart(_) => (Ok(()), Some(true)),
+                        Command::Restart(..) => (Ok(()), Some(true)),
                         Command::Wipe => {
                             (self.launcher.remove_data(&self.server).await, Some(true))
                         }
@@ -198,6 +199,11 @@ impl Supervisor {
                 }
             }
         }
+    }
+
+    /// What `status` and `why` tell of it when it runs again.
+    fn note_end(&self, exit: Exit) {
+        self.last_end.send_replace(Some(LastEnd { exit, at: self.clock.now() }));
     }
 
     async fn rotate_audit(&self, running: &dyn Running) {
@@ -241,7 +247,8 @@ impl Supervised {
         self.process.clone()
     }
 
-    /// How its process last ended without having been asked to.
+    /// How its process last ended, unless that was wanted for its own sake: by itself, or because of
+    /// how it lived.
     pub fn last_end(&self) -> Option<LastEnd> {
         self.last_end.borrow().clone()
     }
@@ -273,7 +280,7 @@ impl Host for Supervised {
 
     async fn restart(&self, signal: Signal, why: &str) -> Result<(), HostError> {
         warn!(server = %self.server, ?signal, "restarting the server: {why}");
-        self.tell(Command::Restart(signal), "restart").await
+        self.tell(Command::Restart(signal, why.to_owned()), "restart").await
     }
 
     async fn wipe(&self, why: &str) -> Result<(), HostError> {

@@ -82,6 +82,8 @@ async fn a_reload_and_a_restart_send_their_signals() {
     handle.reload().await.unwrap();
     handle.restart(Signal::Terminate, "a test").await.unwrap();
     until(&handle, runs_as(2)).await;
+    let end = handle.last_end().unwrap().exit;
+    assert_eq!((end.signal, end.reason.as_deref()), (Some(15), Some("a test")));
     let signals = |asked: &Asked| matches!(asked, Asked::Signalled(..));
     let sent: Vec<Asked> = launcher.asked().into_iter().filter(signals).collect();
     let expected =

@@ -51,7 +51,7 @@ pub struct ServerSeen {
     pub health: Result<Health, String>,
     /// What it says of the leader and of its own log; `None` while sealed or silent.
     pub raft: Option<LeaderSeen>,
-    /// How its process last ended without having been asked to, since this program began.
+    /// How its process last ended, by itself or because of how it lived, since this program began.
     pub last_end: Option<LastEnd>,
     /// Room left on the disk that holds its data, in bytes; `None` when that cannot be told.
     pub free_bytes: Option<u64>,
@@ -91,7 +91,7 @@ pub enum ProcessSeen {
     Stopped,
 }
 
-/// An end that nobody asked for.
+/// An end that nobody wanted for its own sake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastEnd {
     /// How and why.

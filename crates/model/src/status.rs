@@ -83,7 +83,7 @@ pub struct ServerStatus {
     pub certificate: Option<CertificateStatus>,
     /// The image, on targets that have images.
     pub image: Option<String>,
-    /// How its process last ended without having been asked to: when, and in words.
+    /// How its process last ended, by itself or because of how it lived: when, and in words.
     pub last_end: Option<(Timestamp, String)>,
     /// Why it is not as it should be; empty when it is.
     pub why: Vec<String>,

@@ -47,10 +47,10 @@ pub fn compose(input: Input<'_>) -> Status {
         name: input.cluster.name.clone(),
         target: "local",
         phase,
+        conditions: conditions(phase, &reason, &input),
         reason,
         address: address(input.layout),
         servers,
-        conditions: conditions(phase, &input),
         controllers: input.controllers,
     }
 }
@@ -173,13 +173,12 @@ fn root_token_revoked(input: &Input<'_>) -> Condition {
     }
 }
 
-fn conditions(phase: Phase, input: &Input<'_>) -> Vec<Condition> {
-    let ready = phase == Phase::Ready;
+fn conditions(phase: Phase, why: &str, input: &Input<'_>) -> Vec<Condition> {
     let mut all = vec![Condition {
         kind: "Ready",
-        holds: ready,
+        holds: phase == Phase::Ready,
         reason: phase.as_str(),
-        message: if ready { "the cluster serves".to_owned() } else { String::new() },
+        message: why.to_owned(),
     }];
     all.push(root_token_revoked(input));
     if input.key_beside_data {

@@ -4,13 +4,14 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use vaultyard_certificates::Leaf;
 use vaultyard_model::access::Identity;
 use vaultyard_model::duration::Short;
 use vaultyard_model::{Secret, ServerName};
-use vaultyard_vault::{Login, Session};
+use vaultyard_vault::{Client, Login, Session};
 
 use crate::arguments::Common;
 use crate::failure::{Failure, Kind, bad_input, failed};
@@ -18,6 +19,9 @@ use crate::local::state::Known;
 use crate::{local, output, system};
 
 const DEADLINE: Duration = Duration::from_secs(10);
+/// An election is over by then.
+const ELECTION: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(100);
 /// Where `bao` and `vault` keep the token of a login.
 const TOKEN_FILE: &str = ".vault-token";
 
@@ -54,17 +58,26 @@ pub(crate) async fn log_in(known: &Known) -> Result<(Login, ServerName), Failure
     let tls = local::identities::tls(&root, &leaf)?;
     let clients = local::identities::clients(&known.layout, &tls);
     let session = Session::new(clients.clone(), Identity::Administrator);
-    let leader = session
-        .leader()
-        .await
-        .map_err(|error| failed(error).hint("`vaultyard status` says how the cluster is"))?;
+    let leader = leader(&session).await?;
     let login = leader.log_in(Identity::Administrator.as_str(), DEADLINE).await.map_err(failed)?;
-    let at = |(name, client): (&ServerName, _)| {
-        std::sync::Arc::ptr_eq(client, leader).then(|| name.clone())
-    };
+    let at = |(name, client): (&ServerName, _)| Arc::ptr_eq(client, leader).then(|| name.clone());
     let server =
         clients.iter().find_map(at).unwrap_or_else(|| known.layout.servers[0].name.clone());
     Ok((login, server))
+}
+
+/// The server that leads; an election is waited for.
+async fn leader(session: &Session) -> Result<&Arc<Client>, Failure> {
+    let began = Instant::now();
+    loop {
+        match session.leader().await {
+            Ok(leader) => return Ok(leader),
+            Err(_) if began.elapsed() < ELECTION => tokio::time::sleep(PAUSE).await,
+            Err(error) => {
+                return Err(failed(error).hint("`vaultyard status` says how the cluster is"));
+            }
+        }
+    }
 }
 
 /// Replaces the token's file as a whole, so that no reader sees a half one, mode 0600.

@@ -44,7 +44,7 @@ pub(crate) struct Certificate {
     pub(crate) not_after: String,
 }
 
-/// How a server's process last ended without having been asked to.
+/// How a server's process last ended, by itself or because of how it lived.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct LastEnd {
     pub(crate) at: String,

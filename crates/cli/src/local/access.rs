@@ -8,6 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::watch;
+use vaultyard_keys::access::decide::Reason;
+use vaultyard_keys::access::step::Step;
 use vaultyard_keys::access::{Access, Leader, Settings, root_accessors};
 use vaultyard_keys::generate_root::record::RootRecord;
 use vaultyard_keys::stored::{self, LoadError};
@@ -124,6 +126,10 @@ impl AccessKeeper {
         };
         let round = access.round(leader, now).await;
         self.established = round.established.is_some();
+        if let Some(Reason::Failed { step: Step::Sweep, .. }) = &round.held {
+            // The root token was refused, and so were the logins: were these the right keys?
+            self.access = None;
+        }
         let reason = match (self.established, round.held) {
             (true, _) => None,
             (false, Some(reason)) => Some(reason.to_string()),
