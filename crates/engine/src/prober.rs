@@ -1,19 +1,20 @@
 //! The authenticated read through the leader, and the raft configuration beside it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use vaultyard_model::ServerName;
 use vaultyard_model::observed::{Observed, Peer, Probe};
-use vaultyard_model::port::clock::Clock;
 use vaultyard_model::port::server::{CallError, Operator};
 
 /// Between two probes while all is well.
 const CALM: Duration = Duration::from_secs(1);
 /// While servers are still on their way to a vote, or nothing is known yet.
 const BUSY: Duration = Duration::from_millis(100);
+/// So many reads of the raft configuration may fail in a row before it counts as unknown.
+const MISSES: u32 = 3;
 
 /// What the prober found last.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,21 +31,30 @@ impl Default for Probed {
     }
 }
 
+/// What is known of the leader that is being asked; another one begins anew.
+struct Asked {
+    leader: ServerName,
+    /// When the first of the reads without an answer was given up, and how many there were.
+    silence: Option<(Instant, u32)>,
+    peers: Option<Vec<Peer>>,
+    /// How often in a row it has not told its peers.
+    misses: u32,
+}
+
 /// Probes for ever whoever leads by `observed`.
 pub async fn probe(
     operator: Arc<dyn Operator>,
     mut observed: watch::Receiver<Option<Observed>>,
     probed: watch::Sender<Probed>,
-    clock: Arc<dyn Clock>,
 ) {
+    let mut asked: Option<Asked> = None;
     loop {
         let leader = observed.borrow_and_update().as_ref().and_then(Observed::leader).cloned();
-        let next = match &leader {
+        let same = asked.take().filter(|asked| Some(&asked.leader) == leader.as_ref());
+        asked = same.or_else(|| leader.clone().map(Asked::first));
+        let next = match &mut asked {
             None => Probed::default(),
-            Some(leader) => {
-                let before = probed.borrow().probe.clone();
-                ask(operator.as_ref(), leader, &before, clock.as_ref()).await
-            }
+            Some(asked) => asked.again(operator.as_ref()).await,
         };
         let settled = matches!(next.probe, Probe::Read(_))
             && next.peers.as_ref().is_some_and(|peers| peers.iter().all(|peer| peer.voter));
@@ -56,42 +66,50 @@ pub async fn probe(
     }
 }
 
-async fn ask(
-    operator: &dyn Operator,
-    leader: &ServerName,
-    before: &Probe,
-    clock: &dyn Clock,
-) -> Probed {
-    let started = Instant::now();
-    let result = operator.probe(leader).await;
-    let probe = judge(result, started.elapsed(), leader, before, clock.now());
-    // A leader that does not answer a read will not answer this either.
-    let peers = match probe {
-        Probe::Silent { .. } => None,
-        _ => operator.peers().await.ok(),
-    };
-    Probed { peers, probe }
-}
+impl Asked {
+    /// Nothing is known of it yet.
+    fn first(leader: ServerName) -> Self {
+        Self { leader, silence: None, peers: None, misses: 0 }
+    }
 
-/// What the result of a read says about the leader's life. Only no answer counts as silence.
-fn judge(
-    result: Result<(), CallError>,
-    took: Duration,
-    leader: &ServerName,
-    before: &Probe,
-    now: Timestamp,
-) -> Probe {
-    match result {
-        Ok(()) => Probe::Read(took),
-        Err(CallError::NoAnswer(_)) => match before {
-            Probe::Silent { leader: same, since, times } if same == leader => {
-                Probe::Silent { leader: leader.clone(), since: *since, times: times + 1 }
+    /// Asks it once more.
+    async fn again(&mut self, operator: &dyn Operator) -> Probed {
+        let started = Instant::now();
+        let result = operator.probe(&self.leader).await;
+        let probe = self.judge(result, started.elapsed(), Instant::now());
+        // A leader that does not answer a read will not answer this either.
+        let peers = match probe {
+            Probe::Silent { .. } => None,
+            _ => operator.peers().await.ok(),
+        };
+        Probed { peers: self.remember(peers), probe }
+    }
+
+    /// What the result of a read says about the leader's life. Only no answer counts as silence.
+    fn judge(&mut self, result: Result<(), CallError>, took: Duration, now: Instant) -> Probe {
+        let before = self.silence.take();
+        match result {
+            Ok(()) => Probe::Read(took),
+            Err(CallError::NoAnswer(_)) => {
+                let (since, times) = before.map_or((now, 1), |(since, times)| (since, times + 1));
+                self.silence = Some((since, times));
+                Probe::Silent { leader: self.leader.clone(), lasted: now - since, times }
             }
-            _ => Probe::Silent { leader: leader.clone(), since: now, times: 1 },
-        },
-        // It may have gone between being seen to lead and being asked; the next round tells.
-        Err(CallError::Unreachable(_)) => Probe::NotTried,
-        Err(error) => Probe::Answered(error.to_string()),
+            // It may have gone between being seen to lead and being asked; the next round tells.
+            Err(CallError::Unreachable(_)) => Probe::NotTried,
+            Err(error) => Probe::Answered(error.to_string()),
+        }
+    }
+
+    /// The raft configuration as it was last told: one read that fails makes it no less true.
+    fn remember(&mut self, told: Option<Vec<Peer>>) -> Option<Vec<Peer>> {
+        if told.is_some() {
+            (self.peers, self.misses) = (told, 0);
+        } else {
+            self.misses = self.misses.saturating_add(1);
+            self.peers = self.peers.take().filter(|_| self.misses < MISSES);
+        }
+        self.peers.clone()
     }
 }
 
@@ -111,22 +129,40 @@ mod tests {
     use super::*;
     use vaultyard_model::ClusterName;
 
-    #[test]
-    fn silence_is_counted_for_one_leader_and_ended_by_any_answer() {
-        let cluster = ClusterName::new("vault").unwrap();
-        let (first, second) = (cluster.server(0), cluster.server(1));
-        let at = |second| Timestamp::from_second(second).unwrap();
-        let silent = || Err(CallError::NoAnswer("deadline".to_owned()));
-        let took = Duration::ZERO;
+    fn asked() -> Asked {
+        Asked::first(ClusterName::new("vault").unwrap().server(0))
+    }
 
-        let one = judge(silent(), took, &first, &Probe::NotTried, at(5));
-        assert_eq!(one, Probe::Silent { leader: first.clone(), since: at(5), times: 1 });
-        let two = judge(silent(), took, &first, &one, at(9));
-        assert_eq!(two, Probe::Silent { leader: first.clone(), since: at(5), times: 2 });
-        let other = judge(silent(), took, &second, &two, at(10));
-        assert_eq!(other, Probe::Silent { leader: second, since: at(10), times: 1 });
+    #[test]
+    fn silence_is_counted_and_ended_by_any_answer() {
+        let mut asked = asked();
+        let leader = asked.leader.clone();
+        let began = Instant::now();
+        let mut judge = |result, second| {
+            asked.judge(result, Duration::ZERO, began + Duration::from_secs(second))
+        };
+        let silent = || Err(CallError::NoAnswer("deadline".to_owned()));
+        let lasting = |seconds, times| {
+            let lasted = Duration::from_secs(seconds);
+            Probe::Silent { leader: leader.clone(), lasted, times }
+        };
+        assert_eq!(judge(silent(), 5), lasting(0, 1));
+        assert_eq!(judge(silent(), 9), lasting(4, 2));
         let refused = CallError::Refused { status: 500, errors: vec!["internal error".to_owned()] };
-        let answered = judge(Err(refused), took, &first, &two, at(11));
+        let answered = judge(Err(refused), 11);
         assert_eq!(answered, Probe::Answered("answered 500: internal error".to_owned()));
+        assert_eq!(judge(silent(), 12), lasting(0, 1));
+    }
+
+    #[test]
+    fn a_raft_configuration_outlives_two_reads_that_fail_and_not_a_third() {
+        let mut asked = asked();
+        let peer = Peer { server: asked.leader.clone(), voter: true, leader: true };
+        assert_eq!(asked.remember(None), None);
+        let known = Some(vec![peer]);
+        assert_eq!(asked.remember(known.clone()), known);
+        assert_eq!(asked.remember(None), known);
+        assert_eq!(asked.remember(None), known);
+        assert_eq!(asked.remember(None), None);
     }
 }

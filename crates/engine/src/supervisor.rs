@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, interval_at};
 use tracing::{info, warn};
 use vaultyard_model::ServerName;
 use vaultyard_model::observed::{Exit, LastEnd, ProcessSeen};
@@ -20,13 +21,19 @@ const GRACE: Duration = Duration::from_secs(30);
 /// How often the audit file's size is looked at.
 const AUDIT_CHECK: Duration = Duration::from_secs(30);
 
+/// For so long a process gets no SIGHUP: before it has a handler for it, the signal ends it. What it
+/// would load it has just read.
+const YOUNG: Duration = Duration::from_secs(2);
+
 /// What a supervisor can be told. Each is answered when it is done.
 enum Command {
     /// End the process, for this reason, and start it again at once.
     Restart(Signal, String),
+    /// The same, if the process with this id is still the one that runs.
+    RestartProcess(u32, Signal, String),
     /// End the process, remove the data, start again.
     Wipe,
-    /// Send SIGHUP.
+    /// Send SIGHUP, unless the process is too young for it.
     Reload,
     /// End the process, and end the supervisor.
     Stop,
@@ -122,7 +129,8 @@ impl Supervisor {
         let (pid, since) = (running.pid(), running.since());
         info!(server = %self.server, pid, "server started");
         self.process.send_replace(ProcessSeen::Running { pid, since });
-        let mut audit_check = tokio::time::interval(AUDIT_CHECK);
+        let started = Instant::now();
+        let mut audit_check = interval_at(started + AUDIT_CHECK, AUDIT_CHECK);
         loop {
             tokio::select! {
                 exit = running.wait() => {
@@ -132,7 +140,7 @@ impl Supervisor {
                     return End::Died(exit);
                 }
                 told = self.commands.recv() => {
-                    if let Some(end) = self.obey(told, running).await {
+                    if let Some(end) = self.obey(told, running, started).await {
                         return end;
                     }
                 }
@@ -142,20 +150,29 @@ impl Supervisor {
     }
 
     /// Does what was told to a living server; the end it came to by that, if it did.
-    async fn obey(&self, told: Option<(Command, Answer)>, running: &dyn Running) -> Option<End> {
+    async fn obey(
+        &self,
+        told: Option<(Command, Answer)>,
+        running: &dyn Running,
+        started: Instant,
+    ) -> Option<End> {
         let Some((command, answer)) = told else {
             end(running, Signal::Terminate).await;
             return Some(End::Stopped);
         };
         let (result, end) = match command {
+            Command::Reload if started.elapsed() < YOUNG => {
+                (Err(self.error("reload", "its process has only just been started")), None)
+            }
             Command::Reload => (running.signal(SignalKind::Hangup), None),
-            Command::Restart(signal, why) => {
-                end(running, signal).await;
+            Command::RestartProcess(pid, ..) if pid != running.pid() => (Ok(()), None),
+            Command::Restart(signal, why) | Command::RestartProcess(_, signal, why) => {
+                self.end(running, signal).await;
                 self.note_end(Exit { reason: Some(why), ..running.wait().await });
                 (Ok(()), Some(End::Asked))
             }
             Command::Wipe => {
-                end(running, Signal::Kill).await;
+                self.end(running, Signal::Kill).await;
                 (self.launcher.remove_data(&self.server).await, Some(End::Asked))
             }
             Command::Stop => {
@@ -166,6 +183,13 @@ impl Supervisor {
         // Whoever asked may have gone; what was asked is done all the same.
         answer.send(result).ok();
         end
+    }
+
+    /// Ends a process that is started again. Until then nothing runs, and nothing that was said of
+    /// this one is said of the next.
+    async fn end(&self, running: &dyn Running, signal: Signal) {
+        end(running, signal).await;
+        self.process.send_replace(ProcessSeen::NotStarted);
     }
 
     /// Waits until a server that died may be started again. False when it was told to stop.
@@ -187,6 +211,7 @@ impl Supervisor {
                     let (result, go_on) = match command {
                         Command::Reload => (Err(self.error("reload", "its process has ended")), None),
                         Command::Restart(..) => (Ok(()), Some(true)),
+                        Command::RestartProcess(..) => (Ok(()), None),
                         Command::Wipe => {
                             (self.launcher.remove_data(&self.server).await, Some(true))
                         }
@@ -259,6 +284,21 @@ impl Supervised {
     /// [`HostError`] when the supervisor is gone.
     pub async fn stop(&self) -> Result<(), HostError> {
         self.tell(Command::Stop, "stop").await
+    }
+
+    /// Ends the process with this id and has it started again. Does nothing when it has ended
+    /// already: what runs in its place is another.
+    ///
+    /// # Errors
+    /// [`HostError`] when the supervisor is gone.
+    pub async fn restart_process(
+        &self,
+        pid: u32,
+        signal: Signal,
+        why: &str,
+    ) -> Result<(), HostError> {
+        warn!(server = %self.server, pid, ?signal, "restarting the server: {why}");
+        self.tell(Command::RestartProcess(pid, signal, why.to_owned()), "restart").await
     }
 
     async fn tell(&self, command: Command, what: &str) -> Result<(), HostError> {

@@ -7,15 +7,17 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
 use vaultyard_model::observed::{Observed, ProcessSeen, ServerSeen};
 use vaultyard_model::port::clock::Clock;
 use vaultyard_model::port::host::Host;
 use vaultyard_model::port::launcher::Launcher;
-use vaultyard_model::port::server::Server;
+use vaultyard_model::port::server::{CallError, Server};
 use vaultyard_model::status::{Phase, Status};
 use vaultyard_model::{Cluster, Layout, ServerName};
 use vaultyard_plan::history::History;
-use vaultyard_plan::{life, status};
+use vaultyard_plan::life::{self, Ailment};
+use vaultyard_plan::status;
 
 use crate::board::Board;
 use crate::prober::Probed;
@@ -25,8 +27,11 @@ use crate::supervisor::Supervised;
 const CALM: Duration = Duration::from_millis(250);
 /// Between two rounds while something changes.
 const BUSY: Duration = Duration::from_millis(50);
-/// How long one server may take to say how it is. Above it counts as silent in this round.
+/// How long one server may take for each answer. Above it has none in this round.
 const DEADLINE: Duration = Duration::from_millis(500);
+/// How often a server that seems to be silent is asked with patience before it is ended: on a
+/// machine that is short of time, a server that works is slow.
+const LAST_ASKED: u32 = 2;
 
 /// Everything the watcher needs; [`run`](Self::run) it on a task.
 pub struct Watcher {
@@ -42,6 +47,8 @@ pub struct Watcher {
     pub board: Board,
     /// Whether who copies the disk has both the keys and what opens them.
     pub key_beside_data: bool,
+    /// Whether nobody waits for the first `Ready` any more.
+    pub overdue: watch::Receiver<bool>,
     /// What the prober found.
     pub probed: watch::Receiver<Probed>,
     /// Where each round's observation is published.
@@ -63,19 +70,20 @@ pub struct Watched {
 impl Watcher {
     /// Watches for ever.
     pub async fn run(mut self) {
+        let began = Instant::now();
         let mut history = History::default();
         let mut mending: Option<JoinHandle<()>> = None;
         loop {
-            let seen = self.observe(&history).await;
+            let seen = self.observe(&history, began).await;
             history = history.after(&seen, usize::from(self.cluster.servers.replicas.quorum()));
             let busy_mending = mending.as_ref().is_some_and(|task| !task.is_finished());
             if let Some(remedy) = life::remedy(&seen, &history).filter(|_| !busy_mending) {
-                history = history.after_ending(remedy.server.clone(), seen.at);
+                history = history.after_ending(remedy.server.clone(), seen.uptime);
                 mending = self.mend(remedy);
             }
             let status = self.compose(&seen, &history);
             let settled = status.phase == Phase::Ready;
-            history = history.after_phase(status.phase);
+            history = history.after_phase(status.phase, *self.overdue.borrow());
             self.observed.send_replace(Some(seen));
             self.status.send_if_modified(|last| {
                 let changed = last.as_ref() != Some(&status);
@@ -90,15 +98,16 @@ impl Watcher {
     }
 
     /// One look at everything.
-    async fn observe(&self, history: &History) -> Observed {
+    async fn observe(&self, history: &History, began: Instant) -> Observed {
         let looks = self
             .servers
             .iter()
             .map(|(name, watched)| async { (name.clone(), look(watched).await) });
         let servers: BTreeMap<ServerName, ServerSeen> = join_all(looks).await.into_iter().collect();
         let Probed { peers, probe } = self.probed.borrow().clone();
-        let at = self.clock.now();
-        let mut seen = Observed { at, servers, peers, probe, elections_won: BTreeMap::new() };
+        let (at, uptime) = (self.clock.now(), began.elapsed());
+        let elections_won = BTreeMap::new();
+        let mut seen = Observed { at, uptime, servers, peers, probe, elections_won };
         if history.leaderless_since.is_some() {
             let won = |name: &ServerName| Some((name.clone(), self.launcher.election_won(name)?));
             seen.elections_won = self.servers.keys().filter_map(won).collect();
@@ -108,10 +117,16 @@ impl Watcher {
 
     /// Ends one process, beside the rounds: it may take as long as its grace.
     fn mend(&self, remedy: life::Remedy) -> Option<JoinHandle<()>> {
-        let process = self.servers.get(&remedy.server)?.process.clone();
+        let Watched { api, process } = self.servers.get(&remedy.server)?;
+        let (api, process) = (api.clone(), process.clone());
         Some(tokio::spawn(async move {
-            if let Err(error) = process.restart(remedy.signal, &remedy.why.to_string()).await {
-                tracing::warn!(server = %remedy.server, "{error}");
+            let life::Remedy { server, pid, signal, why } = remedy;
+            if matches!(why, Ailment::Silent(_)) && answers(api.as_ref()).await {
+                tracing::warn!(%server, "it answers, but late: the machine may be short of time");
+                return;
+            }
+            if let Err(error) = process.restart_process(pid, signal, &why.to_string()).await {
+                tracing::warn!(%server, "{error}");
             }
         }))
     }
@@ -121,6 +136,7 @@ impl Watcher {
             Some((name.clone(), report.borrow().waiting.clone()?))
         };
         let access = self.board.access.borrow().clone();
+        let renewal = self.board.certificates.borrow().clone();
         status::compose(status::Input {
             cluster: &self.cluster,
             layout: &self.layout,
@@ -128,6 +144,7 @@ impl Watcher {
             history,
             unsealers: &self.board.unsealers.iter().filter_map(waiting).collect(),
             access: access.lacks().as_ref(),
+            renewal: renewal.lacks().as_ref(),
             root_token: self.board.root_token.borrow().as_deref(),
             certificates: &self.board.served.borrow(),
             key_beside_data: self.key_beside_data,
@@ -146,13 +163,90 @@ async fn look(watched: &Watched) -> ServerSeen {
         let health = Err("is not running".to_owned());
         return ServerSeen { process, health, raft: None, last_end, free_bytes };
     }
-    let asked = tokio::time::timeout(DEADLINE, async {
-        let health = watched.api.health().await.map_err(|error| error.to_string());
-        let unsealed = health.as_ref().is_ok_and(|health| health.state.is_unsealed());
-        let raft = if unsealed { watched.api.leader().await.ok() } else { None };
-        (health, raft)
-    });
-    let (health, raft) =
-        asked.await.unwrap_or_else(|_| (Err(format!("did not answer within {DEADLINE:?}")), None));
+    let health = match timeout(DEADLINE, watched.api.health()).await {
+        Ok(answer) => answer.map_err(|error| error.to_string()),
+        Err(_) => Err(format!("did not answer within {DEADLINE:?}")),
+    };
+    let unsealed = health.as_ref().is_ok_and(|health| health.state.is_unsealed());
+    let raft = match unsealed {
+        true => timeout(DEADLINE, watched.api.leader()).await.ok().and_then(Result::ok),
+        false => None,
+    };
     ServerSeen { process, health, raft, last_end, free_bytes }
+}
+
+/// Whether a server gives any answer, also an error, when it is given the time.
+async fn answers(api: &dyn Server) -> bool {
+    for _ in 0..LAST_ASKED {
+        match api.health().await {
+            Err(CallError::NoAnswer(_) | CallError::Unreachable(_)) => {}
+            Ok(_) | Err(CallError::Refused { .. } | CallError::Malformed(_)) => return true,
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use async_trait::async_trait;
+    use vaultyard_model::observed::{Health, LeaderSeen, SealStatus, State};
+    use vaultyard_model::port::server::InitialKeys;
+    use vaultyard_model::{ClusterName, Secret};
+    use vaultyard_testkit::fake_launcher::FakeLauncher;
+    use vaultyard_testkit::fixed::FixedClock;
+
+    use crate::supervisor::supervise;
+
+    /// A server that answers one question, with this, and leaves every other open for ever.
+    struct Says(Result<State, CallError>);
+
+    #[async_trait]
+    impl Server for Says {
+        async fn health(&self) -> Result<Health, CallError> {
+            self.0.clone().map(|state| Health { state, version: None })
+        }
+
+        async fn seal_status(&self) -> Result<SealStatus, CallError> {
+            std::future::pending().await
+        }
+
+        async fn leader(&self) -> Result<LeaderSeen, CallError> {
+            std::future::pending().await
+        }
+
+        async fn initialise(&self, _: u8, _: u8) -> Result<InitialKeys, CallError> {
+            std::future::pending().await
+        }
+
+        async fn reset_unseal(&self) -> Result<SealStatus, CallError> {
+            std::future::pending().await
+        }
+
+        async fn unseal(&self, _: &Secret) -> Result<SealStatus, CallError> {
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_health_that_was_answered_counts_though_the_leader_is_not_told_in_time() {
+        let launcher = Arc::new(FakeLauncher::default());
+        let name = ClusterName::new("vault").unwrap().server(0);
+        let clock = Arc::new(FixedClock::default());
+        let (process, supervisor) = supervise(name, launcher, clock);
+        tokio::spawn(supervisor.run());
+        let runs = |seen: &ProcessSeen| matches!(seen, ProcessSeen::Running { .. });
+        process.watch_process().wait_for(runs).await.unwrap();
+        let seen = look(&Watched { api: Arc::new(Says(Ok(State::Active))), process }).await;
+        assert_eq!((seen.state(), seen.raft), (Some(State::Active), None));
+    }
+
+    #[tokio::test]
+    async fn only_a_server_that_gives_no_answer_at_all_is_silent() {
+        let refused = CallError::Refused { status: 500, errors: Vec::new() };
+        assert!(answers(&Says(Err(refused))).await);
+        assert!(answers(&Says(Ok(State::Sealed))).await);
+        assert!(!answers(&Says(Err(CallError::NoAnswer("deadline".to_owned())))).await);
+        assert!(!answers(&Says(Err(CallError::Unreachable("refused".to_owned())))).await);
+    }
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where its scene cannot be set")]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use vaultyard_engine::supervisor::{Supervised, supervise};
 use vaultyard_model::ClusterName;
@@ -79,6 +80,7 @@ async fn a_wipe_kills_removes_the_data_and_starts_again() {
 async fn a_reload_and_a_restart_send_their_signals() {
     let (launcher, handle) = start();
     until(&handle, runs_as(1)).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
     handle.reload().await.unwrap();
     handle.restart(Signal::Terminate, "a test").await.unwrap();
     until(&handle, runs_as(2)).await;
@@ -89,6 +91,38 @@ async fn a_reload_and_a_restart_send_their_signals() {
     let expected =
         [SignalKind::Hangup, SignalKind::Terminate].map(|kind| Asked::Signalled(1, kind));
     assert_eq!(sent, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_is_not_ended_in_place_of_the_one_before_it() {
+    let (launcher, handle) = start();
+    until(&handle, runs_as(1)).await;
+    handle.restart(Signal::Terminate, "a test").await.unwrap();
+    until(&handle, runs_as(2)).await;
+    handle.restart_process(1, Signal::Kill, "it was silent").await.unwrap();
+    let kill = |asked: &Asked| matches!(asked, Asked::Signalled(_, SignalKind::Kill));
+    assert!(!launcher.asked().iter().any(kill));
+    handle.restart_process(2, Signal::Kill, "it is silent").await.unwrap();
+    until(&handle, runs_as(3)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_young_process_gets_no_signal_to_reload() {
+    let (launcher, handle) = start();
+    until(&handle, runs_as(1)).await;
+    let error = handle.reload().await.unwrap_err();
+    assert_eq!(error.to_string(), "reload vault-1: its process has only just been started");
+    assert_eq!(launcher.asked(), [Asked::Launched(1)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_audit_file_of_a_young_process_is_left_alone() {
+    let (launcher, handle) = start();
+    until(&handle, runs_as(1)).await;
+    tokio::time::sleep(Duration::from_secs(29)).await;
+    assert_eq!(launcher.asked(), [Asked::Launched(1)]);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(launcher.asked(), [Asked::Launched(1), Asked::AuditChecked(1)]);
 }
 
 #[tokio::test(start_paused = true)]

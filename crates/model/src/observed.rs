@@ -10,8 +10,11 @@ use crate::{ServerName, Version};
 /// All that was seen in one round.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Observed {
-    /// When the round ended.
+    /// When the round ended, for people. Nothing is decided with it: clocks are set.
     pub at: Timestamp,
+    /// When the round ended, as the time since the observing began. Only goes forward, at the
+    /// pace of time.
+    pub uptime: Duration,
     /// One entry for each server of the cluster.
     pub servers: BTreeMap<ServerName, ServerSeen>,
     /// The raft configuration as the leader knows it; `None` while nobody could be asked.
@@ -24,9 +27,24 @@ pub struct Observed {
 }
 
 impl Observed {
-    /// The server that answers as active.
+    /// The server that answers as active. Two may do so for a moment, when one was held up while
+    /// the others elected a new leader; then it is the one whose address most servers name.
     pub fn leader(&self) -> Option<&ServerName> {
-        self.servers.iter().find(|(_, seen)| seen.state() == Some(State::Active)).map(|(n, _)| n)
+        let active = self.servers.iter().filter(|(_, seen)| seen.state() == Some(State::Active));
+        // Of equals `max_by_key` takes the last: from behind, the first by name.
+        active.rev().max_by_key(|(_, seen)| self.followers(seen)).map(|(name, _)| name)
+    }
+
+    /// How many servers name as the leader's the address of this one, which takes itself for it.
+    fn followers(&self, leader: &ServerSeen) -> usize {
+        let own = leader.raft.as_ref().filter(|raft| raft.is_self).map(|raft| &raft.leader_address);
+        let named = self.servers.values().filter_map(|seen| seen.raft.as_ref());
+        named.filter(|raft| Some(&raft.leader_address) == own).count()
+    }
+
+    /// Whether somebody leads, and reads through it are answered.
+    pub fn serves(&self) -> bool {
+        self.leader().is_some() && matches!(self.probe, Probe::Read(_))
     }
 
     /// Whether `server` is known to be a voter.
@@ -62,12 +80,20 @@ impl ServerSeen {
     pub fn state(&self) -> Option<State> {
         self.health.as_ref().ok().map(|health| health.state)
     }
+
+    /// The id of its process, while that runs.
+    pub fn pid(&self) -> Option<u32> {
+        match self.process {
+            ProcessSeen::Running { pid, .. } => Some(pid),
+            _ => None,
+        }
+    }
 }
 
 /// The life of a server's process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProcessSeen {
-    /// Not started yet.
+    /// Not started yet, or ended on request and about to be started again.
     NotStarted,
     /// Running.
     Running {
@@ -195,8 +221,8 @@ pub enum Probe {
     Silent {
         /// The leader that was asked.
         leader: ServerName,
-        /// Since when its probes have had no answer.
-        since: Timestamp,
+        /// How long after the first of them the last one was given up.
+        lasted: Duration,
         /// How many in a row.
         times: u32,
     },

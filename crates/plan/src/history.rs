@@ -2,23 +2,33 @@
 //! else has to remember.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use jiff::Timestamp;
 use vaultyard_model::ServerName;
-use vaultyard_model::observed::{Observed, ProcessSeen};
+use vaultyard_model::observed::Observed;
 use vaultyard_model::status::Phase;
 
-/// The past, as far as it counts.
+/// The past, as far as it counts. Moments are those of [`Observed::uptime`].
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct History {
-    /// Whether the cluster has been `Ready` since this history began.
-    pub was_ready: bool,
+    /// Whether the cluster counts as serving: it has been `Ready` since this history began, or is
+    /// waited for no longer. From then on what it lacks is a degradation.
+    pub in_service: bool,
     /// Since when a majority is unsealed and nobody is active.
-    pub leaderless_since: Option<Timestamp>,
-    /// Since when a running server has not answered `sys/health` at all.
-    pub silent_since: BTreeMap<ServerName, Timestamp>,
+    pub leaderless_since: Option<Duration>,
+    /// The running servers that do not answer `sys/health` in time.
+    pub silent: BTreeMap<ServerName, Silence>,
     /// What was done about life, newest last, within the present trouble.
-    pub ended: Vec<(ServerName, Timestamp)>,
+    pub ended: Vec<(ServerName, Duration)>,
+}
+
+/// The silence of one process; the next process under the same name begins anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Silence {
+    /// Whose.
+    pub pid: u32,
+    /// Since when.
+    pub since: Duration,
 }
 
 impl History {
@@ -26,40 +36,35 @@ impl History {
     #[must_use]
     pub fn after(mut self, seen: &Observed, quorum: usize) -> Self {
         let leaderless = seen.leader().is_none() && seen.unsealed() >= quorum;
-        self.leaderless_since =
-            leaderless.then(|| earliest(self.leaderless_since, seen.at)).flatten();
-        let silent_before = std::mem::take(&mut self.silent_since);
+        self.leaderless_since = leaderless.then(|| self.leaderless_since.unwrap_or(seen.uptime));
+        let before = std::mem::take(&mut self.silent);
         for (server, of_it) in &seen.servers {
-            let runs = matches!(of_it.process, ProcessSeen::Running { .. });
-            if runs && of_it.health.is_err() {
-                let since = silent_before.get(server).copied();
-                self.silent_since.extend(earliest(since, seen.at).map(|at| (server.clone(), at)));
+            if let (Some(pid), Err(_)) = (of_it.pid(), &of_it.health) {
+                let noted = before.get(server).filter(|silence| silence.pid == pid).copied();
+                let silence = noted.unwrap_or(Silence { pid, since: seen.uptime });
+                self.silent.insert(server.clone(), silence);
             }
         }
-        if seen.leader().is_some() && self.silent_since.is_empty() {
+        if seen.leader().is_some() && self.silent.is_empty() {
             self.ended.clear();
         }
         self
     }
 
-    /// The history after this phase was found.
+    /// The history after this phase was found. `overdue` is whether nobody waits for `Ready` any
+    /// more.
     #[must_use]
-    pub fn after_phase(mut self, phase: Phase) -> Self {
-        self.was_ready |= phase == Phase::Ready;
+    pub fn after_phase(mut self, phase: Phase, overdue: bool) -> Self {
+        self.in_service |= overdue || phase == Phase::Ready;
         self
     }
 
     /// The history after a server was ended because of how it lived.
     #[must_use]
-    pub fn after_ending(mut self, server: ServerName, at: Timestamp) -> Self {
-        self.silent_since.remove(&server);
+    pub fn after_ending(mut self, server: ServerName, uptime: Duration) -> Self {
+        self.silent.remove(&server);
         self.leaderless_since = None;
-        self.ended.push((server, at));
+        self.ended.push((server, uptime));
         self
     }
-}
-
-/// The start of a spell: the one noted, unless the clock was set back past it.
-fn earliest(noted: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
-    Some(noted.map_or(now, |at| at.min(now)))
 }

@@ -8,8 +8,10 @@
 //! | [`history`] | what of the past the decisions need |
 //! | [`shortfall`] | what each server still lacks |
 //! | [`status`] | phase, conditions and the sentence that explains them |
+//! | [`change`] | which changes of a document an existing cluster cannot follow |
 //! | [`shutdown`] | in which order servers are stopped |
 
+pub mod change;
 pub mod history;
 pub mod life;
 pub mod restart;

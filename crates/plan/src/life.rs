@@ -8,7 +8,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
 use vaultyard_model::ServerName;
 use vaultyard_model::duration::Short;
 use vaultyard_model::observed::{Observed, Probe, State};
@@ -33,6 +32,8 @@ const LEADERLESS_AT_MOST: Duration = Duration::from_secs(300);
 pub struct Remedy {
     /// Whose process.
     pub server: ServerName,
+    /// Which process: one that has taken its place meanwhile is none of this.
+    pub pid: u32,
     /// SIGKILL for one that hangs (SIGTERM hangs too), SIGTERM for one that only does not lead.
     pub signal: Signal,
     /// Why.
@@ -70,22 +71,24 @@ pub fn remedy(seen: &Observed, history: &History) -> Option<Remedy> {
 }
 
 fn wedged(seen: &Observed) -> Option<Remedy> {
-    let Probe::Silent { leader, since, times } = &seen.probe else { return None };
-    let lasted = passed(*since, seen.at);
+    let Probe::Silent { leader, lasted, times } = &seen.probe else { return None };
+    let pid = seen.servers.get(leader)?.pid()?;
     // The probe may still speak of a leader that was ended a moment ago.
     let leads_still = seen.leader() == Some(leader);
-    (leads_still && lasted >= WEDGED_AFTER && *times >= 3).then(|| Remedy {
+    (leads_still && *lasted >= WEDGED_AFTER && *times >= 3).then(|| Remedy {
         server: leader.clone(),
+        pid,
         signal: Signal::Kill,
-        why: Ailment::Wedged(lasted),
+        why: Ailment::Wedged(*lasted),
     })
 }
 
 fn silent(seen: &Observed, history: &History) -> Option<Remedy> {
-    history.silent_since.iter().find_map(|(server, since)| {
-        let lasted = passed(*since, seen.at);
+    history.silent.iter().find_map(|(server, silence)| {
+        let lasted = seen.uptime.saturating_sub(silence.since);
         (lasted >= SILENT_AFTER).then(|| Remedy {
             server: server.clone(),
+            pid: silence.pid,
             signal: Signal::Kill,
             why: Ailment::Silent(lasted),
         })
@@ -96,13 +99,13 @@ fn silent(seen: &Observed, history: &History) -> Option<Remedy> {
 /// after it the others, in turn, each after twice the time of the one before. A server without room
 /// on its disk is left alone: it would come back just so.
 fn leaderless(seen: &Observed, history: &History) -> Option<Remedy> {
-    let lasted = passed(history.leaderless_since?, seen.at);
+    let lasted = seen.uptime.saturating_sub(history.leaderless_since?);
     let doublings = u32::try_from(history.ended.len()).unwrap_or(u32::MAX).min(8);
     if lasted < LEADERLESS_AFTER.saturating_mul(1 << doublings).min(LEADERLESS_AT_MOST) {
         return None;
     }
     let ended_at = |server: &ServerName| {
-        history.ended.iter().rev().find(|(ended, _)| ended == server).map(|(_, at)| *at)
+        history.ended.iter().rev().find(|(ended, _)| ended == server).map(|(_, when)| *when)
     };
     let standby = |server: &&ServerName| {
         let of_it = seen.servers.get(*server);
@@ -113,22 +116,18 @@ fn leaderless(seen: &Observed, history: &History) -> Option<Remedy> {
         (ended_at(server), std::cmp::Reverse(won))
     };
     let server = seen.servers.keys().filter(standby).min_by_key(order)?.clone();
-    Some(Remedy { server, signal: Signal::Terminate, why: Ailment::Leaderless(lasted) })
-}
-
-/// The time from one moment to a later one; zero when the clock was set back in between.
-pub(crate) fn passed(from: Timestamp, to: Timestamp) -> Duration {
-    let lasted: SignedDuration = to.duration_since(from);
-    Duration::try_from(lasted).unwrap_or(Duration::ZERO)
+    let pid = seen.servers.get(&server)?.pid()?;
+    Some(Remedy { server, pid, signal: Signal::Terminate, why: Ailment::Leaderless(lasted) })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::shortfall::tests::{healthy, name};
+    use vaultyard_model::observed::ProcessSeen;
 
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(1_800_000_000 + second).unwrap()
+    const fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
     }
 
     fn all_standby() -> Observed {
@@ -148,8 +147,7 @@ mod tests {
     #[test]
     fn a_leader_that_answers_health_but_no_read_is_killed() {
         let mut seen = healthy();
-        seen.probe = Probe::Silent { leader: name(0), since: at(0), times: 4 };
-        seen.at = at(8);
+        seen.probe = Probe::Silent { leader: name(0), lasted: seconds(8), times: 4 };
         let remedy = remedy(&seen, &History::default()).unwrap();
         assert_eq!((remedy.server, remedy.signal), (name(0), Signal::Kill));
     }
@@ -157,16 +155,14 @@ mod tests {
     #[test]
     fn a_new_leader_does_not_pay_for_the_silence_of_the_old_one() {
         let mut seen = healthy();
-        seen.probe = Probe::Silent { leader: name(2), since: at(0), times: 9 };
-        seen.at = at(30);
+        seen.probe = Probe::Silent { leader: name(2), lasted: seconds(30), times: 9 };
         assert_eq!(remedy(&seen, &History::default()), None);
     }
 
     #[test]
     fn two_missed_probes_are_not_enough_however_long_they_took() {
         let mut seen = healthy();
-        seen.probe = Probe::Silent { leader: name(0), since: at(0), times: 2 };
-        seen.at = at(100);
+        seen.probe = Probe::Silent { leader: name(0), lasted: seconds(100), times: 2 };
         assert_eq!(remedy(&seen, &History::default()), None);
     }
 
@@ -174,7 +170,7 @@ mod tests {
     fn an_answer_that_is_an_error_is_life() {
         let mut seen = healthy();
         seen.probe = Probe::Answered("500 internal error".to_owned());
-        seen.at = at(1_000);
+        seen.uptime = seconds(1_000);
         assert_eq!(remedy(&seen, &History::default()), None);
     }
 
@@ -184,26 +180,40 @@ mod tests {
         seen.servers.get_mut(&name(1)).unwrap().health = Err("no answer".to_owned());
         let mut history = History::default();
         for second in 0..=15 {
-            seen.at = at(second);
+            seen.uptime = seconds(second);
             history = history.after(&seen, 2);
-            let expected = (second == 15).then(|| name(1));
-            assert_eq!(remedy(&seen, &history).map(|remedy| remedy.server), expected, "{second}");
+            let expected = (second == 15).then(|| (name(1), 101));
+            let found = remedy(&seen, &history).map(|remedy| (remedy.server, remedy.pid));
+            assert_eq!(found, expected, "{second}");
         }
+    }
+
+    #[test]
+    fn a_new_process_does_not_pay_for_the_silence_of_the_old_one() {
+        let mut seen = healthy();
+        let server = seen.servers.get_mut(&name(1)).unwrap();
+        server.health = Err("no answer".to_owned());
+        let history = History::default().after(&seen, 2);
+        seen.uptime = seconds(20);
+        let server = seen.servers.get_mut(&name(1)).unwrap();
+        server.process = ProcessSeen::Running { pid: 201, since: seen.at };
+        assert_eq!(remedy(&seen, &history.after(&seen, 2)), None);
     }
 
     #[test]
     fn without_a_leader_the_last_winner_goes_first_and_then_the_others_in_turn() {
         let mut seen = all_standby();
-        seen.elections_won = [(name(1), at(-5)), (name(2), at(-60))].into();
+        seen.elections_won =
+            [(name(1), seen.at - seconds(5)), (name(2), seen.at - seconds(60))].into();
         let mut history = History::default();
         let mut ended = Vec::new();
         for second in 0..100 {
-            seen.at = at(second);
+            seen.uptime = seconds(second);
             history = history.after(&seen, 2);
             if let Some(remedy) = remedy(&seen, &history) {
                 assert_eq!(remedy.signal, Signal::Terminate);
                 ended.push((remedy.server.as_str().to_owned(), second));
-                history = history.after_ending(remedy.server, seen.at);
+                history = history.after_ending(remedy.server, seen.uptime);
             }
         }
         let expected = [("vault-1", 12), ("vault-2", 37), ("vault-0", 86)];
@@ -216,8 +226,8 @@ mod tests {
         for of_it in seen.servers.values_mut() {
             of_it.free_bytes = Some(0);
         }
-        seen.at = at(1_000);
-        let history = History { leaderless_since: Some(at(0)), ..History::default() };
+        seen.uptime = seconds(1_000);
+        let history = History { leaderless_since: Some(seconds(0)), ..History::default() };
         assert_eq!(remedy(&seen, &history), None);
     }
 
@@ -228,19 +238,20 @@ mod tests {
             let of_it = seen.servers.get_mut(&name(ordinal)).unwrap();
             of_it.health.as_mut().unwrap().state = State::Sealed;
         }
-        let history = History { leaderless_since: Some(at(0)), ..History::default() };
-        seen.at = at(100);
+        let history = History { leaderless_since: Some(seconds(0)), ..History::default() };
+        seen.uptime = seconds(100);
         assert_eq!(remedy(&seen, &history.after(&seen, 2)), None);
     }
 
     #[test]
-    fn a_clock_that_jumps_back_starts_no_remedy() {
-        let mut seen = all_standby();
-        seen.at = at(100);
-        let history = History::default().after(&seen, 2);
-        seen.at = at(0);
-        let history = history.after(&seen, 2);
-        assert_eq!(history.leaderless_since, Some(at(0)));
-        assert_eq!(remedy(&seen, &history), None);
+    fn a_clock_that_is_set_brings_no_remedy() {
+        for jump in [-1_000, 1_000] {
+            let mut seen = all_standby();
+            seen.servers.get_mut(&name(1)).unwrap().health = Err("no answer".to_owned());
+            let history = History::default().after(&seen, 2);
+            seen.at += jiff::SignedDuration::from_secs(jump);
+            seen.uptime += seconds(1);
+            assert_eq!(remedy(&seen, &history.after(&seen, 2)), None);
+        }
     }
 }

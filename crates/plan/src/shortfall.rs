@@ -3,9 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use vaultyard_model::duration::Short;
-use vaultyard_model::observed::{Exit, Observed, ProcessSeen, ServerSeen, State};
+use vaultyard_model::observed::{Exit, Observed, Probe, ProcessSeen, ServerSeen, State};
 use vaultyard_model::{ServerName, Version};
 
 /// One reason why a server is not as it should be.
@@ -39,10 +39,14 @@ pub enum Shortfall {
         /// What the leader has committed.
         committed: u64,
     },
+    /// The leader has not said what it has committed: nobody can tell whether this one is behind.
+    Ungated,
     /// It is not in the raft configuration: it would answer, and never change again.
     NotMember,
     /// It is in the raft configuration and has no vote yet.
     NotVoter,
+    /// The leader has not told the raft configuration.
+    VoteUnknown,
     /// Its disk is nearly full: it cannot be counted on to keep another write.
     DiskFull {
         /// Room left, in bytes.
@@ -55,6 +59,8 @@ pub enum Shortfall {
         /// What it should run.
         wanted: Version,
     },
+    /// It does not say which version it runs.
+    VersionUnknown,
 }
 
 impl fmt::Display for Shortfall {
@@ -77,14 +83,21 @@ impl fmt::Display for Shortfall {
                 f,
                 "it has not caught up: it has applied {applied}, the leader has committed {committed}"
             ),
+            Self::Ungated => {
+                f.write_str("it may be behind: the leader has not said what it has committed")
+            }
             Self::NotMember => f.write_str("it is not in the raft configuration"),
             Self::NotVoter => f.write_str("it has no vote in raft yet"),
+            Self::VoteUnknown => {
+                f.write_str("it may have no vote: the leader has not told the raft configuration")
+            }
             Self::DiskFull { free } => {
                 write!(f, "its disk is nearly full: {} MiB are left; make room", free >> 20)
             }
             Self::WrongVersion { is, wanted } => {
                 write!(f, "it runs version {is}, and the document says {wanted}")
             }
+            Self::VersionUnknown => f.write_str("it does not say which version it runs"),
         }
     }
 }
@@ -125,8 +138,10 @@ pub fn of(server: &ServerName, seen: &Observed, wanted: &Version) -> Vec<Shortfa
         }
         Ok(health) => health,
     };
-    if let Some(is) = health.version.as_ref().filter(|is| *is != wanted) {
-        all.push(Shortfall::WrongVersion { is: is.clone(), wanted: wanted.clone() });
+    match &health.version {
+        Some(is) if is == wanted => {}
+        Some(is) => all.push(Shortfall::WrongVersion { is: is.clone(), wanted: wanted.clone() }),
+        None => all.push(Shortfall::VersionUnknown),
     }
     match health.state {
         State::Uninitialised => all.push(Shortfall::Uninitialised),
@@ -154,12 +169,16 @@ fn of_process(of_it: &ServerSeen, now: Timestamp) -> Option<Shortfall> {
         ProcessSeen::NotStarted => Some(Shortfall::NotStarted),
         ProcessSeen::Stopped => Some(Shortfall::Stopped),
         ProcessSeen::Running { .. } => None,
-        ProcessSeen::Ended { exit, again, times, .. } => Some(Shortfall::Ended {
-            exit: exit.clone(),
-            times: *times,
-            again: crate::life::passed(now, *again),
-        }),
+        ProcessSeen::Ended { exit, again, times, .. } => {
+            Some(Shortfall::Ended { exit: exit.clone(), times: *times, again: until(*again, now) })
+        }
     }
+}
+
+/// The time until a moment; zero when it has passed.
+fn until(moment: Timestamp, now: Timestamp) -> Duration {
+    let left: SignedDuration = moment.duration_since(now);
+    Duration::try_from(left).unwrap_or(Duration::ZERO)
 }
 
 /// The raft index gate: 429 does not mean "caught up". A server that was just unsealed follows
@@ -170,7 +189,9 @@ fn behind(of_it: &ServerSeen, seen: &Observed) -> Option<Shortfall> {
         _ => return Some(Shortfall::KnowsNoLeader),
     };
     let leader = seen.leader().and_then(|leader| seen.servers.get(leader))?;
-    let committed = leader.raft.as_ref()?.committed;
+    let Some(committed) = leader.raft.as_ref().map(|raft| raft.committed) else {
+        return Some(Shortfall::Ungated);
+    };
     // Both numbers were read at slightly different moments while writes go on: one that is behind
     // by less than what a busy cluster commits in a round follows.
     let follows = raft.applied.saturating_add(FOLLOWING) >= committed;
@@ -180,8 +201,12 @@ fn behind(of_it: &ServerSeen, seen: &Observed) -> Option<Shortfall> {
 /// How many log entries a server that follows may be behind at the moment it is asked.
 const FOLLOWING: u64 = 200;
 
+/// Whether it votes. That the configuration is not known counts once the login works with which it
+/// is asked for; before, the probe that cannot be read yet says more.
 fn membership(server: &ServerName, seen: &Observed) -> Option<Shortfall> {
-    let peers = seen.peers.as_ref()?;
+    let Some(peers) = &seen.peers else {
+        return matches!(seen.probe, Probe::Read(_)).then_some(Shortfall::VoteUnknown);
+    };
     match peers.iter().find(|peer| peer.server == *server) {
         None => Some(Shortfall::NotMember),
         Some(peer) if !peer.voter => Some(Shortfall::NotVoter),
@@ -193,7 +218,7 @@ fn membership(server: &ServerName, seen: &Observed) -> Option<Shortfall> {
 pub(crate) mod tests {
     use super::*;
     use vaultyard_model::ClusterName;
-    use vaultyard_model::observed::{Health, LeaderSeen, Peer, Probe};
+    use vaultyard_model::observed::{Health, LeaderSeen, Peer};
 
     pub(crate) fn name(ordinal: u8) -> ServerName {
         ClusterName::new("vault").unwrap().server(ordinal)
@@ -225,6 +250,7 @@ pub(crate) mod tests {
         let peer = |ordinal| Peer { server: name(ordinal), voter: true, leader: ordinal == 0 };
         Observed {
             at,
+            uptime: Duration::ZERO,
             servers: (0..3).map(server).collect(),
             peers: Some((0..3).map(peer).collect()),
             probe: Probe::Read(Duration::from_millis(1)),
@@ -297,6 +323,33 @@ pub(crate) mod tests {
         check(
             |seen| seen.peers.as_mut().unwrap()[2].voter = false,
             &["it has no vote in raft yet"],
+        );
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_taken_for_well() {
+        check(
+            |seen| seen.peers = None,
+            &["it may have no vote: the leader has not told the raft configuration"],
+        );
+        check(
+            |seen| seen.servers.get_mut(&name(0)).unwrap().raft = None,
+            &["it may be behind: the leader has not said what it has committed"],
+        );
+        check(
+            |seen| last(seen).health.as_mut().unwrap().version = None,
+            &["it does not say which version it runs"],
+        );
+    }
+
+    #[test]
+    fn before_the_first_login_an_unknown_vote_is_no_news() {
+        check(
+            |seen| {
+                seen.peers = None;
+                seen.probe = Probe::NotTried;
+            },
+            &[],
         );
     }
 

@@ -26,6 +26,8 @@ pub struct Input<'a> {
     pub unsealers: &'a BTreeMap<ServerName, Waiting>,
     /// What the keeper of access waits for; `None` when logins work and root is gone.
     pub access: Option<&'a Waiting>,
+    /// What the keeper of certificates waits for; `None` when every fresh one is served.
+    pub renewal: Option<&'a Waiting>,
     /// What is known of a root token that was made from the shares and lives.
     pub root_token: Option<&'a str>,
     /// The certificates that were seen in handshakes.
@@ -97,11 +99,13 @@ fn phase(input: &Input<'_>, servers: &[ServerStatus]) -> (Phase, String) {
         .map(|server| format!("{}: {}", server.name, server.why.join("; ")))
         .or_else(|| input.access.map(|waiting| waiting.reason.clone()))
         .or_else(|| unread(&input.seen.probe))
-        .or_else(|| unreachable(input));
+        .or_else(|| leaderless(input.seen))
+        .or_else(|| unreachable(input))
+        .or_else(|| input.renewal.map(|waiting| waiting.reason.clone()));
     match (stuck(input), unready) {
-        (Some(reason), _) if !input.history.was_ready => (Phase::Failed, reason),
+        (Some(reason), _) if !input.history.in_service => (Phase::Failed, reason),
         (_, None) => (Phase::Ready, ready_sentence(input)),
-        (_, Some(reason)) if input.history.was_ready => (Phase::Degraded, reason),
+        (_, Some(reason)) if input.history.in_service => (Phase::Degraded, reason),
         (_, Some(reason)) if nothing_answers(input.seen) => (Phase::Pending, reason),
         (_, Some(reason)) => (Phase::Initialising, reason),
     }
@@ -109,15 +113,15 @@ fn phase(input: &Input<'_>, servers: &[ServerStatus]) -> (Phase, String) {
 
 /// Why a cluster that was never ready will not become it without a person. A server that is stuck
 /// is no such reason while the others can become a majority: they work without it, and may even
-/// be what it waits for.
+/// be what it waits for. They cannot when none of them has a cluster to join and the one that
+/// is to make it is stuck.
 fn stuck(input: &Input<'_>) -> Option<String> {
-    let is_stuck = |server: &ServerName| input.unsealers.get(server).is_some_and(|it| it.stuck);
-    let can_work = |(server, of_it): &(&ServerName, &ServerSeen)| {
-        !is_stuck(server) && of_it.state() != Some(State::Uninitialised)
-    };
+    let servers = &input.seen.servers;
+    let stuck: Vec<_> = input.unsealers.iter().filter(|(_, waiting)| waiting.stuck).collect();
     let quorum = usize::from(input.cluster.servers.replicas.quorum());
-    let hopeless = input.seen.servers.iter().filter(can_work).count() < quorum;
-    let server = input.unsealers.iter().find(|(_, waiting)| waiting.stuck && hopeless);
+    let too_few = servers.len().saturating_sub(stuck.len()) < quorum;
+    let no_cluster = servers.values().all(|it| it.state() == Some(State::Uninitialised));
+    let server = stuck.first().filter(|_| too_few || no_cluster);
     let server = server.map(|(server, waiting)| format!("{server}: {}", waiting.reason));
     server.or_else(|| input.access.filter(|it| it.stuck).map(|it| it.reason.clone()))
 }
@@ -140,6 +144,10 @@ fn unread(probe: &Probe) -> Option<String> {
             Some(format!("the leader has not answered the last {times} reads of its probe"))
         }
     }
+}
+
+fn leaderless(seen: &Observed) -> Option<String> {
+    seen.leader().is_none().then(|| "nobody leads".to_owned())
 }
 
 /// Clients reach the leader only when the proxy knows it.
@@ -205,6 +213,7 @@ mod tests {
         history: History,
         unsealers: BTreeMap<ServerName, Waiting>,
         access: Option<Waiting>,
+        renewal: Option<Waiting>,
         proxy_leader: Option<ServerName>,
     }
 
@@ -217,6 +226,7 @@ mod tests {
             history: History::default(),
             unsealers: BTreeMap::new(),
             access: None,
+            renewal: None,
             proxy_leader: Some(name(0)),
         };
         change(&mut scene);
@@ -227,6 +237,7 @@ mod tests {
             history: &scene.history,
             unsealers: &scene.unsealers,
             access: scene.access.as_ref(),
+            renewal: scene.renewal.as_ref(),
             root_token: None,
             certificates: &BTreeMap::new(),
             key_beside_data: true,
@@ -247,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn before_it_was_ready_a_shortfall_is_initialising_and_afterwards_degraded() {
+    fn before_it_in_service_a_shortfall_is_initialising_and_afterwards_degraded() {
         let sealed = |scene: &mut Scene| {
             let server = scene.seen.servers.get_mut(&name(2)).unwrap();
             server.health.as_mut().unwrap().state = State::Sealed;
@@ -255,15 +266,47 @@ mod tests {
         check(sealed, Phase::Initialising, "vault-2: it is sealed");
         let later = |scene: &mut Scene| {
             sealed(scene);
-            scene.history.was_ready = true;
+            scene.history.in_service = true;
         };
         check(later, Phase::Degraded, "vault-2: it is sealed");
+    }
+
+    #[test]
+    fn a_cluster_that_is_waited_for_no_longer_is_degraded_though_it_was_never_ready() {
+        check(
+            |scene| {
+                let server = scene.seen.servers.get_mut(&name(2)).unwrap();
+                server.health.as_mut().unwrap().state = State::Sealed;
+                scene.history = History::default().after_phase(Phase::Initialising, true);
+            },
+            Phase::Degraded,
+            "vault-2: it is sealed",
+        );
     }
 
     #[test]
     fn a_cluster_with_a_root_token_is_not_ready() {
         let reason = "the root token is not revoked yet";
         check(|scene| scene.access = Some(waits(reason, false)), Phase::Initialising, reason);
+    }
+
+    #[test]
+    fn a_cluster_that_serves_an_old_certificate_is_not_ready() {
+        let reason = "vault-1: it does not serve its new certificate yet";
+        check(|scene| scene.renewal = Some(waits(reason, false)), Phase::Initialising, reason);
+    }
+
+    #[test]
+    fn a_cluster_that_has_just_lost_its_leader_is_not_ready_on_what_was_read_before() {
+        check(
+            |scene| {
+                let leader = scene.seen.servers.get_mut(&name(0)).unwrap();
+                leader.health.as_mut().unwrap().state = State::Standby;
+                scene.proxy_leader = None;
+            },
+            Phase::Initialising,
+            "nobody leads",
+        );
     }
 
     #[test]
@@ -297,7 +340,7 @@ mod tests {
         check(
             |scene| {
                 stuck(scene);
-                scene.history.was_ready = true;
+                scene.history.in_service = true;
             },
             Phase::Degraded,
             "vault-0: it is sealed; the keys are gone",
@@ -328,6 +371,35 @@ mod tests {
             },
             Phase::Initialising,
             "vault-0: it is sealed",
+        );
+    }
+
+    #[test]
+    fn a_stuck_server_does_not_fail_a_cluster_that_another_one_is_still_joining() {
+        check(
+            |scene| {
+                let joiner = scene.seen.servers.get_mut(&name(1)).unwrap();
+                joiner.health.as_mut().unwrap().state = State::Uninitialised;
+                let foreign = scene.seen.servers.get_mut(&name(2)).unwrap();
+                foreign.health.as_mut().unwrap().state = State::Sealed;
+                scene.unsealers.insert(name(2), waits("its data is another cluster's", true));
+            },
+            Phase::Initialising,
+            "vault-1: it is not initialised: it has not joined yet",
+        );
+    }
+
+    #[test]
+    fn a_cluster_whose_first_server_cannot_be_initialised_has_failed() {
+        check(
+            |scene| {
+                for server in scene.seen.servers.values_mut() {
+                    server.health.as_mut().unwrap().state = State::Uninitialised;
+                }
+                scene.unsealers.insert(name(0), waits("the store refuses the keys", true));
+            },
+            Phase::Failed,
+            "vault-0: the store refuses the keys",
         );
     }
 

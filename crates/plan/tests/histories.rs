@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use vaultyard_model::observed::{
     Exit, Health, LeaderSeen, Observed, Probe, ProcessSeen, ServerSeen, State,
@@ -41,8 +41,8 @@ fn name(ordinal: u8) -> ServerName {
     ClusterName::new("vault").unwrap().server(ordinal)
 }
 
-fn server(life: Life, at: Timestamp) -> ServerSeen {
-    let running = ProcessSeen::Running { pid: 1, since: at };
+fn server(life: Life, pid: u32, at: Timestamp) -> ServerSeen {
+    let running = ProcessSeen::Running { pid, since: at };
     let (process, health) = match life {
         Life::Answers(state) => {
             (running, Ok(Health { state, version: Version::new("2.7.2").ok() }))
@@ -63,48 +63,62 @@ fn server(life: Life, at: Timestamp) -> ServerSeen {
 #[derive(Debug, Clone)]
 struct Stretch {
     lives: [Life; 3],
-    seconds: i64,
+    /// The process ids: another one is a process that was started since.
+    pids: [u32; 3],
+    seconds: u64,
+    /// By how many seconds the clock is set when it begins.
+    clock_jumps: i64,
     wedged: bool,
 }
 
 fn stretch() -> impl Strategy<Value = Stretch> {
-    // Clocks are set back, too.
-    let seconds = prop_oneof![8 => 0_i64..25, 1 => -30_i64..0];
-    ([life(), life(), life()], seconds, any::<bool>())
-        .prop_map(|(lives, seconds, wedged)| Stretch { lives, seconds, wedged })
+    let pid = || prop_oneof![4 => Just(1_u32), 1 => Just(2_u32)];
+    let clock_jumps = prop_oneof![4 => Just(0_i64), 1 => -100_i64..100];
+    ([life(), life(), life()], [pid(), pid(), pid()], 0_u64..25, clock_jumps, any::<bool>())
+        .prop_map(|(lives, pids, seconds, clock_jumps, wedged)| Stretch {
+            lives,
+            pids,
+            seconds,
+            clock_jumps,
+            wedged,
+        })
 }
 
 /// What a checker remembers on its own, apart from the planner's history.
 #[derive(Default)]
 struct Witness {
-    leaderless: Option<Timestamp>,
-    silent: [Option<Timestamp>; 3],
-    wedged: Option<(ServerName, Timestamp, u32)>,
+    leaderless: Option<Duration>,
+    silent: [Option<(u32, Duration)>; 3],
+    wedged: Option<(ServerName, Duration, u32)>,
 }
 
 impl Witness {
     fn sees(&mut self, seen: &Observed, wedged: bool) {
-        let at = seen.at;
-        let since = |noted: Option<Timestamp>| Some(noted.map_or(at, |noted| noted.min(at)));
+        let now = seen.uptime;
         let leaderless = seen.leader().is_none() && seen.unsealed() >= QUORUM;
-        self.leaderless = if leaderless { since(self.leaderless) } else { None };
+        self.leaderless = leaderless.then(|| self.leaderless.unwrap_or(now));
         for (noted, of_it) in self.silent.iter_mut().zip(seen.servers.values()) {
-            let runs = matches!(of_it.process, ProcessSeen::Running { .. });
-            *noted = if runs && of_it.health.is_err() { since(*noted) } else { None };
+            *noted = match (of_it.pid(), *noted) {
+                (Some(pid), Some((same, since))) if of_it.health.is_err() && pid == same => {
+                    Some((pid, since))
+                }
+                (Some(pid), _) if of_it.health.is_err() => Some((pid, now)),
+                _ => None,
+            };
         }
         self.wedged = match (seen.leader(), wedged) {
             (Some(leader), true) => Some(match self.wedged.take() {
-                Some((same, from, times)) if same == *leader => (same, from.min(at), times + 1),
-                _ => (leader.clone(), at, 1),
+                Some((same, from, times)) if same == *leader => (same, from, times + 1),
+                _ => (leader.clone(), now, 1),
             }),
             _ => None,
         };
     }
 
-    fn probe(&self) -> Probe {
+    fn probe(&self, now: Duration) -> Probe {
         match &self.wedged {
             Some((leader, since, times)) => {
-                Probe::Silent { leader: leader.clone(), since: *since, times: *times }
+                Probe::Silent { leader: leader.clone(), lasted: now - *since, times: *times }
             }
             None => Probe::NotTried,
         }
@@ -112,11 +126,9 @@ impl Witness {
 
     /// Panics when the remedy is not one that this witness would allow.
     fn judges(&self, seen: &Observed, remedy: &Remedy) {
-        let lasted = |since: Timestamp| {
-            Duration::try_from(seen.at.duration_since(since)).unwrap_or(Duration::ZERO)
-        };
+        let lasted = |since: Duration| seen.uptime - since;
         let of_it = &seen.servers[&remedy.server];
-        assert!(matches!(of_it.process, ProcessSeen::Running { .. }), "it is dead already");
+        assert_eq!(of_it.pid(), Some(remedy.pid), "it is dead already");
         assert!(
             !matches!(of_it.state(), Some(State::Sealed | State::Uninitialised)),
             "a server is not ended for being sealed"
@@ -128,7 +140,8 @@ impl Witness {
             }
             Signal::Kill if of_it.health.is_err() => {
                 let ordinal = usize::from(remedy.server.ordinal());
-                let since = self.silent[ordinal].expect("it has answered");
+                let (pid, since) = self.silent[ordinal].expect("it has answered");
+                assert_eq!(pid, remedy.pid);
                 assert!(lasted(since) >= SILENT_AFTER);
             }
             Signal::Kill => {
@@ -148,26 +161,27 @@ proptest! {
         let mut at = Timestamp::from_second(1_800_000_000).unwrap();
         let mut history = History::default();
         let mut witness = Witness::default();
-        for Stretch { lives, seconds, wedged } in stretches {
-            let ticks = if seconds < 0 { 1 } else { seconds };
-            for _ in 0..ticks {
+        let mut uptime = Duration::ZERO;
+        for Stretch { lives, pids, seconds, clock_jumps, wedged } in stretches {
+            at += SignedDuration::from_secs(clock_jumps);
+            for _ in 0..seconds {
                 at += Duration::from_secs(1);
-                if seconds < 0 {
-                    at -= Duration::from_secs(seconds.unsigned_abs());
-                }
+                uptime += Duration::from_secs(1);
+                let of = |n: u8| server(lives[usize::from(n)], pids[usize::from(n)], at);
                 let mut seen = Observed {
                     at,
-                    servers: (0..3).map(|n| (name(n), server(lives[usize::from(n)], at))).collect(),
+                    uptime,
+                    servers: (0..3).map(|n| (name(n), of(n))).collect(),
                     peers: None,
                     probe: Probe::NotTried,
                     elections_won: [(name(1), at)].into(),
                 };
                 witness.sees(&seen, wedged);
-                seen.probe = witness.probe();
+                seen.probe = witness.probe(uptime);
                 history = history.after(&seen, QUORUM);
                 if let Some(remedy) = remedy(&seen, &history) {
                     witness.judges(&seen, &remedy);
-                    history = history.after_ending(remedy.server, at);
+                    history = history.after_ending(remedy.server, uptime);
                 }
             }
         }

@@ -70,7 +70,7 @@ impl Launcher for LocalLauncher {
             .ok_or_else(|| failed("the cluster has no server of that name".to_owned()))?;
         let folder = self.paths.server(server);
         let configuration = self.configuration(place, &folder);
-        prepare(folder.clone(), place.clone(), configuration).await.map_err(failed)?;
+        prepare(folder.clone(), place.clone(), configuration, self.audit).await.map_err(failed)?;
         let now = self.clock.now();
         let process = Process::start(&self.spawner, &self.program, server, &folder, now)
             .await
@@ -119,14 +119,21 @@ impl Launcher for LocalLauncher {
 }
 
 /// Looks for all that would make the start fail, or succeed and the server not, and writes the
-/// configuration.
-async fn prepare(folder: ServerFolder, place: Place, configuration: String) -> Result<(), String> {
+/// configuration. A large audit file is set aside here, where nobody has to be told: a server that
+/// is told while it starts is ended by the signal.
+async fn prepare(
+    folder: ServerFolder,
+    place: Place,
+    configuration: String,
+    limit: AuditLimit,
+) -> Result<(), String> {
     blocking(move || {
         server_files::make_folders(&folder)?;
         server_files::check(&folder, &place.name)?;
         if let Some(taken) = addresses::check_place(&place).pop() {
             return Err(taken.into());
         }
+        audit::set_aside(&folder, limit)?;
         server_files::write_configuration(&folder, &configuration)?;
         Ok::<_, Unprepared>(())
     })
@@ -140,6 +147,8 @@ enum Unprepared {
     Files(#[from] ServerFilesError),
     #[error(transparent)]
     Address(#[from] Unavailable),
+    #[error("its audit file cannot be set aside")]
+    Audit(#[from] std::io::Error),
 }
 
 /// Runs file work where it may take its time; an error comes back as one line.

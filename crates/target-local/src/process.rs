@@ -93,6 +93,9 @@ pub enum StartError {
     },
 }
 
+/// What a server is started with, in its own folder.
+const ARGUMENTS: [&str; 2] = ["server", "-config=server.json"];
+
 impl Process {
     /// Starts `program` with the configuration in the folder: working directory there, an empty
     /// environment (a server prints the names of what it finds in it), output to its log.
@@ -111,8 +114,7 @@ impl Process {
         let for_errors = log.try_clone().map_err(log_error)?;
         let mut command = Command::new(program);
         command
-            .arg("server")
-            .arg("-config=server.json")
+            .args(ARGUMENTS)
             .current_dir(folder.path())
             .env_clear()
             .stdin(Stdio::null())

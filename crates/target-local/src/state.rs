@@ -20,9 +20,9 @@ use record::{Network, Record};
 /// The longest path of a unix socket, in bytes: `sun_path` of unix(7) without the final zero.
 const LONGEST_SOCKET_PATH: usize = 107;
 
-/// What may lie in a folder that is no state directory yet: what a killed first start and a file
-/// system leave there.
-const HARMLESS: [&str; 3] = ["lock", "lost+found", "state.json.new"];
+/// What may lie in a folder that is no state directory yet: what a killed first start, a file system
+/// and a program fetched in advance leave there.
+const HARMLESS: [&str; 4] = ["binaries", "lock", "lost+found", "state.json.new"];
 
 /// A state directory that was found to be ours.
 #[derive(Debug, Clone)]
@@ -240,20 +240,25 @@ impl StateDirectory {
             .map_err(|source| StateError::Unusable { path, source })
     }
 
-    /// Destroys the cluster: removes all that Vaultyard keeps here, and the folder itself when
-    /// nothing else lies in it. Data goes before the keys that open it, and what says that the
-    /// folder is ours goes last, so that an interrupted removal can be repeated.
+    /// Destroys the cluster: removes all that Vaultyard keeps here and its keys in `keys_elsewhere`,
+    /// the document's own key store, and the folder itself when nothing else lies in it. Data goes
+    /// before the keys that open it, and what says that the folder is ours goes last, so that an
+    /// interrupted removal can be repeated.
     ///
     /// # Errors
     /// [`StateError`] for the first thing that cannot be removed.
-    pub fn destroy(self, lock: Lock) -> Result<(), StateError> {
+    pub fn destroy(self, keys_elsewhere: Option<&Path>, lock: Lock) -> Result<(), StateError> {
         let paths = &self.paths;
         let unusable = |path: PathBuf| |source| StateError::Unusable { path, source };
-        let folders =
-            [paths.servers(), paths.keys(), paths.key_encryption(), paths.pki(), paths.binaries()];
+        files::remove_folder(&paths.servers()).map_err(unusable(paths.servers()))?;
+        if let Some(folder) = keys_elsewhere {
+            remove_where(folder, is_key_object)?;
+        }
+        let folders = [paths.keys(), paths.key_encryption(), paths.pki(), paths.binaries()];
         for path in folders {
             files::remove_folder(&path).map_err(unusable(path))?;
         }
+        remove_where(paths.root(), is_half_written)?;
         let ours = [
             paths.control_socket(),
             paths.log(),
@@ -283,6 +288,49 @@ impl StateDirectory {
             other => other.map_err(unusable(paths.root().to_owned())),
         }
     }
+}
+
+/// The files that are written as a whole: first beside their place, then moved into it.
+const WRITTEN_WHOLE: [&str; 5] =
+    ["state.json", "cluster.yaml", "network.json", "last-unsealed.json", "root-tokens.json"];
+
+/// Whether a killed Vaultyard left this file: `NAME.new`, or `NAME.PID.COUNT.tmp`.
+fn is_half_written(name: &str) -> bool {
+    WRITTEN_WHOLE.iter().any(|whole| {
+        let rest = name.strip_prefix(whole).and_then(|rest| rest.strip_prefix('.'));
+        let is_count = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        rest.is_some_and(|rest| {
+            let parts: Vec<&str> = rest.split('.').collect();
+            match parts[..] {
+                ["new"] => true,
+                [pid, count, "tmp"] => is_count(pid) && is_count(count),
+                _ => false,
+            }
+        })
+    })
+}
+
+/// Whether a file in a key store is ours.
+fn is_key_object(name: &str) -> bool {
+    ["intent-", "keys-", "probe-"].iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// Removes the files of `folder` whose names are `ours`; a folder that is gone has none.
+fn remove_where(folder: &Path, ours: fn(&str) -> bool) -> Result<(), StateError> {
+    let unusable = |path: &Path, source| StateError::Unusable { path: path.to_owned(), source };
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(unusable(folder, source)),
+    };
+    for entry in entries {
+        let entry = entry.map_err(|source| unusable(folder, source))?;
+        if entry.file_name().to_str().is_some_and(ours) {
+            let path = entry.path();
+            files::remove(&path).map_err(|source| unusable(&path, source))?;
+        }
+    }
+    Ok(())
 }
 
 /// A relative folder is taken from the working directory, and keeps its meaning when that changes.

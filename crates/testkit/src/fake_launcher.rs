@@ -20,6 +20,8 @@ pub enum Asked {
     Signalled(u32, SignalKind),
     /// The data was removed.
     DataRemoved,
+    /// The audit file of this process was looked at.
+    AuditChecked(u32),
 }
 
 /// Starts processes that exist only here.
@@ -95,7 +97,8 @@ impl Launcher for FakeLauncher {
         None
     }
 
-    async fn rotate_audit(&self, _: &ServerName, _: &dyn Running) -> Result<bool, HostError> {
+    async fn rotate_audit(&self, _: &ServerName, running: &dyn Running) -> Result<bool, HostError> {
+        locked(&self.asked).push(Asked::AuditChecked(running.pid()));
         Ok(false)
     }
 }

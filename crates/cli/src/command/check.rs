@@ -12,9 +12,10 @@ use crate::output;
 use crate::system::SystemRandom;
 
 pub(super) async fn run(common: &Common, arguments: &Document) -> Result<ExitCode, Failure> {
-    let document = local::document::find(arguments.file.as_deref())?;
-    output::data(format!("document    {}", document.headline()))?;
     let folder = local::state::folder(common)?;
+    let document = local::document::find(arguments.file.as_deref())?;
+    let document = local::document::or_kept(document, &folder)?;
+    output::data(format!("document    {}", document.headline()))?;
     let kept = match StateDirectory::open(&folder) {
         Ok(state) => state.first_address().ok().flatten(),
         Err(vaultyard_target_local::state::StateError::Missing { .. }) => None,

@@ -1,26 +1,32 @@
 //! `vaultyard destroy`
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use vaultyard_model::port::clock::Clock;
+use vaultyard_model::cluster::Store;
 use vaultyard_target_local::StateDirectory;
 
 use crate::arguments::Common;
 use crate::control::client::AskError;
 use crate::failure::{Failure, bad_input, failed};
 use crate::progress::Progress;
-use crate::system::SystemClock;
 use crate::{local, output, system};
 
 pub(super) async fn run(common: &Common, yes: Option<&str>) -> Result<ExitCode, Failure> {
     let folder = local::state::folder(common)?;
     let state = StateDirectory::open(&folder).map_err(bad_input)?;
     let name = state.cluster().as_str();
+    let keys_elsewhere = keys_elsewhere(&state)?;
+    let keys = keys_elsewhere.as_deref().unwrap_or(state.paths().root());
     let what = format!(
         "This removes the cluster {name:?} in {} for good: the servers' data, the unseal keys \
-         and what opens them, the certificates. There is no way back.",
-        state.paths().root().display()
+         in {} and what opens them, the certificates. There is no way back.",
+        state.paths().root().display(),
+        keys.display()
     );
+    if yes == Some(name) && !common.quiet {
+        eprintln!("{what}");
+    }
     output::ask::confirm(&what, name, yes, 1)?;
     let progress = Progress::new(common.quiet, system::fancy_terminal());
     let control = local::state::control(common)?;
@@ -28,12 +34,17 @@ pub(super) async fn run(common: &Common, yes: Option<&str>) -> Result<ExitCode, 
         Err(AskError::NotRunning(_)) => {}
         _ => super::down::stop(&control, &progress).await?,
     }
-    let now = SystemClock.now();
-    let (state, lock) =
-        StateDirectory::take(&folder, state.cluster(), env!("CARGO_PKG_VERSION"), now)
-            .map_err(failed)?;
-    state.destroy(lock).map_err(failed)?;
+    let (state, lock) = local::state::take(&folder, state.cluster()).await.map_err(failed)?;
+    local::prepare::end_leftovers(state.paths(), &progress).await?;
+    state.destroy(keys_elsewhere.as_deref(), lock).map_err(failed)?;
     progress.done(format!("{name} is destroyed"));
     progress.end();
     Ok(ExitCode::SUCCESS)
+}
+
+/// The folder of keys that the document names, when there is one.
+fn keys_elsewhere(state: &StateDirectory) -> Result<Option<PathBuf>, Failure> {
+    let Some(document) = local::document::of_state(state)? else { return Ok(None) };
+    let Store::Directory { path } = document.cluster.keys.store;
+    Ok(path)
 }

@@ -3,14 +3,17 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use vaultyard_target_local::StateDirectory;
+
 use crate::arguments::Common;
 use crate::control::client::{AskError, Control};
-use crate::failure::{Failure, Kind, failed};
+use crate::failure::{Failure, Kind, bad_input, failed};
 use crate::progress::Progress;
 use crate::{local, system};
 
-/// Every server may take its grace, and the proxy's requests theirs.
-const DEADLINE: Duration = Duration::from_secs(180);
+/// The proxy's requests may take 10 s, the keepers' last round 30 s, and each of up to nine servers
+/// 30 s.
+const DEADLINE: Duration = Duration::from_secs(10 + 30 + 9 * 30);
 const PAUSE: Duration = Duration::from_millis(100);
 
 pub(super) async fn run(common: &Common) -> Result<ExitCode, Failure> {
@@ -19,6 +22,10 @@ pub(super) async fn run(common: &Common) -> Result<ExitCode, Failure> {
     let stopped = stop(&control, &progress).await;
     progress.end();
     stopped?;
+    // It answers no more a moment before it gives back the lock, which the next `up` needs.
+    let folder = local::state::folder(common)?;
+    let state = StateDirectory::open(&folder).map_err(bad_input)?;
+    drop(local::state::take(&folder, state.cluster()).await.map_err(failed)?);
     if !common.quiet {
         eprintln!("stopped; data and keys are kept");
     }

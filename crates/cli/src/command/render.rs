@@ -15,7 +15,8 @@ pub(super) fn run(common: &Common, target: Target) -> Result<ExitCode, Failure> 
     let unit = Unit {
         cluster: known.document.cluster.name.clone(),
         program: system::own_program().ok_or_else(unknown)?.display().to_string(),
-        document: known.state.paths().document().display().to_string(),
+        // The kept document lies in a folder that only its owner can read.
+        document: format!("/etc/vaultyard/{}.yaml", known.document.cluster.name),
     };
     output::data(systemd_unit(&unit).trim_end())?;
     Ok(ExitCode::SUCCESS)

@@ -78,7 +78,7 @@ async fn around(
         Outcome::Stop => {
             return Err(Failure::text(Kind::Interrupted, "stopped before the cluster was ready"));
         }
-        Outcome::Late(reason) => {
+        Outcome::Late { reason, .. } => {
             let late = format!("not ready within {:?}: {reason}", arguments.timeout);
             return Err(Failure::text(Kind::NotInTime, late));
         }

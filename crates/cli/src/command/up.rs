@@ -77,24 +77,19 @@ async fn live(
     let verdict = match outcome {
         Ok(Outcome::Ready(status)) => {
             welcome(&assembly, &status, progress, began);
-            if arguments.in_background {
-                detach::fall_silent();
-            }
-            let statuses = assembly.status.clone();
-            tokio::select! {
-                () = tell_changes(statuses, progress) => {
-                    Err(Failure::text(Kind::Failed, "the watcher ended"))
-                }
-                failure = assembly.tasks.first_end() => Err(failure),
-                _ = stops.next() => Ok(ExitCode::SUCCESS),
-                Ok(_) = asked.wait_for(|stop| *stop) => Ok(ExitCode::SUCCESS),
-            }
+            stay(&mut assembly, arguments, progress, stops).await
+        }
+        // Stopping what serves would make it worse; the keepers go on with what it lacks.
+        Ok(Outcome::Late { reason, serves: true }) => {
+            progress.end();
+            progress.say(format!("{}; it serves, and goes on", late(arguments, &reason)));
+            assembly.overdue.send_replace(true);
+            stay(&mut assembly, arguments, progress, stops).await
         }
         Ok(Outcome::Stop) => Err(Failure::text(Kind::Interrupted, "stopped before it was ready")
             .hint("nothing is lost: `vaultyard up` goes on where it was")),
-        Ok(Outcome::Late(reason)) => {
-            let late = format!("not ready within {:?}: {reason}", arguments.timeout);
-            Err(Failure::text(Kind::NotInTime, late)
+        Ok(Outcome::Late { reason, serves: false }) => {
+            Err(Failure::text(Kind::NotInTime, late(arguments, &reason))
                 .hint("`vaultyard up` goes on where it was; `vaultyard logs` shows more"))
         }
         Err(failure) => Err(failure),
@@ -104,6 +99,32 @@ async fn live(
         () = stop(assembly, progress) => verdict,
         _ = stops.next() => Err(farewell::at_once()),
     }
+}
+
+/// Stays with a cluster that serves until somebody wants it to stop.
+async fn stay(
+    assembly: &mut Assembly,
+    arguments: &Up,
+    progress: &Progress,
+    stops: &mut Stops,
+) -> Result<ExitCode, Failure> {
+    if arguments.in_background {
+        detach::fall_silent();
+    }
+    let statuses = assembly.status.clone();
+    let mut asked = assembly.asked_to_stop.clone();
+    tokio::select! {
+        () = tell_changes(statuses, progress) => {
+            Err(Failure::text(Kind::Failed, "the watcher ended"))
+        }
+        failure = assembly.tasks.first_end() => Err(failure),
+        _ = stops.next() => Ok(ExitCode::SUCCESS),
+        Ok(_) = asked.wait_for(|stop| *stop) => Ok(ExitCode::SUCCESS),
+    }
+}
+
+fn late(arguments: &Up, reason: &str) -> String {
+    format!("not ready within {:?}: {reason}", arguments.timeout)
 }
 
 fn welcome(assembly: &Assembly, status: &Status, progress: &Progress, began: Instant) {

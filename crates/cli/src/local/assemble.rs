@@ -38,6 +38,8 @@ pub(crate) struct Assembly {
     pub(crate) status: watch::Receiver<Option<Status>>,
     /// Whether somebody asked over the control socket to stop.
     pub(crate) asked_to_stop: watch::Receiver<bool>,
+    /// Says that nobody waits for the first `Ready` any more.
+    pub(crate) overdue: watch::Sender<bool>,
     /// Ends the keepers, each after its present round.
     pub(crate) stop_keepers: watch::Sender<bool>,
     /// What runs.
@@ -83,6 +85,7 @@ pub(crate) async fn assemble(prepared: Prepared) -> Result<Assembly, Failure> {
     let (status_in, status) = watch::channel(None);
     let (records_in, records) = watch::channel(Vec::new());
     let (stop_in, asked_to_stop) = watch::channel(false);
+    let (overdue_in, overdue) = watch::channel(false);
 
     let servers = crew.start_servers(&ground);
     let unsealers = crew.start_unsealers(&ground, &servers)?;
@@ -106,6 +109,7 @@ pub(crate) async fn assemble(prepared: Prepared) -> Result<Assembly, Failure> {
         launcher: ground.launcher.clone(),
         board,
         key_beside_data: ground.custody.encryption.describe().key_beside_data,
+        overdue,
         probed,
         observed: observed_in,
         status: status_in,
@@ -119,8 +123,7 @@ pub(crate) async fn assemble(prepared: Prepared) -> Result<Assembly, Failure> {
         records_in,
     );
     let desk = Desk { status: status.clone(), records, stop: stop_in };
-    let prober =
-        prober::probe(ground.session.clone(), observed.clone(), probed_in, ground.clock.clone());
+    let prober = prober::probe(ground.session.clone(), observed.clone(), probed_in);
     crew.loops.spawn(watcher.run());
     crew.loops.spawn(prober);
     crew.loops.spawn(names);
@@ -133,6 +136,7 @@ pub(crate) async fn assemble(prepared: Prepared) -> Result<Assembly, Failure> {
         observed,
         status,
         asked_to_stop,
+        overdue: overdue_in,
         stop_keepers: crew.stop,
         tasks: Tasks { keepers: crew.keepers, loops: crew.loops, proxy: doors.proxy.alive.clone() },
         proxy: doors.proxy,

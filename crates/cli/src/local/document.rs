@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use vaultyard_manifest::{BUILT_IN, Target};
 use vaultyard_model::Cluster;
+use vaultyard_target_local::StateDirectory;
 
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, Kind, bad_input};
 
 /// The file that `up` takes when none is named.
 const DEFAULT_FILE: &str = "vaultyard.yaml";
@@ -63,6 +64,20 @@ fn from_file(path: &Path) -> Result<Document, Failure> {
             Ok(_) => Err(Failure::text(Kind::BadInput, format!("{name} is not UTF-8 text"))),
         },
     }
+}
+
+/// The document, or, where it is only the built-in one, what was last brought up in `folder`.
+pub(crate) fn or_kept(document: Document, folder: &Path) -> Result<Document, Failure> {
+    match StateDirectory::open(folder) {
+        Ok(state) if document.built_in => Ok(of_state(&state)?.unwrap_or(document)),
+        _ => Ok(document),
+    }
+}
+
+/// What was last brought up in this state directory.
+pub(crate) fn of_state(state: &StateDirectory) -> Result<Option<Document>, Failure> {
+    let name = state.paths().document().display().to_string();
+    state.document().map_err(bad_input)?.map(|text| kept(&name, text)).transpose()
 }
 
 /// Reads a document that was kept in a state directory.

@@ -17,7 +17,7 @@ use vaultyard_target_local::process::leftover::leftovers;
 use vaultyard_target_local::state::StateError;
 use vaultyard_target_local::{Paths, StateDirectory, addresses};
 
-use super::document::Document;
+use super::document::{self, Document};
 use super::program::{self, Program};
 use super::state::Known;
 use super::{certificates, identities};
@@ -30,6 +30,10 @@ use crate::system::{SystemClock, SystemRandom};
 const FIRST_ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 10);
 /// How long a server that outlived a killed Vaultyard may take to end.
 const LEFTOVER_GRACE: Duration = Duration::from_secs(15);
+/// How long sockets may outlive their process: a killed Vaultyard's lock is free before its servers
+/// get the signal of its death, and their threads hold the sockets to the last.
+const SOCKETS_LINGER: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// A local cluster that can be started.
 pub(crate) struct Prepared {
@@ -87,6 +91,7 @@ pub(crate) async fn prepare(
 ) -> Result<Prepared, Failure> {
     let (clock, random) = (SystemClock, SystemRandom);
     let Site { folder, address, binaries } = site;
+    let document = document::or_kept(document, folder)?;
     let cluster = &document.cluster;
     let kept = match StateDirectory::open(folder) {
         Ok(state) => state.first_address().map_err(bad_input)?,
@@ -99,8 +104,9 @@ pub(crate) async fn prepare(
     let found = program::look(cluster, &binaries).await?;
     let taken = StateDirectory::take(folder, &cluster.name, VERSION, clock.now());
     let (state, lock) = taken.map_err(not_taken)?;
+    refuse_change(&state, cluster, first(&layout))?;
     end_leftovers(state.paths(), progress).await?;
-    refuse_taken(&layout)?;
+    refuse_still_taken(&layout).await?;
     let program = match found {
         Program::Here(path) => path,
         Program::Fetch => {
@@ -158,6 +164,34 @@ pub(crate) fn refuse_taken(layout: &Layout) -> Result<(), Failure> {
         .hint("stop what uses them, or choose others: --address auto, or --address 127.0.1.10"))
 }
 
+/// Refuses addresses that somebody else still has after [`SOCKETS_LINGER`].
+async fn refuse_still_taken(layout: &Layout) -> Result<(), Failure> {
+    let free = async {
+        while !addresses::check(layout).is_empty() {
+            tokio::time::sleep(PAUSE).await;
+        }
+    };
+    match tokio::time::timeout(SOCKETS_LINGER, free).await {
+        Ok(()) => Ok(()),
+        Err(_) => refuse_taken(layout),
+    }
+}
+
+/// Refuses a document that the existing state cannot follow, all in one message.
+fn refuse_change(state: &StateDirectory, new: &Cluster, first: Ipv4Addr) -> Result<(), Failure> {
+    let Some(old) = document::of_state(state)? else { return Ok(()) };
+    let kept = state.first_address().map_err(bad_input)?;
+    let faults = vaultyard_plan::change::refuse(&old.cluster, new, kept, first);
+    if faults.is_empty() {
+        return Ok(());
+    }
+    let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    Err(Failure::text(Kind::BadInput, lines.join("\n       ")).hint(
+        "put these back as they were, or make a new cluster with another --state; \
+         `vaultyard destroy` removes this one with its data",
+    ))
+}
+
 /// A directory in use is no mistake of the person who named it.
 fn not_taken(error: StateError) -> Failure {
     match error {
@@ -168,7 +202,8 @@ fn not_taken(error: StateError) -> Failure {
     }
 }
 
-async fn end_leftovers(paths: &Paths, progress: &Progress) -> Result<(), Failure> {
+/// Ends the servers that outlived a killed Vaultyard.
+pub(crate) async fn end_leftovers(paths: &Paths, progress: &Progress) -> Result<(), Failure> {
     for leftover in leftovers(paths).map_err(failed)? {
         let pid = leftover.identity.pid;
         progress.waiting(format!("process {pid}, a server that outlived a killed Vaultyard, ends"));
@@ -201,4 +236,45 @@ fn leaves(
     let (administrator, _) = identity(Identity::Administrator).map_err(failed)?;
     let (own, _) = identity(Identity::Vaultyard).map_err(failed)?;
     Ok([proxy, own, administrator])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_address_that_is_freed_a_moment_later_is_not_refused() {
+        let cluster = crate::local::document::built_in().ok().unwrap().cluster;
+        let first = addresses::free_block(&cluster, &SystemRandom).unwrap();
+        let layout = Layout::beginning_at(&cluster, first).unwrap();
+        let lingering = TcpListener::bind(layout.servers[0].api).unwrap();
+        assert!(refuse_taken(&layout).is_err());
+        let freed = async {
+            tokio::time::sleep(PAUSE * 2).await;
+            drop(lingering);
+        };
+        let (refused, ()) = tokio::join!(refuse_still_taken(&layout), freed);
+        assert!(refused.is_ok());
+    }
+
+    #[test]
+    fn existing_state_keeps_its_document_and_refuses_one_that_it_cannot_follow() {
+        let folder = tempfile::tempdir().unwrap();
+        let built_in = document::built_in().ok().unwrap();
+        let name = &built_in.cluster.name;
+        let (state, _lock) =
+            StateDirectory::take(folder.path(), name, VERSION, Timestamp::UNIX_EPOCH).unwrap();
+        let mut old = built_in.clone();
+        old.text.push_str("# mine\n");
+        state.keep_document(&old.text).unwrap();
+        state.keep_first_address(FIRST_ADDRESS).unwrap();
+        let new = document::or_kept(built_in, folder.path()).ok().unwrap();
+        assert_eq!(new.text, old.text);
+        assert!(refuse_change(&state, &new.cluster, FIRST_ADDRESS).is_ok());
+        let elsewhere = Ipv4Addr::new(127, 0, 1, 10);
+        let refused = refuse_change(&state, &new.cluster, elsewhere).unwrap_err();
+        assert_eq!(refused.exit_code(), std::process::ExitCode::from(2));
+    }
 }

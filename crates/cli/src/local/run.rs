@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 use vaultyard_engine::shutdown;
 use vaultyard_model::ServerName;
+use vaultyard_model::observed::Observed;
 use vaultyard_model::status::{Phase, Status};
 
 use super::assemble::{Assembly, Tasks};
@@ -21,8 +22,13 @@ pub(crate) enum Outcome {
     Ready(Box<Status>),
     /// Somebody wants it to stop.
     Stop,
-    /// The time is over; what it still waits for.
-    Late(String),
+    /// The time is over.
+    Late {
+        /// What it still waits for.
+        reason: String,
+        /// Whether somebody leads and reads are answered: clients are served all the same.
+        serves: bool,
+    },
 }
 
 /// Shows progress until the cluster is ready, or `stop` completes, or the time is over.
@@ -58,7 +64,10 @@ pub(crate) async fn until_ready(
     tokio::select! {
         ended = timeout(within, ready) => match ended {
             Ok(outcome) => outcome,
-            Err(_) => Ok(Outcome::Late(reason)),
+            Err(_) => {
+                let serves = assembly.observed.borrow().as_ref().is_some_and(Observed::serves);
+                Ok(Outcome::Late { reason, serves })
+            }
         },
         failure = assembly.tasks.first_end() => Err(failure),
         () = stop => Ok(Outcome::Stop),

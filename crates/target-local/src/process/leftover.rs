@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
+use super::ARGUMENTS;
 use super::identity::Identity;
 use crate::Paths;
 use crate::files;
@@ -20,8 +21,9 @@ pub struct Leftover {
     pub folder: PathBuf,
 }
 
-/// Finds them by the records beside the servers; also those of servers that are not declared any
-/// more. Only for the holder of the state directory's lock.
+/// Finds them by the records beside the servers, and among all processes those whose
+/// record was not written any more; also those of servers that are not declared any more. Only
+/// for the holder of the state directory's lock.
 ///
 /// # Errors
 /// The file system's. A record that cannot be read names no process and is passed over.
@@ -30,19 +32,36 @@ pub fn leftovers(paths: &Paths) -> io::Result<Vec<Leftover>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
     };
+    let servers = running_servers()?;
     let mut found = Vec::new();
     for entry in entries {
         let folder = entry?.path();
         if !folder.is_dir() {
             continue;
         }
-        let Some(record) = files::read(&folder.join("process.json"))? else { continue };
-        let Ok(identity) = serde_json::from_slice::<Identity>(&record) else { continue };
-        if identity.runs_in(&folder) {
-            found.push(Leftover { identity, folder });
-        }
+        let recorded = files::read(&folder.join("process.json"))?
+            .and_then(|record| serde_json::from_slice::<Identity>(&record).ok());
+        let unrecorded = servers.iter().filter(|server| Some(*server) != recorded.as_ref());
+        let all = recorded.iter().chain(unrecorded).filter(|identity| identity.runs_in(&folder));
+        found.extend(all.cloned().map(|identity| Leftover { identity, folder: folder.clone() }));
     }
     Ok(found)
+}
+
+/// Every process of this machine that was started as we start a server.
+fn running_servers() -> io::Result<Vec<Identity>> {
+    let mut servers = Vec::new();
+    for entry in std::fs::read_dir("/proc")? {
+        let name = entry?.file_name();
+        let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
+        // A process that ends meanwhile is none.
+        let Ok(command) = std::fs::read(format!("/proc/{pid}/cmdline")) else { continue };
+        let arguments: Vec<&[u8]> = command.split(|byte| *byte == 0).collect();
+        if arguments.get(1..3).is_some_and(|given| given == ARGUMENTS.map(str::as_bytes)) {
+            servers.extend(Identity::of(pid).ok());
+        }
+    }
+    Ok(servers)
 }
 
 impl Leftover {

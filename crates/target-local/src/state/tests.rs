@@ -124,12 +124,49 @@ fn destroying_leaves_what_is_not_ours() {
     let (state, lock) = take(&folder).unwrap();
     std::fs::create_dir_all(state.paths().server(&cluster().server(0)).data()).unwrap();
     std::fs::write(folder.join("letter.txt"), "dear").unwrap();
-    state.destroy(lock).unwrap();
+    state.destroy(None, lock).unwrap();
     let left: Vec<_> =
         std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(left, ["letter.txt"]);
     std::fs::remove_file(folder.join("letter.txt")).unwrap();
     let (state, lock) = take(&folder).unwrap();
-    state.destroy(lock).unwrap();
+    state.destroy(None, lock).unwrap();
     assert!(!folder.exists());
+}
+
+#[test]
+fn a_program_that_was_fetched_before_the_first_start_is_not_foreign() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(folder.path().join("binaries/2.7.2")).unwrap();
+    assert!(matches!(StateDirectory::open(folder.path()), Err(StateError::Missing { .. })));
+    take(folder.path()).unwrap();
+}
+
+#[test]
+fn destroying_removes_what_a_killed_vaultyard_had_half_written() {
+    let above = tempfile::tempdir().unwrap();
+    let folder = above.path().join("state");
+    let (state, lock) = take(&folder).unwrap();
+    for name in ["cluster.yaml.new", "network.json.new", "last-unsealed.json.41.0.tmp"] {
+        std::fs::write(folder.join(name), "").unwrap();
+    }
+    state.destroy(None, lock).unwrap();
+    assert!(!folder.exists());
+    for foreign in ["cluster.yaml.orig", "network.json.x.0.tmp", "letter.new"] {
+        assert!(!is_half_written(foreign), "{foreign}");
+    }
+}
+
+#[test]
+fn destroying_removes_our_keys_from_a_store_elsewhere_and_nothing_else() {
+    let above = tempfile::tempdir().unwrap();
+    let (folder, store) = (above.path().join("state"), above.path().join("store"));
+    std::fs::create_dir(&store).unwrap();
+    for name in ["keys-0001.json", "intent-0001.json", "probe-ab", "letter.txt"] {
+        std::fs::write(store.join(name), "").unwrap();
+    }
+    let (state, lock) = take(&folder).unwrap();
+    state.destroy(Some(&store), lock).unwrap();
+    let left: Vec<_> = std::fs::read_dir(&store).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(left, ["letter.txt"]);
 }

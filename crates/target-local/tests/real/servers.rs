@@ -159,6 +159,20 @@ async fn an_audit_file_is_opened_anew_after_it_was_set_aside() {
     running.wait().await;
 }
 
+#[tokio::test]
+async fn a_large_audit_file_is_set_aside_before_the_start() {
+    let yard = Yard::new();
+    let launcher = yard.launcher().with_audit_limit(AuditLimit { bytes: 10, keep: 2 });
+    let audit = yard.server_folder().audit();
+    std::fs::create_dir_all(audit.parent().unwrap()).unwrap();
+    std::fs::write(&audit, "a line of an earlier life\n").unwrap();
+    let running = launcher.launch(&yard.server()).await.unwrap();
+    assert!(audit.with_file_name("audit.log.1").exists());
+    until("the server listens", || yard.listens()).await;
+    running.signal(SignalKind::Kill).unwrap();
+    running.wait().await;
+}
+
 /// Says to a copy of this program that it is the one that is killed.
 const DOOMED: &str = "VAULTYARD_TEST_DOOMED";
 
@@ -228,6 +242,8 @@ async fn a_server_that_outlived_its_supervisor_is_found_and_ended() {
     until("the server listens", || yard.listens()).await;
     let identity =
         vaultyard_target_local::process::identity::Identity::of(orphan.id().unwrap()).unwrap();
+    // Killed before the record was written, or after.
+    assert_eq!(leftovers(&yard.paths).unwrap().len(), 1);
     std::fs::write(folder.process(), serde_json::to_vec(&identity).unwrap()).unwrap();
     let mut found = leftovers(&yard.paths).unwrap();
     assert_eq!(found.len(), 1);

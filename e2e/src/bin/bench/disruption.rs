@@ -147,7 +147,7 @@ impl Scene {
         let leader = runtime().block_on(self.bare.leader());
         let began = Instant::now();
         self.happen(event, side, leader);
-        let happened = Instant::now();
+        let over = Instant::now();
         runtime().block_on(self.bare.leader_but(Some(leader)));
         let election = began.elapsed();
         if event == Event::Terminated {
@@ -168,7 +168,7 @@ impl Scene {
         if lost.is_none() {
             *self = Self::new();
         }
-        Outcome { sent, happened, election, lost }
+        Outcome { sent, event: began..=over, election, lost }
     }
 
     /// Has it happen; a server that was killed is gone when this returns.

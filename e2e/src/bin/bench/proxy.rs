@@ -48,12 +48,12 @@ pub(crate) fn run(effort: Effort) -> Report {
         for connections in [16, 32] {
             let mut ours = Side::new(ours.id(), our_address);
             let mut theirs = Side::new(theirs.id(), their_address);
-            for round in 0..effort.of(6, 1) {
+            for round in 0..effort.of(10, 1) {
                 let mut pair = [&mut ours, &mut theirs];
                 if round % 2 == 1 {
                     pair.reverse();
                 }
-                let lasts = Duration::from_secs(effort.of(4, 2));
+                let lasts = Duration::from_secs(effort.of(3, 2));
                 for side in pair {
                     side.measure(&bare, Plan { connections, lasts });
                 }
@@ -76,8 +76,8 @@ pub(crate) fn run(effort: Effort) -> Report {
              proxies run on one thread with TLS on both sides, send to the leader only and let 40 \
              requests through; Vaultyard's is the crate on its own, run as `vaultyard up` runs it. \
              Load: `wrk` on one thread. Answers that were not 200, in all: {failed:.0}.",
-            effort.of(6, 1),
-            effort.of(4, 2),
+            effort.of(10, 1),
+            effort.of(3, 2),
         )],
     }
 }

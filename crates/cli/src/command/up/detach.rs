@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::arguments::Common;
 use crate::control::client::Control;
-use crate::failure::{Failure, failed};
+use crate::failure::{Failure, Kind, failed};
 use crate::progress::Progress;
 use crate::stops::Stops;
 use crate::{local, system};
@@ -25,21 +25,37 @@ pub(super) fn run(common: &Common) -> Result<ExitCode, Failure> {
     let mut words = tempfile::tempfile().map_err(failed)?;
     let mut background = start(&words)?;
     let progress = Progress::new(common.quiet, system::fancy_terminal());
-    let ready = crate::command::wait(watch(&mut background, &folder, &progress));
+    let seen = crate::command::wait(watch(&mut background, &folder, &progress));
     progress.end();
-    let ready = ready?;
-    if ready.is_some() || !common.quiet {
+    let seen = seen?;
+    if seen != Seen::Ready || !common.quiet {
         tell(&mut words)?;
     }
-    match ready {
-        None if !common.quiet => {
-            let pid = background.id();
+    let pid = background.id();
+    match seen {
+        Seen::Ready if !common.quiet => {
             eprintln!("It goes on in the background as process {pid}; `vaultyard down` stops it.");
             Ok(ExitCode::SUCCESS)
         }
-        None => Ok(ExitCode::SUCCESS),
-        Some(code) => Ok(ExitCode::from(code)),
+        Seen::Ready => Ok(ExitCode::SUCCESS),
+        Seen::Late => {
+            let late = format!("it serves without being ready, in the background as process {pid}");
+            Err(Failure::text(Kind::NotInTime, late)
+                .hint("`vaultyard why` says what it lacks; `vaultyard down` stops it"))
+        }
+        Seen::Ended(code) => Ok(ExitCode::from(code)),
     }
+}
+
+/// What became of the process in the background.
+#[derive(PartialEq)]
+enum Seen {
+    /// Its cluster is ready.
+    Ready,
+    /// Its cluster serves, and was not ready in time.
+    Late,
+    /// It has ended with this exit code.
+    Ended(u8),
 }
 
 /// The same command line, but for this one word. What it says until it is ready is kept in a file
@@ -68,24 +84,26 @@ pub(super) fn fall_silent() {
     }
 }
 
-/// Waits until it is ready (`None`) or has ended (its exit code). Who does not want to wait any
+/// Waits until it is ready, is late, or has ended. Who does not want to wait any
 /// longer does not want the cluster.
 async fn watch(
     background: &mut Child,
     folder: &Path,
     progress: &Progress,
-) -> Result<Option<u8>, Failure> {
+) -> Result<Seen, Failure> {
     let control = Control::new(folder, &folder.join("control.sock")).of(background.id());
     let mut stops = Stops::listen()?;
     loop {
         if let Some(status) = background.try_wait().map_err(failed)? {
             let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
-            return Ok(Some(code));
+            return Ok(Seen::Ended(code));
         }
         if let Ok(status) = control.status().await {
             progress.waiting(&status.reason);
-            if status.phase == "Ready" {
-                return Ok(None);
+            match status.phase.as_str() {
+                "Ready" => return Ok(Seen::Ready),
+                "Degraded" => return Ok(Seen::Late),
+                _ => {}
             }
         }
         tokio::select! {

@@ -1,6 +1,7 @@
 //! What one event did to the requests around it.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use crate::open_loop::Sent;
@@ -9,7 +10,8 @@ use crate::samples::{Samples, seconds};
 /// One event behind one front.
 pub(super) struct Outcome {
     pub(super) sent: Vec<Sent>,
-    pub(super) happened: Instant,
+    /// From before it until it had happened: a killed process was gone.
+    pub(super) event: RangeInclusive<Instant>,
     /// From the event to another leader.
     pub(super) election: Duration,
     /// Acknowledged writes that the store does not hold; `None` when it does not answer any more.
@@ -34,7 +36,7 @@ impl Outcome {
 
     pub(super) fn only_writes_in_flight_failed(&self) -> bool {
         failed(&self.sent).all(|it| {
-            let in_flight = it.began <= self.happened && self.happened <= it.ended;
+            let in_flight = it.began <= *self.event.end() && *self.event.start() <= it.ended;
             let ambiguous = it.failure.as_ref().is_some_and(|failure| failure.ambiguous);
             it.written.is_some() && ambiguous && in_flight
         }) && self.gap() <= self.election + NOTICED

@@ -1,0 +1,114 @@
+//! Which changes of a document a cluster that exists cannot follow.
+
+use std::fmt::{self, Display};
+use std::net::Ipv4Addr;
+
+use vaultyard_model::Cluster;
+use vaultyard_model::cluster::Store;
+
+/// A change that is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    what: &'static str,
+    was: String,
+    is: String,
+    why: Why,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    NotYet,
+    Fixed,
+}
+
+impl Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { what, was, is, why } = self;
+        let why = match why {
+            Why::NotYet => "this change is not supported by this version",
+            Why::Fixed => "it is fixed once the cluster exists",
+        };
+        write!(f, "{what} was {was} and is {is} now: {why}")
+    }
+}
+
+/// Every change from `old` to `new` that the existing state cannot follow; the addresses are the
+/// cluster's first ones. Raft keeps the addresses of its peers, and the unseal key was split once.
+pub fn refuse(
+    old: &Cluster,
+    new: &Cluster,
+    old_first: Option<Ipv4Addr>,
+    new_first: Ipv4Addr,
+) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let mut compare = |what, was: String, is: String, why| {
+        if was != is {
+            faults.push(Fault { what, was, is, why });
+        }
+    };
+    let (before, after) = (&old.servers, &new.servers);
+    let replicas = |cluster: &Cluster| cluster.servers.replicas.count().to_string();
+    compare("spec.servers.replicas", replicas(old), replicas(new), Why::NotYet);
+    let software = (before.software.to_string(), after.software.to_string());
+    compare("spec.servers.software", software.0, software.1, Why::Fixed);
+    let version = (before.version.to_string(), after.version.to_string());
+    compare("spec.servers.version", version.0, version.1, Why::NotYet);
+    let old_first = old_first.unwrap_or(new_first);
+    compare("the first address", old_first.to_string(), new_first.to_string(), Why::Fixed);
+    let (before, after) = (&old.keys, &new.keys);
+    let shares = (before.shares.to_string(), after.shares.to_string());
+    compare("spec.keys.shares", shares.0, shares.1, Why::Fixed);
+    let threshold = (before.threshold.to_string(), after.threshold.to_string());
+    compare("spec.keys.threshold", threshold.0, threshold.1, Why::Fixed);
+    compare("spec.keys.store", shown(&before.store), shown(&after.store), Why::Fixed);
+    faults
+}
+
+fn shown(store: &Store) -> String {
+    let Store::Directory { path } = store;
+    let own = || "the state directory's own folder".to_owned();
+    path.as_ref().map_or_else(own, |path| path.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use vaultyard_testkit::sample;
+
+    use super::*;
+
+    const FIRST: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 10);
+
+    #[test]
+    fn the_same_document_is_taken_and_what_can_change_may_change() {
+        let old = sample::cluster(3);
+        let mut new = old.clone();
+        new.ingress.proxy.max_held += 1;
+        assert_eq!(refuse(&old, &new, Some(FIRST), FIRST), []);
+        assert_eq!(refuse(&old, &new, None, FIRST), []);
+    }
+
+    #[test]
+    fn every_change_that_cannot_be_followed_is_listed() {
+        let old = sample::cluster(3);
+        let mut new = sample::cluster(1);
+        new.keys.shares += 1;
+        new.keys.threshold += 1;
+        new.keys.store = Store::Directory { path: Some("/elsewhere".into()) };
+        let faults = refuse(&old, &new, Some(FIRST), Ipv4Addr::new(127, 0, 1, 10));
+        let what: Vec<_> = faults.iter().map(|fault| fault.what).collect();
+        assert_eq!(
+            what,
+            [
+                "spec.servers.replicas",
+                "the first address",
+                "spec.keys.shares",
+                "spec.keys.threshold",
+                "spec.keys.store"
+            ]
+        );
+        assert_eq!(
+            faults[0].to_string(),
+            "spec.servers.replicas was 3 and is 1 now: this change is not supported by this version"
+        );
+    }
+}
