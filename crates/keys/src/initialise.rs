@@ -59,6 +59,9 @@ pub const LEAST_FREE_BYTES: u64 = 100 << 20;
 /// How long shares that were given may take to unseal the server before they are given again. A
 /// server that joins takes about a second, on a busy machine several.
 const GIVEN_LASTS: SignedDuration = SignedDuration::from_secs(10);
+/// How long a server may say that it is not initialised while the others work. One that can join
+/// does so within seconds.
+const JOIN_LASTS: SignedDuration = SignedDuration::from_secs(30);
 /// How long after refused keys they are tried again. Long enough for what a refusal leads to.
 const REFUSED_RETRY: SignedDuration = SignedDuration::from_secs(30);
 /// There are five things to look at; every decision asks for one that was not looked at yet.
@@ -148,7 +151,7 @@ impl Unsealer {
     /// Must run to its end: when it is dropped while the server is being initialised, the answer
     /// is lost and the server has to be wiped.
     pub async fn round(&mut self, now: Timestamp) -> Round {
-        let own = self.observe_own().await;
+        let own = self.observe_own(now).await;
         let decision = self.decide(own, now).await;
         let round = match decision {
             Decision::Do(step) => self.perform(step, now).await,

@@ -69,6 +69,9 @@ fn follower(seen: &Seen) -> Decided {
     }
     match &seen.own {
         Own::Absent(why) => Err(hold(why)),
+        Own::Uninitialised if unseal::waits_too_long(seen) && store(seen)?.keys.is_some() => {
+            unseal::decide(seen, stored_keys(seen)?)
+        }
         Own::Uninitialised => Err(hold(Waiting::ToJoin)),
         Own::Sealed { threshold: 0 } => Err(hold(Waiting::Challenge)),
         Own::Sealed { .. } => unseal::decide(seen, stored_keys(seen)?),

@@ -211,9 +211,15 @@ impl Unsealer {
                 Err(CallError::Refused { status: 400, errors }) if given == needed => {
                     return Err(self.refused(errors.join("; "), now));
                 }
-                Err(error) => return Err(passing(format!("the server {error}"))),
+                Err(error) => {
+                    let silent = matches!(error, CallError::NoAnswer(_));
+                    self.memory.unanswered =
+                        if silent { self.memory.unanswered.saturating_add(1) } else { 0 };
+                    return Err(passing(format!("the server {error}")));
+                }
             }
         }
+        self.memory.unanswered = 0;
         self.memory.refused = None;
         self.memory.proven = true;
         self.memory.given = Some(Given { at: now, process: self.pid() });
@@ -245,10 +251,17 @@ impl Unsealer {
             Wipe::ForeignData => {
                 "its data is under other keys, and the cluster is active without it".to_owned()
             }
+            Wipe::HalfJoined => {
+                "it was ended in the middle of joining and can join no more, and the \
+                                 cluster is active without it"
+                    .to_owned()
+            }
         };
         self.ports.host.wipe(&text).await.map_err(|error| passing(error.to_string()))?;
         self.memory.refused = None;
         self.memory.given = None;
+        self.memory.unanswered = 0;
+        self.memory.uninitialised_since = None;
         if let Wipe::LostAnswer(intent) = why {
             self.memory.wiped = Some(intent.clone());
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use vaultyard_model::ServerName;
 use vaultyard_model::observed::{LeaderSeen, ProcessSeen, State};
@@ -33,15 +34,23 @@ impl From<OpenError> for Trouble {
 
 impl Unsealer {
     /// How the server is. What was given to a process that is gone is forgotten.
-    pub(super) async fn observe_own(&mut self) -> Own {
+    pub(super) async fn observe_own(&mut self, now: Timestamp) -> Own {
         let own = own(&*self.ports.own).await;
         let same_process =
             self.memory.given.as_ref().is_none_or(|given| given.process == self.pid());
         if !same_process || !matches!(own, Own::Sealed { .. }) {
             self.memory.given = None;
         }
-        if own == Own::Unsealed {
-            self.memory.refused = None;
+        match own {
+            Own::Unsealed => {
+                self.memory.refused = None;
+                self.memory.unanswered = 0;
+                self.memory.uninitialised_since = None;
+            }
+            Own::Uninitialised => {
+                self.memory.uninitialised_since.get_or_insert(now);
+            }
+            Own::Absent(_) | Own::Sealed { .. } => {}
         }
         own
     }

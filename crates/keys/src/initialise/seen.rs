@@ -130,6 +130,10 @@ pub struct Memory {
     pub given: Option<Given>,
     /// The server has refused the stored keys.
     pub refused: Option<Refused>,
+    /// Since when the server says that it is not initialised.
+    pub uninitialised_since: Option<Timestamp>,
+    /// How often in a row it has not answered when it was given shares.
+    pub unanswered: u32,
 }
 
 /// The answer of `sys/init` in memory.

@@ -49,6 +49,9 @@ pub enum Wipe {
     /// Another server: its data is under other keys, a quorum is active without it, the stored
     /// keys have unsealed one of them, and it is not a member.
     ForeignData,
+    /// Another server: it was ended in the middle of joining, and can neither join nor be unsealed
+    /// any more. The same holds of the others.
+    HalfJoined,
 }
 
 impl Step {

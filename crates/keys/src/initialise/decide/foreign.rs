@@ -1,16 +1,27 @@
-//! A server that refuses the stored keys: its data is of another cluster or generation.
+//! A server that will never be a member with what it holds: its data is of another cluster or
+//! generation, or it was ended in the middle of joining.
 
 use super::{Decided, Decision, Look, hold};
-use crate::initialise::reason::Stuck;
+use crate::initialise::reason::{Reason, Stuck, Waiting};
 use crate::initialise::seen::{Membership, Refused, Seen};
 use crate::initialise::step::{Step, Wipe};
 
+/// The server refuses the stored keys.
+pub(super) fn refuses(seen: &Seen, refused: &Refused) -> Decided {
+    let why = refused.why.clone();
+    replace(seen, Wipe::ForeignData, Stuck::KeysRefused { why }.into())
+}
+
+/// The server neither joins nor is unsealed, long after it should have been.
+pub(super) fn half_joined(seen: &Seen) -> Decided {
+    replace(seen, Wipe::HalfJoined, Waiting::ToJoin.into())
+}
+
 /// Replaced only when the cluster demonstrably lives without it (invariant 1). The initialising
 /// server is never replaced in this way.
-pub(super) fn decide(seen: &Seen, refused: &Refused) -> Decided {
-    let stuck = || hold(Stuck::KeysRefused { why: refused.why.clone() });
+fn replace(seen: &Seen, wipe: Wipe, otherwise: Reason) -> Decided {
     if seen.server.initialises() {
-        return Err(stuck());
+        return Err(hold(otherwise));
     }
     match &seen.membership {
         None => Err(Decision::Look(Look::Membership)),
@@ -18,9 +29,9 @@ pub(super) fn decide(seen: &Seen, refused: &Refused) -> Decided {
             Ok(Decision::Do(if *member {
                 Step::RemovePeer(seen.server.clone())
             } else {
-                Step::Wipe(Wipe::ForeignData)
+                Step::Wipe(wipe)
             }))
         }
-        Some(Ok(_) | Err(_)) => Err(stuck()),
+        Some(Ok(_) | Err(_)) => Err(hold(otherwise)),
     }
 }

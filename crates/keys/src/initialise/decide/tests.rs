@@ -52,6 +52,10 @@ fn at() -> impl Strategy<Value = Timestamp> {
     (-20_i64..20).prop_map(|seconds| now() + SignedDuration::from_secs(seconds))
 }
 
+fn long_ago() -> impl Strategy<Value = Timestamp> {
+    (-60_i64..0).prop_map(|seconds| now() + SignedDuration::from_secs(seconds))
+}
+
 prop_compose! {
     fn memory()(
         (encryption_probed, store_probed, proven) in any::<(bool, bool, bool)>(),
@@ -65,6 +69,8 @@ prop_compose! {
         ),
         given in prop::option::of(at()),
         refused in prop::option::of((at(), 1..4_u32)),
+        uninitialised_since in prop::option::of(long_ago()),
+        unanswered in 0..4_u32,
     ) -> Memory {
         Memory {
             encryption_probed,
@@ -78,6 +84,8 @@ prop_compose! {
             answer: answer.map(|(generation, kept, stored)| Answer { generation, kept, stored }),
             given: given.map(|at| Given { at, process: Some(1) }),
             refused: refused.map(|(at, times)| Refused { at, times, why: "wrong".to_owned() }),
+            uninitialised_since,
+            unanswered,
         }
     }
 }
@@ -149,12 +157,18 @@ fn check(seen: &Seen, step: &Step) -> Result<(), TestCaseError> {
                 "an answer may be opened later"
             );
         }
-        Step::Wipe(Wipe::ForeignData) | Step::RemovePeer(_) => {
+        Step::Wipe(Wipe::ForeignData | Wipe::HalfJoined) | Step::RemovePeer(_) => {
             prop_assert!(!seen.server.initialises());
             let of = seen.membership.clone().unwrap().unwrap();
             prop_assert!(of.quorum_without && of.keys_proven_elsewhere);
             prop_assert_eq!(of.member, matches!(step, Step::RemovePeer(_)));
-            prop_assert!(seen.memory.refused.as_ref().is_some_and(|refused| refused.times >= 2));
+            prop_assert!(seen.own != Own::Unsealed);
+            let memory = &seen.memory;
+            let refuses = memory.refused.as_ref().is_some_and(|refused| refused.times >= 2);
+            let long = |since| now().duration_since(since) >= SignedDuration::from_secs(30);
+            let half_joined =
+                memory.unanswered >= 2 || memory.uninitialised_since.is_some_and(long);
+            prop_assert!(refuses || half_joined);
         }
         Step::Request(intent) => {
             prop_assert!(seen.server.initialises());
@@ -224,4 +238,56 @@ proptest! {
         };
         prop_assert_eq!(decided, decide(&all));
     }
+}
+
+/// A follower that should have joined long ago, with everything else as it should be.
+fn half_joined(own: Own, unanswered: u32, seconds: i64) -> Seen {
+    let server = ClusterName::new("vault").unwrap().server(1);
+    let keys = Generation { attempt: 1, intent: IntentId::random(&SeededRandom::new(7)).unwrap() };
+    Seen {
+        server,
+        now: now(),
+        own,
+        memory: Memory {
+            keys: Some(keys),
+            unanswered,
+            uninitialised_since: Some(now() - SignedDuration::from_secs(seconds)),
+            ..Memory::default()
+        },
+        volume: None,
+        store: None,
+        peers: Some([(ClusterName::new("vault").unwrap().server(0), PeerSeen::Initialised)].into()),
+        free: None,
+        membership: Some(Ok(Membership {
+            quorum_without: true,
+            keys_proven_elsewhere: true,
+            member: true,
+        })),
+    }
+}
+
+#[test]
+fn a_follower_ended_in_the_middle_of_joining_is_replaced_once_the_others_live_without_it() {
+    for stuck in
+        [half_joined(Own::Uninitialised, 0, 30), half_joined(Own::Sealed { threshold: 3 }, 2, 0)]
+    {
+        let server = stuck.server.clone();
+        assert_eq!(decide(&stuck), Decision::Do(Step::RemovePeer(server)));
+        let mut removed = stuck.clone();
+        removed.membership.as_mut().unwrap().as_mut().unwrap().member = false;
+        assert_eq!(decide(&removed), Decision::Do(Step::Wipe(Wipe::HalfJoined)));
+        let mut alone = removed;
+        alone.membership.as_mut().unwrap().as_mut().unwrap().quorum_without = false;
+        assert!(!matches!(decide(&alone), Decision::Do(Step::Wipe(_) | Step::RemovePeer(_))));
+    }
+}
+
+#[test]
+fn a_follower_that_may_still_join_is_left_alone() {
+    assert_eq!(
+        decide(&half_joined(Own::Uninitialised, 0, 29)),
+        Decision::Hold(Waiting::ToJoin.into())
+    );
+    let once = half_joined(Own::Sealed { threshold: 3 }, 1, 0);
+    assert_eq!(decide(&once), Decision::Do(Step::Unseal));
 }

@@ -6,14 +6,18 @@ use super::{Decided, Decision, Look, foreign, hold};
 use crate::initialise::reason::{Stuck, Waiting};
 use crate::initialise::seen::{Given, Own, PeerSeen, Seen, VolumeSeen};
 use crate::initialise::step::Step;
-use crate::initialise::{GIVEN_LASTS, REFUSED_RETRY};
+use crate::initialise::{GIVEN_LASTS, JOIN_LASTS, REFUSED_RETRY};
 use crate::record::Generation;
+
+/// A server that was killed while it took the shares answers the next time. One that hangs twice
+/// will hang again.
+const UNANSWERED: u32 = 2;
 
 pub(super) fn decide(seen: &Seen, keys: &Generation) -> Decided {
     match &seen.own {
         Own::Unsealed => Ok(unsealed(seen)),
         Own::Absent(why) => Err(hold(why)),
-        Own::Uninitialised => Err(joins(seen, keys)),
+        Own::Uninitialised => joins(seen, keys),
         Own::Sealed { threshold: 0 } => Err(hold(Waiting::Challenge)),
         Own::Sealed { .. } => sealed(seen),
     }
@@ -30,15 +34,22 @@ fn unsealed(seen: &Seen) -> Decision {
 }
 
 /// A server without data joins by itself, unless there is no data anywhere.
-fn joins(seen: &Seen, keys: &Generation) -> Decision {
-    let Some(peers) = &seen.peers else {
-        return Decision::Look(Look::Peers);
-    };
+fn joins(seen: &Seen, keys: &Generation) -> Decided {
+    let peers = seen.peers.as_ref().ok_or(Decision::Look(Look::Peers))?;
     let is = |state: PeerSeen| peers.values().any(|seen| *seen == state);
-    if is(PeerSeen::Initialised) || is(PeerSeen::Silent) {
-        return hold(Waiting::ToJoin);
+    if !is(PeerSeen::Initialised) && !is(PeerSeen::Silent) {
+        return Err(hold(Stuck::DataLost(keys.clone())));
     }
-    hold(Stuck::DataLost(keys.clone()))
+    if waits_too_long(seen) {
+        return foreign::half_joined(seen);
+    }
+    Err(hold(Waiting::ToJoin))
+}
+
+/// Whether the server should have joined long ago.
+pub(super) fn waits_too_long(seen: &Seen) -> bool {
+    let since = seen.memory.uninitialised_since;
+    since.is_some_and(|since| seen.now.duration_since(since) >= JOIN_LASTS)
 }
 
 fn sealed(seen: &Seen) -> Decided {
@@ -46,9 +57,17 @@ fn sealed(seen: &Seen) -> Decided {
     let recent = |at, least| (SignedDuration::ZERO..least).contains(&seen.now.duration_since(at));
     if let Some(refused) = &seen.memory.refused {
         if refused.times >= 2 && recent(refused.at, REFUSED_RETRY) {
-            return foreign::decide(seen, refused);
+            return foreign::refuses(seen, refused);
         }
         return Ok(Decision::Do(Step::Unseal));
+    }
+    if seen.memory.unanswered >= UNANSWERED && !seen.server.initialises() {
+        if seen.membership.is_none() {
+            return Err(Decision::Look(Look::Membership));
+        }
+        if let Ok(step) = foreign::half_joined(seen) {
+            return Ok(step);
+        }
     }
     match &seen.memory.given {
         Some(Given { at, .. }) if recent(*at, GIVEN_LASTS) => Err(hold(Waiting::Unsealing)),
