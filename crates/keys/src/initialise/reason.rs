@@ -68,6 +68,13 @@ pub enum Stuck {
          or from older versions of its objects"
     )]
     StoreLost(Generation),
+    /// The store has lost the intent of an initialisation.
+    #[error(
+        "the intent of {0} stands on the server's volume and not in the store: the store was lost or \
+         rolled back, or another one is configured. Nothing is wiped. Bring the store back; or, if \
+         nothing in this cluster is needed, run `vaultyard destroy`"
+    )]
+    IntentLost(Generation),
     /// The server wants keys that the store does not have.
     #[error(
         "the server is initialised, and the store holds no keys: the store was lost or rolled back, \

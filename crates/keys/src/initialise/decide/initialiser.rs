@@ -95,6 +95,11 @@ fn without_answer(seen: &Seen, intent: &Generation) -> Decided {
     if seen.own == Own::Unsealed {
         return Err(hold(Stuck::UnsealedByOther));
     }
+    // The intent went into the store before it came here. A store that does not know it has lost
+    // something, perhaps the keys too.
+    if store(seen)?.attempts < intent.attempt {
+        return Err(hold(Stuck::IntentLost(intent.clone())));
+    }
     nobody_else_is_initialised(seen)?;
     Ok(Decision::Do(Step::Wipe(Wipe::LostAnswer(intent.clone()))))
 }

@@ -148,6 +148,7 @@ fn check(seen: &Seen, step: &Step) -> Result<(), TestCaseError> {
             prop_assert!(seen.server.initialises());
             prop_assert_eq!(volume().intent, Some(intent.clone()));
             prop_assert_eq!(volume().released, None);
+            prop_assert!(seen.store.clone().unwrap().unwrap().attempts >= intent.attempt);
             prop_assert!(nobody_else(seen));
             prop_assert!(seen.own != Own::Unsealed);
             prop_assert_eq!(&seen.memory.answer, &None);
