@@ -70,23 +70,46 @@ pub async fn generate_root(
     now: Timestamp,
 ) -> Result<GeneratedRoot, GenerateRootError> {
     socket.cancel_root().await.map_err(failed("cancelling an attempt before"))?;
-    let attempt = socket.begin_root().await.map_err(failed("beginning"))?;
-    record.begin(now)?;
-    let encoded = match give_shares(socket, keys, &attempt).await {
-        Ok(encoded) => encoded,
+    let begun = record.begin(now)?;
+    let (attempt, encoded) = match attempt(socket, keys).await {
+        Ok(ended) => ended,
         Err(error) => {
-            // Only a call without an answer may have ended the attempt with a token.
-            if !matches!(&error, GenerateRootError::Call { error: CallError::NoAnswer(_), .. }) {
-                record.abandon()?;
+            if leaves_no_token(&error) {
+                record.abandon(begun)?;
             }
             return Err(error);
         }
     };
     let token = decode(&encoded, &attempt.otp).ok_or(GenerateRootError::NotAToken)?;
-    let seen = socket.with_token(&token).look_up_self().await;
-    let accessor = seen.map_err(failed("looking up the new token"))?.accessor;
-    record.made(&accessor, now)?;
-    Ok(GeneratedRoot { token, accessor })
+    match socket.with_token(&token).look_up_self().await {
+        Ok(seen) => {
+            record.made(begun, &seen.accessor, now)?;
+            Ok(GeneratedRoot { token, accessor: seen.accessor })
+        }
+        Err(error) => {
+            // Nobody would know of it any more. Where this fails, the record says that it may live.
+            socket.with_token(&token).revoke_self().await.ok();
+            Err(failed("looking up the new token")(error))
+        }
+    }
+}
+
+async fn attempt(socket: &Client, keys: &Keys) -> Result<(RootAttempt, Secret), GenerateRootError> {
+    let attempt = socket.begin_root().await.map_err(failed("beginning"))?;
+    let encoded = give_shares(socket, keys, &attempt).await?;
+    Ok((attempt, encoded))
+}
+
+/// Whether the attempt has certainly made no token: it was not reached, or refused.
+fn leaves_no_token(error: &GenerateRootError) -> bool {
+    match error {
+        GenerateRootError::Call { error, .. } => matches!(
+            error,
+            CallError::Unreachable(_) | CallError::Refused { status: 400..=499, .. }
+        ),
+        GenerateRootError::TooFew { .. } => true,
+        _ => false,
+    }
 }
 
 async fn give_shares(

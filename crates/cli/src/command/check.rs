@@ -13,8 +13,7 @@ use crate::system::SystemRandom;
 
 pub(super) async fn run(common: &Common, arguments: &Document) -> Result<ExitCode, Failure> {
     let folder = local::state::folder(common)?;
-    let document = local::document::find(arguments.file.as_deref())?;
-    let document = local::document::or_kept(document, &folder)?;
+    let document = local::document::find(arguments.file.as_deref(), &folder)?;
     output::data(format!("document    {}", document.headline()))?;
     let kept = match StateDirectory::open(&folder) {
         Ok(state) => state.first_address().ok().flatten(),

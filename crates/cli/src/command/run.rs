@@ -29,7 +29,7 @@ pub(super) async fn run(common: &Common, arguments: &Run) -> Result<ExitCode, Fa
     };
     let program = find(command, &system::search_path())?;
     let document = match &arguments.file {
-        Some(file) => local::document::find(Some(file))?,
+        Some(file) => local::document::from_file(file)?,
         None => local::document::built_in()?,
     };
     let folder = tempfile::Builder::new().prefix("vaultyard-").tempdir().map_err(failed)?;

@@ -35,7 +35,7 @@ async fn in_foreground(common: &Common, arguments: &Up) -> Result<ExitCode, Fail
         detach::leave_the_terminal()?;
     }
     let folder = local::state::folder(common)?;
-    let document = local::document::find(arguments.document.file.as_deref())?;
+    let document = local::document::find(arguments.document.file.as_deref(), &folder)?;
     let progress = Progress::new(common.quiet, system::fancy_terminal());
     progress.say(format!("{} in {}", document.headline(), folder.display()));
     let mut stops = Stops::listen()?;

@@ -126,7 +126,7 @@ impl AccessKeeper {
         };
         let round = access.round(leader, now).await;
         self.established = round.established.is_some();
-        if let Some(Reason::Failed { step: Step::Sweep, .. }) = &round.held {
+        if let Some(Reason::Failed { step: Step::ProveLogins | Step::Sweep, .. }) = &round.held {
             // The root token was refused, and so were the logins: were these the right keys?
             self.access = None;
         }
@@ -155,7 +155,7 @@ impl AccessKeeper {
             .await
             .map_err(|error| error.to_string())?;
         if living.is_empty() {
-            self.record.swept().map_err(|error| error.to_string())?;
+            self.record.swept(&tokens).map_err(|error| error.to_string())?;
             return Ok(None);
         }
         let count = living.len();

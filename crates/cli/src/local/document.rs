@@ -37,12 +37,22 @@ impl Document {
     }
 }
 
-/// Reads the file that was named, else `./vaultyard.yaml`, else the built-in document.
-pub(crate) fn find(named: Option<&Path>) -> Result<Document, Failure> {
+/// Reads the file that was named, else `./vaultyard.yaml`, else what was last brought up in
+/// `folder`, else the built-in document.
+pub(crate) fn find(named: Option<&Path>, folder: &Path) -> Result<Document, Failure> {
     let default = || Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.exists());
     match named.map(Path::to_owned).or_else(default) {
         Some(path) => from_file(&path),
-        None => parse("the built-in document", BUILT_IN.to_owned(), true),
+        None => last_or_built_in(folder),
+    }
+}
+
+/// What was last brought up in `folder`, else the built-in document.
+pub(crate) fn last_or_built_in(folder: &Path) -> Result<Document, Failure> {
+    match StateDirectory::open(folder) {
+        Ok(state) => of_state(&state)?.map_or_else(built_in, Ok),
+        // What is wrong with the folder is told by whoever takes it.
+        Err(_) => built_in(),
     }
 }
 
@@ -51,7 +61,8 @@ pub(crate) fn built_in() -> Result<Document, Failure> {
     parse("the built-in document", BUILT_IN.to_owned(), true)
 }
 
-fn from_file(path: &Path) -> Result<Document, Failure> {
+/// The document in this file.
+pub(crate) fn from_file(path: &Path) -> Result<Document, Failure> {
     let unreadable = |error: std::io::Error| {
         Failure::text(Kind::BadInput, format!("cannot read {}: {error}", path.display()))
     };
@@ -63,14 +74,6 @@ fn from_file(path: &Path) -> Result<Document, Failure> {
             Err(findings) => Err(Failure::text(Kind::BadInput, findings)),
             Ok(_) => Err(Failure::text(Kind::BadInput, format!("{name} is not UTF-8 text"))),
         },
-    }
-}
-
-/// The document, or, where it is only the built-in one, what was last brought up in `folder`.
-pub(crate) fn or_kept(document: Document, folder: &Path) -> Result<Document, Failure> {
-    match StateDirectory::open(folder) {
-        Ok(state) if document.built_in => Ok(of_state(&state)?.unwrap_or(document)),
-        _ => Ok(document),
     }
 }
 

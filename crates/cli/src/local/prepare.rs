@@ -91,7 +91,6 @@ pub(crate) async fn prepare(
 ) -> Result<Prepared, Failure> {
     let (clock, random) = (SystemClock, SystemRandom);
     let Site { folder, address, binaries } = site;
-    let document = document::or_kept(document, folder)?;
     let cluster = &document.cluster;
     let kept = match StateDirectory::open(folder) {
         Ok(state) => state.first_address().map_err(bad_input)?,
@@ -270,7 +269,7 @@ mod tests {
         old.text.push_str("# mine\n");
         state.keep_document(&old.text).unwrap();
         state.keep_first_address(FIRST_ADDRESS).unwrap();
-        let new = document::or_kept(built_in, folder.path()).ok().unwrap();
+        let new = document::last_or_built_in(folder.path()).ok().unwrap();
         assert_eq!(new.text, old.text);
         assert!(refuse_change(&state, &new.cluster, FIRST_ADDRESS).is_ok());
         let elsewhere = Ipv4Addr::new(127, 0, 1, 10);

@@ -125,23 +125,24 @@ pub fn decide(seen: &Seen) -> Decision {
             Some(Marker::Present { .. } | Marker::Absent) => {}
         }
     }
-    let next = next(seen, Step::SetAutopilot);
+    let next = next(seen, |_| true);
     if !next.needs_root() {
         return Decision::Do(next);
     }
     match &seen.root {
         None => Decision::Look(Look::Root),
         Some(Root::Unknown(why)) => Decision::Hold(Reason::Unknown(why.clone())),
-        // It was revoked only after everything that needs it was proven.
-        Some(Root::Gone) => Decision::Do(self::next(seen, Step::Sweep)),
+        // We revoke it only after everything that needs it was proven, but somebody else may have.
+        // So the proofs that need none are made again.
+        Some(Root::Gone) => Decision::Do(self::next(seen, |step| !step.needs_root())),
         Some(Root::Lives) => Decision::Do(next),
     }
 }
 
-/// The first step from `first` on that is not done.
-fn next(seen: &Seen, first: Step) -> Step {
+/// The first step among these that is not done.
+fn next(seen: &Seen, among: impl Fn(Step) -> bool) -> Step {
     let wanted = |step: &Step| *step != Step::MountSecret || seen.secret_mount;
-    let open = |step: &Step| *step >= first && !seen.memory.done.contains(step);
+    let open = |step: &Step| among(*step) && !seen.memory.done.contains(step);
     // After the last step the process has only to read what it has written.
     Step::ALL.into_iter().filter(wanted).find(open).unwrap_or(Step::Mark)
 }
@@ -189,11 +190,12 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_finds_root_gone_and_no_marker_sweeps_and_marks() {
+    fn a_process_that_finds_root_gone_and_no_marker_proves_both_ways_in_before_it_marks() {
         let mut seen = Seen { root: Some(Root::Gone), ..seen() };
-        assert_eq!(decide(&seen), Decision::Do(Step::Sweep));
-        seen.memory.done.insert(Step::Sweep);
-        assert_eq!(decide(&seen), Decision::Do(Step::Mark));
+        for step in [Step::ProveLogins, Step::ProveWayBack, Step::Sweep, Step::Mark] {
+            assert_eq!(decide(&seen), Decision::Do(step));
+            seen.memory.done.insert(step);
+        }
     }
 
     #[test]

@@ -94,6 +94,7 @@ impl Access {
 
     async fn sweep(&mut self, leader: Leader<'_>) -> Result<(), Failure> {
         let client = leader.administrator;
+        let known = self.record.tokens()?;
         let token = log_in(client, Identity::Administrator).await.map_err(Failure::NoWayIn)?;
         let administrator = client.with_token(&token);
         for accessor in root_accessors(administrator).await? {
@@ -111,7 +112,7 @@ impl Access {
         }
         administrator.revoke_self().await?;
         self.memory.root_accessor = None;
-        Ok(self.record.swept()?)
+        Ok(self.record.swept(&known)?)
     }
 
     async fn mark(&mut self, leader: Leader<'_>, now: Timestamp) -> Result<(), Failure> {

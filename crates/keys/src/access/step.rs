@@ -66,7 +66,7 @@ impl Step {
 
     /// Whether it is done with the first root token; the others use the new logins.
     pub fn needs_root(self) -> bool {
-        self <= Self::RevokeRoot
+        !matches!(self, Self::ProveLogins | Self::ProveWayBack | Self::Sweep | Self::Mark)
     }
 }
 

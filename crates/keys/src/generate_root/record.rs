@@ -41,6 +41,22 @@ struct Document {
     tokens: RootTokens,
 }
 
+/// An attempt that was noted as begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Begun {
+    /// Whether no earlier attempt was on record, whose end is not known.
+    alone: bool,
+}
+
+impl Begun {
+    /// Only what this attempt has noted ends with it.
+    fn end(self, tokens: &mut RootTokens) {
+        if self.alone {
+            tokens.begun = None;
+        }
+    }
+}
+
 impl RootTokens {
     /// Whether there is nothing that may live.
     pub fn is_empty(&self) -> bool {
@@ -70,25 +86,30 @@ impl RootRecord {
     ///
     /// # Errors
     /// The file system's error.
-    pub fn begin(&self, now: Timestamp) -> io::Result<()> {
-        self.change(|tokens| tokens.begun = Some(now))
+    pub fn begin(&self, now: Timestamp) -> io::Result<Begun> {
+        let mut begun = Begun { alone: true };
+        self.change(|tokens| {
+            begun.alone = tokens.begun.is_none();
+            tokens.begun = tokens.begun.or(Some(now));
+        })?;
+        Ok(begun)
     }
 
-    /// The attempt has ended without a token.
+    /// The attempt has ended without a token, which is known.
     ///
     /// # Errors
     /// The file system's error.
-    pub fn abandon(&self) -> io::Result<()> {
-        self.change(|tokens| tokens.begun = None)
+    pub fn abandon(&self, begun: Begun) -> io::Result<()> {
+        self.change(|tokens| begun.end(tokens))
     }
 
     /// The attempt has ended with a token.
     ///
     /// # Errors
     /// The file system's error.
-    pub fn made(&self, accessor: &str, now: Timestamp) -> io::Result<()> {
+    pub fn made(&self, begun: Begun, accessor: &str, now: Timestamp) -> io::Result<()> {
         self.change(|tokens| {
-            tokens.begun = None;
+            begun.end(tokens);
             tokens.made.push(MadeRoot { accessor: accessor.to_owned(), at: now });
         })
     }
@@ -101,12 +122,13 @@ impl RootRecord {
         self.change(|tokens| tokens.made.retain(|made| made.accessor != accessor))
     }
 
-    /// Every accessor was looked up, and none is of a root token.
+    /// Every accessor was looked up since the record said `known`, and none is of a root token.
+    /// What was noted meanwhile stays.
     ///
     /// # Errors
     /// The file system's error.
-    pub fn swept(&self) -> io::Result<()> {
-        durable::remove(&self.path)
+    pub fn swept(&self, known: &RootTokens) -> io::Result<()> {
+        if self.tokens()? == *known { durable::remove(&self.path) } else { Ok(()) }
     }
 
     fn change(&self, change: impl FnOnce(&mut RootTokens)) -> io::Result<()> {
@@ -126,12 +148,40 @@ mod tests {
         let record = RootRecord::new(folder.path().join("root-tokens.json"));
         assert!(record.tokens().unwrap().is_empty());
         let now = Timestamp::from_second(5).unwrap();
-        record.begin(now).unwrap();
+        let begun = record.begin(now).unwrap();
         assert_eq!(record.tokens().unwrap().begun, Some(now));
-        record.made("accessor", now).unwrap();
+        record.made(begun, "accessor", now).unwrap();
         let made = MadeRoot { accessor: "accessor".to_owned(), at: now };
         assert_eq!(record.tokens().unwrap(), RootTokens { begun: None, made: vec![made] });
         record.revoked("accessor").unwrap();
+        assert!(record.tokens().unwrap().is_empty());
+    }
+
+    #[test]
+    fn an_attempt_whose_end_is_not_known_outlives_the_ones_after_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let record = RootRecord::new(folder.path().join("root-tokens.json"));
+        let at = |second| Timestamp::from_second(second).unwrap();
+        record.begin(at(1)).unwrap();
+        let second = record.begin(at(2)).unwrap();
+        record.abandon(second).unwrap();
+        assert_eq!(record.tokens().unwrap().begun, Some(at(1)));
+        let third = record.begin(at(3)).unwrap();
+        record.made(third, "accessor", at(3)).unwrap();
+        assert_eq!(record.tokens().unwrap().begun, Some(at(1)));
+    }
+
+    #[test]
+    fn a_sweep_forgets_only_what_was_on_record_when_it_began() {
+        let folder = tempfile::tempdir().unwrap();
+        let record = RootRecord::new(folder.path().join("root-tokens.json"));
+        let now = Timestamp::from_second(5).unwrap();
+        let begun = record.begin(now).unwrap();
+        let known = record.tokens().unwrap();
+        record.made(begun, "accessor", now).unwrap();
+        record.swept(&known).unwrap();
+        assert_eq!(record.tokens().unwrap().made.len(), 1);
+        record.swept(&record.tokens().unwrap()).unwrap();
         assert!(record.tokens().unwrap().is_empty());
     }
 }

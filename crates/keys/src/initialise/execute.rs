@@ -208,7 +208,9 @@ impl Unsealer {
             match server.unseal(share).await {
                 Ok(status) if !status.sealed => break,
                 Ok(_) => {}
-                Err(CallError::Refused { status: 400, errors }) if given == needed => {
+                Err(CallError::Refused { status: 400, errors })
+                    if given == needed && of_other_keys(&errors) =>
+                {
                     return Err(self.refused(errors.join("; "), now));
                 }
                 Err(error) => {
@@ -223,7 +225,6 @@ impl Unsealer {
         self.memory.refused = None;
         self.memory.proven = true;
         self.memory.given = Some(Given { at: now, process: self.pid() });
-        self.keep_in_log(&keys.header.generation, now);
         Ok(())
     }
 
@@ -234,11 +235,11 @@ impl Unsealer {
         passing(format!("the server refuses the stored keys: {why}"))
     }
 
-    /// The log is for people; that it cannot be written keeps no server sealed.
-    fn keep_in_log(&self, generation: &Generation, now: Timestamp) {
-        if let Some(log) = &self.ports.log
-            && let Err(error) = log.keep(generation, &self.subject.server, now)
-        {
+    /// Notes that the stored keys have unsealed this server. That it cannot be written keeps no
+    /// server sealed.
+    pub(super) fn keep_in_log(&self, now: Timestamp) {
+        let (Some(log), Some(keys)) = (&self.ports.log, &self.secrets.keys) else { return };
+        if let Err(error) = log.keep(&keys.header.generation, &self.subject.server, now) {
             tracing::warn!(%error, "the last unsealing could not be kept");
         }
     }
@@ -289,4 +290,11 @@ impl Unsealer {
         self.ports.random.fill(&mut bytes).map_err(passing)?;
         Ok(bytes)
     }
+}
+
+/// Whether a server that was given all shares says that its data is under other keys. It answers
+/// 400 to much else, and what follows from this may be a wipe.
+fn of_other_keys(errors: &[String]) -> bool {
+    let said = |text: &str| errors.iter().any(|error| error.contains(text));
+    said("message authentication failed") || said("invalid key")
 }

@@ -36,13 +36,17 @@ impl Unsealer {
     /// How the server is. What was given to a process that is gone is forgotten.
     pub(super) async fn observe_own(&mut self, now: Timestamp) -> Own {
         let own = own(&*self.ports.own).await;
-        let same_process =
-            self.memory.given.as_ref().is_none_or(|given| given.process == self.pid());
-        if !same_process || !matches!(own, Own::Sealed { .. }) {
-            self.memory.given = None;
-        }
+        let pid = self.pid();
+        let given = self
+            .memory
+            .given
+            .take_if(|given| given.process != pid || !matches!(own, Own::Sealed { .. }));
         match own {
             Own::Unsealed => {
+                // Shares that were given to this very process have unsealed it.
+                if given.is_some_and(|given| given.process == pid) {
+                    self.keep_in_log(now);
+                }
                 self.memory.refused = None;
                 self.memory.unanswered = 0;
                 self.memory.uninitialised_since = None;
