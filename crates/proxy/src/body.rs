@@ -103,12 +103,14 @@ pub(crate) async fn take(
         return Err((BodyError::TooLarge, body));
     }
     if body.size_hint().lower() > WHOLE {
-        return Ok(Taken::Large(Streamed::new(Bytes::new(), body)));
+        return Ok(Taken::Large(Streamed::new(None, body)));
     }
     let gathered = gather(&mut body, &mut counted);
     match tokio::time::timeout(WHOLE_WITHIN, gathered).await {
         Ok(Ok(Gathered::All(bytes))) => Ok(Taken::Whole(bytes, counted)),
-        Ok(Ok(Gathered::Beginning(bytes))) => Ok(Taken::Large(Streamed::new(bytes, body))),
+        Ok(Ok(Gathered::Beginning(bytes))) => {
+            Ok(Taken::Large(Streamed::new(Some((bytes, counted)), body)))
+        }
         Ok(Err(error)) => Err((error, body)),
         Err(_) => Err((BodyError::TooSlow, body)),
     }
@@ -146,7 +148,8 @@ fn one(first: Bytes, all: BytesMut) -> Bytes {
 
 /// A large body on its way.
 pub(crate) struct Streamed {
-    beginning: Option<Bytes>,
+    /// What was read of it before its size was known; it counts until it is passed on.
+    beginning: Option<(Bytes, Counted)>,
     rest: Incoming,
     passed: u64,
     /// Runs while nothing comes.
@@ -154,14 +157,13 @@ pub(crate) struct Streamed {
 }
 
 impl Streamed {
-    fn new(beginning: Bytes, rest: Incoming) -> Box<Self> {
-        let beginning = Some(beginning).filter(|bytes| !bytes.is_empty());
+    fn new(beginning: Option<(Bytes, Counted)>, rest: Incoming) -> Box<Self> {
         Box::new(Self { beginning, rest, passed: 0, pause: None })
     }
 
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
         let data = match self.beginning.take() {
-            Some(beginning) => beginning,
+            Some((beginning, _)) => beginning,
             None => loop {
                 match Pin::new(&mut self.rest).poll_frame(cx) {
                     Poll::Ready(None) => return Poll::Ready(None),
@@ -219,7 +221,7 @@ impl Body for RequestBody {
         match self {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
             Self::Streamed(body) => {
-                let beginning = body.beginning.as_ref().map_or(0, Bytes::len) as u64;
+                let beginning = body.beginning.as_ref().map_or(0, |(bytes, _)| bytes.len()) as u64;
                 let exact = body.rest.size_hint().exact();
                 exact.map_or_else(SizeHint::default, |rest| SizeHint::with_exact(beginning + rest))
             }

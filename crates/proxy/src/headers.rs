@@ -69,11 +69,13 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
         header::TRANSFER_ENCODING,
         header::UPGRADE,
     ];
-    if let Some(connection) = headers.remove(header::CONNECTION) {
-        let named = connection.to_str().unwrap_or_default().split(',');
-        for name in named.filter_map(|name| name.trim().parse::<HeaderName>().ok()) {
-            headers.remove(name);
-        }
+    // It may stand on several lines (RFC 9110, section 5.3).
+    let lines = headers.get_all(header::CONNECTION).iter();
+    let words = lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(','));
+    let named: Vec<HeaderName> = words.filter_map(|word| word.trim().parse().ok()).collect();
+    headers.remove(header::CONNECTION);
+    for name in named {
+        headers.remove(name);
     }
     for name in NAMES {
         headers.remove(name);
@@ -109,6 +111,15 @@ mod tests {
             headers.append(name, value.parse().unwrap());
         }
         headers
+    }
+
+    #[test]
+    fn what_any_line_of_connection_names_is_taken_away() {
+        let pairs =
+            [("Connection", "close"), ("Connection", "x-a, X-B"), ("X-A", "1"), ("X-B", "2")];
+        let mut headers = map(&pairs);
+        remove_hop_by_hop(&mut headers);
+        assert!(headers.is_empty(), "{headers:?}");
     }
 
     #[test]

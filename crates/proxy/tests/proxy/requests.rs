@@ -8,7 +8,7 @@ use http_body_util::BodyExt;
 use vaultyard_model::cluster::{Guarded, Network, Proxy as Limits};
 
 use crate::play::{Client, Play, Seen, all, limits, request, until, within};
-use crate::server::Role::Active;
+use crate::server::Role::{Active, Sealed};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -230,4 +230,27 @@ async fn a_shutdown_lets_requests_end() {
     let play = Arc::into_inner(play).unwrap();
     within(5, play.stop()).await;
     assert_eq!(asked.await.unwrap(), 200);
+}
+
+#[tokio::test]
+async fn a_body_of_unknown_length_counts_while_it_waits() {
+    let limits = Limits { max_held_bytes: 2 << 20, ..limits() };
+    let play = Play::start(limits, &[Sealed]).await;
+    let chunk = vec![b'x'; 5 << 18];
+    let mut waiting = play.tls(&["http/1.1"]).await;
+    let mut refused = play.tls(&["http/1.1"]).await;
+    for tls in [&mut waiting, &mut refused] {
+        let head = "PUT /v1/secret/data/a HTTP/1.1\r\nHost: vault.test\r\n\
+                    Transfer-Encoding: chunked\r\n\r\n";
+        tls.write_all(head.as_bytes()).await.unwrap();
+        tls.write_all(format!("{:x}\r\n", chunk.len()).as_bytes()).await.unwrap();
+        // The second one may be answered before all of it is written.
+        tls.write_all(&chunk).await.ok();
+        until(|| play.handle.counts().held == 1).await;
+    }
+    let mut answer = [0; 12];
+    within(5, refused.read_exact(&mut answer)).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 503");
+    drop(waiting);
+    play.stop().await;
 }
