@@ -169,7 +169,8 @@ impl Unsealer {
         self.secrets.keys.clone()
     }
 
-    /// Whether this process holds keys that stand nowhere else. While it does, it must not end.
+    /// Whether this process holds keys that stand nowhere else. Nothing is in the server yet, so
+    /// that a process that ends now costs a wipe and no data.
     pub fn holds_only_copy(&self) -> bool {
         self.memory.answer.as_ref().is_some_and(|answer| answer.kept != Some(true))
     }
