@@ -28,8 +28,6 @@ use crate::system::{SystemClock, SystemRandom};
 
 /// The proxy's address when nothing else is said.
 const FIRST_ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 10);
-/// How long a server that outlived a killed Vaultyard may take to end.
-const LEFTOVER_GRACE: Duration = Duration::from_secs(15);
 /// How long sockets may outlive their process: a killed Vaultyard's lock is free before its servers
 /// get the signal of its death, and their threads hold the sockets to the last.
 const SOCKETS_LINGER: Duration = Duration::from_secs(2);
@@ -206,7 +204,7 @@ pub(crate) async fn end_leftovers(paths: &Paths, progress: &Progress) -> Result<
     for leftover in leftovers(paths).map_err(failed)? {
         let pid = leftover.identity.pid;
         progress.waiting(format!("process {pid}, a server that outlived a killed Vaultyard, ends"));
-        leftover.end(LEFTOVER_GRACE).await.map_err(failed)?;
+        leftover.end().await.map_err(failed)?;
         progress.done(format!("process {pid}, which outlived a killed Vaultyard, was ended"));
     }
     Ok(())

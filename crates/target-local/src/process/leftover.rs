@@ -3,7 +3,6 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
@@ -65,11 +64,14 @@ fn running_servers() -> io::Result<Vec<Identity>> {
 }
 
 impl Leftover {
-    /// Ends it: SIGTERM, and SIGKILL when it still runs after `grace`. Returns when it has ended.
+    /// Ends it by SIGKILL, as the kernel should have when its supervisor was killed. Returns when it
+    /// has ended. SIGTERM would be no kinder: there is no proxy left whose requests could end, and
+    /// a server that gets it in the middle of joining can never join again, while one that is
+    /// killed can.
     ///
     /// # Errors
     /// The kernel's, when the process may not be signalled.
-    pub async fn end(self, grace: Duration) -> io::Result<()> {
+    pub async fn end(self) -> io::Result<()> {
         let Some(pid) = i32::try_from(self.identity.pid).ok().and_then(Pid::from_raw) else {
             return Ok(());
         };
@@ -81,11 +83,8 @@ impl Leftover {
         if !self.identity.runs_in(&self.folder) {
             return Ok(());
         }
-        pidfd_send_signal(&process, Signal::TERM)?;
-        if tokio::time::timeout(grace, self.identity.ended()).await.is_err() {
-            pidfd_send_signal(&process, Signal::KILL)?;
-            self.identity.ended().await;
-        }
+        pidfd_send_signal(&process, Signal::KILL)?;
+        self.identity.ended().await;
         Ok(())
     }
 }
