@@ -3,6 +3,7 @@
 mod arguments;
 mod command;
 mod control;
+mod converse;
 mod failure;
 mod local;
 mod logging;

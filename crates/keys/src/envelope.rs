@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 use vaultyard_model::port::clock::Random;
 use vaultyard_model::port::custody::{CustodyError, KeyEncryption, WrappedKey};
 use vaultyard_model::{ClusterName, Secret, Software};
+use vaultyard_vault::{Exposed, Hidden};
 use zeroize::Zeroizing;
 
 use crate::record::{FORMAT, Generation};
-use crate::text::{Exposed, Hidden, base64_bytes};
+use crate::text::base64_bytes;
 
 /// What is authenticated beside the header, so that nothing else made with the same
 /// key-encryption key is ever taken for an envelope.
@@ -231,14 +232,6 @@ pub async fn seal(
         ciphertext: text.to_vec(),
     };
     write(&document).ok_or(SealError::Refused)
-}
-
-/// Reads the header of an envelope without opening it. What it says is not authenticated yet.
-///
-/// # Errors
-/// [`OpenError`] but `Custody`.
-pub fn header(bytes: &[u8], expected: Expected<'_>) -> Result<Header, OpenError> {
-    read(bytes, expected).map(|document| document.header)
 }
 
 /// Decrypts keys.

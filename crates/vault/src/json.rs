@@ -17,7 +17,7 @@ pub(crate) fn write(value: &impl Serialize) -> Result<Zeroizing<Vec<u8>>, CallEr
 }
 
 /// A secret that is written as the text it is.
-pub(crate) struct Exposed<'a>(pub(crate) &'a Secret);
+pub struct Exposed<'a>(pub &'a Secret);
 
 impl Serialize for Exposed<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -27,7 +27,7 @@ impl Serialize for Exposed<'_> {
 }
 
 /// A secret that is read from text.
-pub(crate) struct Hidden(pub(crate) Secret);
+pub struct Hidden(pub Secret);
 
 impl<'de> Deserialize<'de> for Hidden {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

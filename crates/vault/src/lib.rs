@@ -22,5 +22,6 @@ pub use authorised::certificate_role::CertificateRole;
 pub use authorised::token::TokenSeen;
 pub use client::{Client, Endpoint};
 pub use generate_root::{RootAttempt, RootProgress};
+pub use json::{Exposed, Hidden};
 pub use login::Login;
 pub use session::Session;

@@ -109,15 +109,6 @@ impl Session {
         self.clients.get(server).ok_or_else(unknown)
     }
 
-    /// Makes this server give up leadership. It must be the leader.
-    ///
-    /// # Errors
-    /// [`CallError`]; 307 when it does not lead.
-    pub async fn step_down(&self, leader: &ServerName) -> Result<(), CallError> {
-        let client = self.client(leader)?;
-        self.run(client, |token| async move { client.with_token(&token).step_down().await }).await
-    }
-
     /// Whether the token with this accessor is still valid.
     ///
     /// # Errors

@@ -1,24 +1,21 @@
 //! Answers on the control socket while `up` runs.
 
-use std::convert::Infallible;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::Serialize;
 use tokio::net::UnixListener;
 use tokio::sync::watch;
 use vaultyard_model::status;
 
 use super::wire;
+use crate::converse::{NO_ROOM, converse};
 
 /// What the socket can answer from.
 pub(crate) struct Desk {
@@ -29,11 +26,6 @@ pub(crate) struct Desk {
     /// Told when somebody asks to stop.
     pub(crate) stop: watch::Sender<bool>,
 }
-
-/// How long a caller may take to say what it wants.
-const HEADER_DEADLINE: Duration = Duration::from_secs(5);
-/// The pause after a connection that could not be taken: descriptors have run out.
-const NO_ROOM: Duration = Duration::from_millis(100);
 
 /// Takes the socket's place; the lock of the state directory says that a file left there is
 /// nobody's. Only the owner may ask; until that is so, the folder around it keeps others out.
@@ -60,16 +52,7 @@ pub(crate) async fn serve(listener: UnixListener, desk: Desk) {
                 };
                 let desk = desk.clone();
                 callers.spawn(async move {
-                    let answer = service_fn(move |request| {
-                        let response = answer(&request, &desk);
-                        async move { Ok::<_, Infallible>(response) }
-                    });
-                    let connection = hyper::server::conn::http1::Builder::new()
-                        .timer(TokioTimer::new())
-                        .header_read_timeout(HEADER_DEADLINE)
-                        .serve_connection(TokioIo::new(stream), answer);
-                    // A caller that hangs up is no concern of ours.
-                    connection.await.ok();
+                    converse(stream, true, |request| answer(request, &desk)).await;
                 });
             }
             Some(_) = callers.join_next() => {}

@@ -1,28 +1,21 @@
 //! `/metrics` of Vaultyard itself, on loopback, in the OpenMetrics text format.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 
+use crate::converse::{NO_ROOM, converse};
 use crate::failure::{Failure, Kind};
 
-/// How long a caller may take to say what it wants.
-const HEADER_DEADLINE: Duration = Duration::from_secs(5);
 /// Callers at one time; a scraper needs one.
 const MOST_CALLERS: usize = 16;
-/// The pause after a connection that could not be taken: descriptors have run out.
-const NO_ROOM: Duration = Duration::from_millis(100);
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Listens.
@@ -49,17 +42,7 @@ pub(crate) async fn serve(listener: TcpListener, registry: Registry) {
                 };
                 let registry = registry.clone();
                 callers.spawn(async move {
-                    let service = service_fn(move |request| {
-                        let response = answer(&request, &registry);
-                        async move { Ok::<_, Infallible>(response) }
-                    });
-                    let connection = hyper::server::conn::http1::Builder::new()
-                        .timer(TokioTimer::new())
-                        .header_read_timeout(HEADER_DEADLINE)
-                        .keep_alive(false)
-                        .serve_connection(TokioIo::new(stream), service);
-                    // A caller that hangs up is no concern of ours.
-                    connection.await.ok();
+                    converse(stream, false, |request| answer(request, &registry)).await;
                 });
             }
             Some(_) = callers.join_next() => {}

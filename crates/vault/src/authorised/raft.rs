@@ -67,12 +67,4 @@ impl Authorised<'_> {
         let call = Call::put("sys/storage/raft/autopilot/configuration").json(&body)?;
         self.ask(call).await.map(drop)
     }
-
-    /// Makes this server give up leadership. It must be the leader: a standby answers 307.
-    ///
-    /// # Errors
-    /// [`CallError`].
-    pub async fn step_down(&self) -> Result<(), CallError> {
-        self.ask(Call::put("sys/step-down").only_here()).await.map(drop)
-    }
 }
