@@ -222,10 +222,7 @@ impl Cluster {
         self.up.interrupt();
         let status = self.up.wait(Duration::from_secs(2));
         assert_eq!(status.code(), Some(130), "{}", self.up.said());
-        let processes = self.home.processes();
-        wait("the servers go with it", Duration::from_secs(5), || {
-            processes.servers().is_empty().then_some(())
-        });
+        self.home.processes().wait_until_no_server_runs();
         self.home
     }
 

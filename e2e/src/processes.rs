@@ -76,6 +76,18 @@ impl Processes {
         });
     }
 
+    /// Waits until no server runs any more. The kernel kills the servers of a Vaultyard that was
+    /// killed; it takes them a moment to end.
+    ///
+    /// # Panics
+    /// When one runs on.
+    #[track_caller]
+    pub fn wait_until_no_server_runs(&self) {
+        wait("the servers go with Vaultyard", Duration::from_secs(5), || {
+            self.servers().is_empty().then_some(())
+        });
+    }
+
     /// Ends everything that is left, so that a failed test leaves nothing behind.
     pub(crate) fn sweep(&self) {
         for _ in 0..20 {

@@ -1,8 +1,6 @@
 //! Vaultyard itself is killed.
 
-use std::time::Duration;
-
-use vaultyard_e2e::{Cluster, wait};
+use vaultyard_e2e::Cluster;
 
 #[test]
 fn a_killed_vaultyard_leaves_no_server_behind_and_the_next_up_works() {
@@ -11,10 +9,7 @@ fn a_killed_vaultyard_leaves_no_server_behind_and_the_next_up_works() {
     writing.wait_for(50);
     let home = cluster.crash();
     let journal = writing.stop();
-    let processes = home.processes();
-    wait("the servers go with it", Duration::from_secs(5), || {
-        processes.servers().is_empty().then_some(())
-    });
+    home.processes().wait_until_no_server_runs();
 
     let cluster = Cluster::of(home, &[]);
     assert_eq!(cluster.faults_of(&journal), []);
