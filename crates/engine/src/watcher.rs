@@ -26,7 +26,7 @@ use crate::supervisor::Supervised;
 /// Between two rounds while all is well: names and status follow the truth within a second.
 const CALM: Duration = Duration::from_millis(250);
 /// Between two rounds while something changes.
-const BUSY: Duration = Duration::from_millis(50);
+const BUSY: Duration = Duration::from_millis(25);
 /// How long one server may take for each answer. Above it has none in this round.
 const DEADLINE: Duration = Duration::from_millis(500);
 /// How often a server that seems to be silent is asked with patience before it is ended: on a

@@ -22,8 +22,8 @@ use super::keys::Custody;
 use super::{faults, identities};
 use crate::local::prepare::Prepared;
 
-/// Between two looks while somebody else has to do something first.
-const SOON: Duration = Duration::from_millis(20);
+/// Between two looks, which cost next to nothing, while somebody else has to do something first.
+const SOON: Duration = Duration::from_millis(5);
 /// Between two looks whether a root token lives.
 const CALM: Duration = Duration::from_secs(2);
 /// A server that joined becomes a voter this soon, instead of after ten seconds.

@@ -205,6 +205,6 @@ mod tests {
         seen.marker = Some(Marker::from_fields(&Marker::fields(&seen.keys, at)));
         assert_eq!(decide(&seen), Decision::Established(at));
         seen.marker = Some(Marker::Present { intent: "other".to_owned(), at });
-        assert_eq!(decide(&seen), Decision::Do(Step::SetAutopilot));
+        assert_eq!(decide(&seen), Decision::Do(Step::ALL[0]));
     }
 }

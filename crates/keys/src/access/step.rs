@@ -1,22 +1,23 @@
-//! The steps of setting up access, in order. Each has a name, which is also its fault point.
+//! The steps of setting up access, in order: first what people wait for, then what only Vaultyard
+//! needs, then the proofs. Each has a name, which is also its fault point.
 
 /// One thing to do. It can be repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
-    /// Let servers that join vote soon.
-    SetAutopilot,
     /// Enable the login by client certificate.
     EnableLogin,
     /// Write the policies.
     WritePolicies,
     /// Write the roles of the login.
     WriteRoles,
+    /// Mount `secret/`.
+    MountSecret,
     /// Mount Vaultyard's own secrets.
     MountOwn,
     /// Write the secret that the probe of life reads.
     WriteProbe,
-    /// Mount `secret/`.
-    MountSecret,
+    /// Let servers that join vote soon.
+    SetAutopilot,
     /// Log in as everybody who has a role, and do what each must be able to do.
     ProveLogins,
     /// Make a root token from the stored shares over the unix socket, use it, and revoke it.
@@ -32,13 +33,13 @@ pub enum Step {
 impl Step {
     /// All of them, in order.
     pub const ALL: [Self; 12] = [
-        Self::SetAutopilot,
         Self::EnableLogin,
         Self::WritePolicies,
         Self::WriteRoles,
+        Self::MountSecret,
         Self::MountOwn,
         Self::WriteProbe,
-        Self::MountSecret,
+        Self::SetAutopilot,
         Self::ProveLogins,
         Self::ProveWayBack,
         Self::RevokeRoot,
@@ -49,13 +50,13 @@ impl Step {
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
-            Self::SetAutopilot => "set-autopilot",
             Self::EnableLogin => "enable-login",
             Self::WritePolicies => "write-policies",
             Self::WriteRoles => "write-roles",
+            Self::MountSecret => "mount-secret",
             Self::MountOwn => "mount-own",
             Self::WriteProbe => "write-probe",
-            Self::MountSecret => "mount-secret",
+            Self::SetAutopilot => "set-autopilot",
             Self::ProveLogins => "prove-logins",
             Self::ProveWayBack => "prove-way-back",
             Self::RevokeRoot => "revoke-root",
