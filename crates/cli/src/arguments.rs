@@ -123,7 +123,12 @@ The token is written where bao and vault look for it (~/.vault-token, mode 0600)
         recursive: bool,
     },
     /// Print what would be written elsewhere
+    #[command(after_help = "Example:\n  vaultyard render -f /etc/vaultyard/vault.yaml")]
     Render {
+        /// The file, as it will lie there [default: the cluster that was last brought up, with its
+        /// document at /etc/vaultyard/NAME.yaml]
+        #[arg(long, short, value_name = "FILE")]
+        file: Option<PathBuf>,
         /// For which target
         #[arg(long, value_enum, default_value_t = Target::Local)]
         target: Target,

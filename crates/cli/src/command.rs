@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Dns(output) => wait(dns::run(&common, &output)),
         Command::Binaries(binaries) => wait(binaries::run(&common, &binaries)),
         Command::Explain { path, recursive } => explain::run(path.as_deref(), recursive),
-        Command::Render { target } => render::run(&common, target),
+        Command::Render { file, target } => render::run(&common, file.as_deref(), target),
         Command::Completions { shell } => completions::run(shell),
         #[cfg(feature = "fault-injection")]
         Command::FaultPoints => crate::local::faults::list(),

@@ -150,7 +150,7 @@ impl StateDirectory {
         let unusable = |source| StateError::Unusable { path: root.clone(), source };
         files::private_folder(&root).map_err(unusable)?;
         match Record::read(&paths.record())? {
-            Some(record) => refuse_other(&record, cluster, &root)?,
+            Some(record) => refuse_other(&record.cluster, cluster, &root)?,
             None => refuse_foreign(&root)?,
         }
         std::fs::set_permissions(&root, Permissions::from_mode(0o700)).map_err(unusable)?;
@@ -168,7 +168,7 @@ impl StateDirectory {
             Some(record) => record,
             None => Record::create(&paths.record(), cluster, vaultyard, now)?,
         };
-        refuse_other(&record, cluster, &root)?;
+        refuse_other(&record.cluster, cluster, &root)?;
         Ok((Self { paths, cluster: record.cluster, created: record.created }, lock))
     }
 
@@ -185,6 +185,14 @@ impl StateDirectory {
                 Err(StateError::Missing { path: paths.root().to_owned() })
             }
         }
+    }
+
+    /// Refuses another cluster's directory.
+    ///
+    /// # Errors
+    /// [`StateError::OtherCluster`]
+    pub fn refuse_other(&self, wanted: &ClusterName) -> Result<(), StateError> {
+        refuse_other(&self.cluster, wanted, self.paths.root())
     }
 
     /// What lies where.
@@ -352,14 +360,14 @@ fn check_socket_paths(paths: &Paths, cluster: &ClusterName) -> Result<(), StateE
     Ok(())
 }
 
-fn refuse_other(record: &Record, cluster: &ClusterName, root: &Path) -> Result<(), StateError> {
-    if record.cluster == *cluster {
+fn refuse_other(found: &ClusterName, wanted: &ClusterName, root: &Path) -> Result<(), StateError> {
+    if found == wanted {
         return Ok(());
     }
     Err(StateError::OtherCluster {
         path: root.to_owned(),
-        found: record.cluster.to_string(),
-        wanted: cluster.to_string(),
+        found: found.to_string(),
+        wanted: wanted.to_string(),
     })
 }
 

@@ -4,9 +4,10 @@ use std::process::ExitCode;
 
 use vaultyard_model::port::clock::Random;
 use vaultyard_target_local::StateDirectory;
+use vaultyard_target_local::state::StateError;
 
 use crate::arguments::{Common, Document};
-use crate::failure::Failure;
+use crate::failure::{Failure, bad_input};
 use crate::local::{self, prepare, program};
 use crate::output;
 use crate::system::SystemRandom;
@@ -15,14 +16,22 @@ pub(super) async fn run(common: &Common, arguments: &Document) -> Result<ExitCod
     let folder = local::state::folder(common)?;
     let document = local::document::find(arguments.file.as_deref(), &folder)?;
     output::data(format!("document    {}", document.headline()))?;
-    let kept = match StateDirectory::open(&folder) {
-        Ok(state) => state.first_address().ok().flatten(),
-        Err(vaultyard_target_local::state::StateError::Missing { .. }) => None,
-        Err(error) => return Err(crate::failure::bad_input(error)),
+    let state = match StateDirectory::open(&folder) {
+        Ok(state) => Some(state),
+        Err(StateError::Missing { .. }) => None,
+        Err(error) => return Err(bad_input(error)),
+    };
+    let kept = match &state {
+        Some(state) => state.first_address().map_err(bad_input)?,
+        None => None,
     };
     output::data(format!("state       {}", folder.display()))?;
     let random: &dyn Random = &SystemRandom;
     let layout = prepare::layout(&document.cluster, arguments.address, kept, random)?;
+    if let Some(state) = &state {
+        state.refuse_other(&document.cluster.name).map_err(bad_input)?;
+        prepare::refuse_change(state, &document.cluster, prepare::first(&layout))?;
+    }
     prepare::refuse_taken(&layout)?;
     output::data(format!("addresses   {} and behind it are free", layout.proxy.ip()))?;
     let found = program::look(&document.cluster, &folder.join("binaries")).await?;

@@ -13,7 +13,7 @@ use crate::arguments::{Address, Common, Run};
 use crate::command::up::farewell;
 use crate::failure::{Failure, Kind, failed};
 use crate::local::assemble::{Assembly, assemble};
-use crate::local::prepare::{Site, prepare};
+use crate::local::prepare::{Site, not_begun, prepare};
 use crate::local::run::{Outcome, stop, until_ready};
 use crate::progress::Progress;
 use crate::stops::{Stop, Stops};
@@ -41,14 +41,12 @@ pub(super) async fn run(common: &Common, arguments: &Run) -> Result<ExitCode, Fa
     let mut stops = Stops::listen()?;
     let site = Site { folder: &state, address: Some(Address::Auto), binaries };
     let prepared = tokio::select! {
-        prepared = prepare(document, site, &progress) => prepared.inspect_err(|_| progress.end())?,
-        _ = stops.next() => {
-            progress.end();
-            return Err(Failure::text(Kind::Interrupted, "stopped before anything was started"));
-        }
+        prepared = prepare(document, site, &progress) => prepared,
+        _ = stops.next() => Err(not_begun()),
     };
+    let (prepared, control) = prepared.inspect_err(|_| progress.end())?;
     logging::start(common.verbose, &prepared.state.paths().log()).map_err(failed)?;
-    let mut assembly = assemble(prepared).await.inspect_err(|_| progress.end())?;
+    let mut assembly = assemble(prepared, control).await.inspect_err(|_| progress.end())?;
     let ended = around(&mut assembly, arguments, &program, rest, &progress, &mut stops).await;
     progress.resume();
     let at_once = tokio::select! {

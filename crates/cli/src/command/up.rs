@@ -11,7 +11,7 @@ use crate::arguments::{Common, Up};
 use crate::control::wire;
 use crate::failure::{Failure, Kind, failed};
 use crate::local::assemble::{Assembly, assemble};
-use crate::local::prepare::{Site, prepare};
+use crate::local::prepare::{Site, not_begun, prepare};
 use crate::local::run::{Outcome, stop, until_ready};
 use crate::output::changes::between;
 use crate::progress::Progress;
@@ -44,13 +44,13 @@ async fn in_foreground(common: &Common, arguments: &Up) -> Result<ExitCode, Fail
         address: arguments.document.address,
         binaries: folder.join("binaries"),
     };
-    let prepared = prepare(document, site, &progress);
     let prepared = tokio::select! {
-        prepared = prepared => prepared.inspect_err(|_| progress.end())?,
-        _ = stops.next() => return Err(interrupted(&progress)),
+        prepared = prepare(document, site, &progress) => prepared,
+        _ = stops.next() => Err(not_begun()),
     };
+    let (prepared, control) = prepared.inspect_err(|_| progress.end())?;
     logging::start(common.verbose, &prepared.state.paths().log()).map_err(failed)?;
-    let assembly = assemble(prepared).await.inspect_err(|_| progress.end())?;
+    let assembly = assemble(prepared, control).await.inspect_err(|_| progress.end())?;
     let code = live(assembly, arguments, &progress, &mut stops, began).await;
     progress.end();
     code
@@ -145,9 +145,4 @@ async fn tell_changes(mut statuses: watch::Receiver<Option<Status>>, progress: &
         }
         before = now;
     }
-}
-
-fn interrupted(progress: &Progress) -> Failure {
-    progress.end();
-    Failure::text(Kind::Interrupted, "stopped before anything was started")
 }

@@ -1,9 +1,10 @@
-//! Answers on the control socket while `up` runs.
+//! Answers on the control socket while `up` prepares and while it runs.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
@@ -39,12 +40,33 @@ pub(crate) fn bind(path: &Path) -> std::io::Result<UnixListener> {
     Ok(listener)
 }
 
+/// How long whoever has asked to stop may take to read the answer.
+const LAST_ANSWER: Duration = Duration::from_secs(1);
+
+/// Answers while nothing is known yet, until somebody asks to stop.
+pub(crate) async fn serve_until_told_to_stop(listener: &UnixListener) {
+    let (_, status) = watch::channel(None);
+    let (_, records) = watch::channel(Vec::new());
+    let (stop, mut told) = watch::channel(false);
+    let told = async move {
+        // Its other end is on the desk, which is served as long as this is waited for.
+        let _ = told.wait_for(|stop| *stop).await;
+    };
+    serve_until(listener, Desk { status, records, stop }, told).await;
+}
+
 /// Answers for ever.
 pub(crate) async fn serve(listener: UnixListener, desk: Desk) {
+    serve_until(&listener, desk, std::future::pending()).await;
+}
+
+async fn serve_until(listener: &UnixListener, desk: Desk, end: impl Future<Output = ()>) {
     let desk = Arc::new(desk);
     let mut callers = tokio::task::JoinSet::new();
+    tokio::pin!(end);
     loop {
         tokio::select! {
+            () = &mut end => break,
             accepted = listener.accept() => {
                 let Ok((stream, _)) = accepted else {
                     tokio::time::sleep(NO_ROOM).await;
@@ -58,6 +80,9 @@ pub(crate) async fn serve(listener: UnixListener, desk: Desk) {
             Some(_) = callers.join_next() => {}
         }
     }
+    let answered = async { while callers.join_next().await.is_some() {} };
+    // Who has not read it by then is not waited for.
+    tokio::time::timeout(LAST_ANSWER, answered).await.ok();
 }
 
 fn answer(request: &Request<Incoming>, desk: &Desk) -> Response<Full<Bytes>> {

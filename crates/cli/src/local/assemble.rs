@@ -6,6 +6,7 @@ mod ground;
 
 use std::collections::BTreeMap;
 
+use tokio::net::UnixListener;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use vaultyard_engine::board::Board;
@@ -76,7 +77,10 @@ impl Tasks {
 }
 
 /// Starts everything. The first thing that cannot be had ends it, before any server is started.
-pub(crate) async fn assemble(prepared: Prepared) -> Result<Assembly, Failure> {
+pub(crate) async fn assemble(
+    prepared: Prepared,
+    control: UnixListener,
+) -> Result<Assembly, Failure> {
     let ground = Ground::lay(prepared).await?;
     let doors = Doors::open(&ground).await?;
     let mut crew = Crew::new(ground.clock.clone());
@@ -129,7 +133,7 @@ pub(crate) async fn assemble(prepared: Prepared) -> Result<Assembly, Failure> {
     crew.loops.spawn(names);
     crew.loops.spawn(answer_names(doors.dns));
     crew.loops.spawn(metrics::serve(doors.metrics, doors.registry));
-    crew.loops.spawn(control::server::serve(doors.control, desk));
+    crew.loops.spawn(control::server::serve(control, desk));
     Ok(Assembly {
         prepared: ground.prepared,
         servers,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::net::UnixListener;
 use vaultyard_certificates::{Authority, Leaf};
 use vaultyard_model::access::Identity;
 use vaultyard_model::cluster::Servers;
@@ -22,6 +23,7 @@ use super::program::{self, Program};
 use super::state::Known;
 use super::{certificates, identities};
 use crate::arguments::Address;
+use crate::control;
 use crate::failure::{Failure, Kind, bad_input, failed};
 use crate::progress::Progress;
 use crate::system::{SystemClock, SystemRandom};
@@ -81,12 +83,13 @@ pub(crate) struct Site<'a> {
     pub(crate) binaries: PathBuf,
 }
 
-/// Prepares the cluster of `document`.
+/// Prepares the cluster of `document`. The commands of other terminals are answered as soon as the
+/// state directory is taken; the socket that they ask is handed on.
 pub(crate) async fn prepare(
     document: Document,
     site: Site<'_>,
     progress: &Progress,
-) -> Result<Prepared, Failure> {
+) -> Result<(Prepared, UnixListener), Failure> {
     let (clock, random) = (SystemClock, SystemRandom);
     let Site { folder, address, binaries } = site;
     let cluster = &document.cluster;
@@ -102,13 +105,17 @@ pub(crate) async fn prepare(
     let taken = StateDirectory::take(folder, &cluster.name, VERSION, clock.now());
     let (state, lock) = taken.map_err(not_taken)?;
     refuse_change(&state, cluster, first(&layout))?;
+    let control = control::server::bind(&state.paths().control_socket()).map_err(failed)?;
     end_leftovers(state.paths(), progress).await?;
     refuse_still_taken(&layout).await?;
     let program = match found {
         Program::Here(path) => path,
         Program::Fetch => {
             let Servers { software, version, .. } = &cluster.servers;
-            program::fetch(*software, version, &binaries, progress).await?
+            tokio::select! {
+                path = program::fetch(*software, version, &binaries, progress) => path?,
+                () = control::server::serve_until_told_to_stop(&control) => return Err(not_begun()),
+            }
         }
     };
     state.keep_first_address(first(&layout)).map_err(failed)?;
@@ -119,7 +126,14 @@ pub(crate) async fn prepare(
     let [proxy, own, administrator] = leaves(cluster, &layout, state.paths(), &authority, now)?;
     progress.done(format!("certificates are in place, from the private CA in {}", pki.display()));
     let authority = Arc::new(authority);
-    Ok(Prepared { document, state, lock, layout, program, authority, proxy, own, administrator })
+    let prepared =
+        Prepared { document, state, lock, layout, program, authority, proxy, own, administrator };
+    Ok((prepared, control))
+}
+
+/// Somebody asked to stop while it was prepared.
+pub(crate) fn not_begun() -> Failure {
+    Failure::text(Kind::Interrupted, "stopped before anything was started")
 }
 
 /// Our own version, as it is noted in a state directory.
@@ -143,7 +157,7 @@ pub(crate) fn layout(
     Layout::beginning_at(cluster, first).map_err(bad_input)
 }
 
-fn first(layout: &Layout) -> Ipv4Addr {
+pub(crate) fn first(layout: &Layout) -> Ipv4Addr {
     match layout.proxy.ip() {
         std::net::IpAddr::V4(first) => first,
         std::net::IpAddr::V6(_) => FIRST_ADDRESS,
@@ -175,7 +189,11 @@ async fn refuse_still_taken(layout: &Layout) -> Result<(), Failure> {
 }
 
 /// Refuses a document that the existing state cannot follow, all in one message.
-fn refuse_change(state: &StateDirectory, new: &Cluster, first: Ipv4Addr) -> Result<(), Failure> {
+pub(crate) fn refuse_change(
+    state: &StateDirectory,
+    new: &Cluster,
+    first: Ipv4Addr,
+) -> Result<(), Failure> {
     let Some(old) = document::of_state(state)? else { return Ok(()) };
     let kept = state.first_address().map_err(bad_input)?;
     let faults = vaultyard_plan::change::refuse(&old.cluster, new, kept, first);

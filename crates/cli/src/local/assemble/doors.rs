@@ -1,23 +1,20 @@
-//! Everything that listens. All doors are open before the first server is started, so that an
+//! Everything that listens to clients. All doors are open before the first server is started, so that an
 //! address that cannot be had is told while nothing has happened yet.
 
 use std::sync::Arc;
 
 use prometheus_client::registry::Registry;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::TcpListener;
 use vaultyard_certificates::tls::Swappable;
 use vaultyard_dns::Records;
 
 use super::ground::Ground;
-use crate::control;
 use crate::failure::{Failure, bad_input, failed};
 use crate::local::proxy::{self, RunningProxy};
 use crate::local::{metrics, names};
 
 /// What listens and, but for the proxy, does not answer yet.
 pub(super) struct Doors {
-    /// For the commands of other terminals.
-    pub(super) control: UnixListener,
     /// The DNS server.
     pub(super) dns: vaultyard_dns::Server,
     /// `/metrics`
@@ -33,7 +30,6 @@ pub(super) struct Doors {
 impl Doors {
     pub(super) async fn open(ground: &Ground) -> Result<Self, Failure> {
         let (cluster, layout) = (ground.cluster(), ground.layout());
-        let control = control::server::bind(&ground.paths().control_socket()).map_err(failed)?;
         let records = Records::new(&names::facts(cluster, layout, None)).map_err(bad_input)?;
         let serial = names::first_serial(ground.clock.now());
         let dns = vaultyard_dns::Server::bind(layout.dns, records, serial).await.map_err(failed)?;
@@ -49,6 +45,6 @@ impl Doors {
             metrics: vaultyard_proxy::Metrics::register(counts),
         };
         let proxy = proxy::start(parts).await?;
-        Ok(Self { control, dns, metrics, registry, proxy, public })
+        Ok(Self { dns, metrics, registry, proxy, public })
     }
 }
