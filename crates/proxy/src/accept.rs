@@ -10,12 +10,14 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use crate::flight::Flying;
 use crate::forward::{Origin, Shared};
 use crate::proxy_protocol;
 use crate::serve::Protocols;
 use crate::shares::Shares;
+use crate::socket::Socket;
 
 /// Connections at one time, unless it is said otherwise.
 const CONNECTIONS: u64 = 16_384;
@@ -130,7 +132,7 @@ async fn shake(
     peer: IpAddr,
     tls: &TlsAcceptor,
     shared: &Shared,
-) -> io::Result<(tokio_rustls::server::TlsStream<TcpStream>, Origin)> {
+) -> io::Result<(TlsStream<Socket>, Origin)> {
     tcp.set_nodelay(true)?;
     let mut origin = Origin::new(peer, &shared.limits);
     if shared.limits.proxy_protocol
@@ -139,7 +141,7 @@ async fn shake(
     {
         origin = Origin::new(client, &shared.limits);
     }
-    Ok((tls.accept(tcp).await?, origin))
+    Ok((tls.accept(Socket::new(tcp)).await?, origin))
 }
 
 /// A connection's place; dropping it gives it back.

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep};
 
-use crate::shares::Shares;
+use crate::budget::{Budget, Counted};
 
 /// The largest body that is taken whole, and so can be replayed, in bytes.
 pub(crate) const WHOLE: u64 = 1 << 20;
@@ -40,46 +40,6 @@ pub(crate) enum BodyError {
     NoRoom,
 }
 
-/// How many bytes of bodies are held, and for whom.
-pub(crate) struct Budget(Mutex<Shares<IpAddr>>);
-
-impl Budget {
-    /// A budget of so many bytes.
-    pub(crate) fn new(bytes: u64) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(Shares::new(bytes))))
-    }
-
-    fn change<R>(&self, what: impl FnOnce(&mut Shares<IpAddr>) -> R) -> R {
-        what(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-/// Bytes of a body, counted until they are dropped.
-pub(crate) struct Counted {
-    budget: Arc<Budget>,
-    client: IpAddr,
-    bytes: u64,
-}
-
-impl Counted {
-    fn add(&mut self, bytes: usize) -> Result<(), BodyError> {
-        let bytes = bytes as u64;
-        if !self.budget.change(|shares| shares.take(self.client, bytes)) {
-            return Err(BodyError::NoRoom);
-        }
-        self.bytes += bytes;
-        Ok(())
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        if self.bytes > 0 {
-            self.budget.change(|shares| shares.give_back(self.client, self.bytes));
-        }
-    }
-}
-
 /// A body as it was taken from the client.
 pub(crate) enum Taken {
     /// All of it, and the count of its bytes.
@@ -95,7 +55,7 @@ pub(crate) async fn take(
     budget: &Arc<Budget>,
     client: IpAddr,
 ) -> Result<Taken, (BodyError, Incoming)> {
-    let mut counted = Counted { budget: Arc::clone(budget), client, bytes: 0 };
+    let mut counted = budget.open(client);
     if body.is_end_stream() {
         return Ok(Taken::Whole(Bytes::new(), counted));
     }
@@ -128,7 +88,9 @@ async fn gather(body: &mut Incoming, counted: &mut Counted) -> Result<Gathered, 
     let mut all = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| BodyError::Cut)?.into_data() else { continue };
-        counted.add(data.len())?;
+        if !counted.add(data.len()) {
+            return Err(BodyError::NoRoom);
+        }
         if first.is_empty() && all.is_empty() {
             first = data;
         } else {

@@ -35,6 +35,10 @@ pub struct Server {
 /// Long answers that are passed on at one time, by one proxy. They cost the server little (a
 /// snapshot, a log, a file of the web page), and the proxy a connection each.
 const LONG_ANSWERS: u64 = 64;
+/// The least that all heads of requests in one proxy may take together, in bytes.
+const HEADS: u64 = 64 << 20;
+/// What an ordinary head takes at most, in bytes: as many of these as may wait fit in any case.
+const HEAD: u64 = 4 << 10;
 
 impl Config {
     /// Divides the limits: of the slots a tenth, and at least one, is for bodies that are passed on
@@ -55,6 +59,11 @@ impl Config {
     pub(crate) fn held_bytes(&self) -> u64 {
         self.limits.max_held_bytes / u64::from(self.proxies.get())
     }
+
+    /// The bytes of heads that this proxy may have, of requests that wait and of all others.
+    pub(crate) fn head_bytes(&self) -> u64 {
+        HEADS.max(self.room().held * HEAD)
+    }
 }
 
 #[cfg(test)]
@@ -62,11 +71,11 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    fn slots(max_in_flight: u16, proxies: u16) -> (u64, u64) {
+    fn config(max_in_flight: u16, max_held: u32, proxies: u16) -> Config {
         let limits = Limits {
             max_in_flight,
             hold: Duration::from_secs(1),
-            max_held: 1,
+            max_held,
             max_held_bytes: 1,
             trusted_proxies: Vec::new(),
             proxy_protocol: false,
@@ -74,7 +83,11 @@ mod tests {
         };
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let proxies = NonZeroU16::new(proxies).unwrap();
-        let room = Config { listen, limits, proxies, servers: Vec::new() }.room();
+        Config { listen, limits, proxies, servers: Vec::new() }
+    }
+
+    fn slots(max_in_flight: u16, proxies: u16) -> (u64, u64) {
+        let room = config(max_in_flight, 1, proxies).room();
         (room.whole, room.streamed)
     }
 
@@ -83,5 +96,12 @@ mod tests {
         assert_eq!(slots(40, 1), (36, 4));
         assert_eq!(slots(40, 3), (12, 1));
         assert_eq!(slots(1, 1), (1, 1));
+    }
+
+    #[test]
+    fn ordinary_heads_of_all_that_may_wait_have_room() {
+        assert_eq!(config(40, 1_024, 1).head_bytes(), 64 << 20);
+        assert_eq!(config(40, 65_536, 1).head_bytes(), 256 << 20);
+        assert_eq!(config(40, 65_536, 2).head_bytes(), 128 << 20);
     }
 }

@@ -13,6 +13,8 @@ use crate::upstream::Failure;
 pub(crate) enum End {
     /// It found no slot.
     Held(Held),
+    /// There is no room for its head.
+    Full,
     /// The server refused it, and there is no other.
     Refused,
     /// Its answer is long, and too many of those are under way.
@@ -29,9 +31,11 @@ impl End {
     /// The word for it in metrics.
     pub(crate) fn outcome(self) -> Outcome {
         match self {
-            Self::Held(_) | Self::Refused | Self::Crowded | Self::Body(BodyError::NoRoom) => {
-                Outcome::Unavailable
-            }
+            Self::Held(_)
+            | Self::Full
+            | Self::Refused
+            | Self::Crowded
+            | Self::Body(BodyError::NoRoom) => Outcome::Unavailable,
             Self::Body(_) => Outcome::Body,
             Self::Broken => Outcome::Broken,
             Self::Silent => Outcome::Silent,
@@ -45,7 +49,7 @@ impl End {
             Self::Held(Held::TooLong) | Self::Refused => {
                 answer::error(unavailable, "no server could take the request in time")
             }
-            Self::Held(Held::TooMany) => {
+            Self::Held(Held::TooMany) | Self::Full => {
                 answer::error(unavailable, "too many requests are waiting")
             }
             Self::Crowded => answer::error(unavailable, "too many long answers are under way"),

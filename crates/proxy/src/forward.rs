@@ -10,13 +10,15 @@ use hyper::body::Incoming;
 use vaultyard_model::cluster::Proxy as Limits;
 
 use crate::answer::{self, AnswerBody};
-use crate::body::{self, BodyError, Budget, Taken};
+use crate::body::{self, BodyError, Taken};
+use crate::budget::Budget;
 use crate::end::End;
 use crate::flight::{Field, Landed};
 use crate::leader::Leadership;
 use crate::metrics::{Metrics, Outcome};
 use crate::replay::Kind;
 use crate::send::{self, Errand};
+use crate::socket::Line;
 use crate::{guard, headers};
 
 /// What all requests share.
@@ -24,7 +26,10 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) leadership: Leadership,
     pub(crate) field: Field,
-    pub(crate) budget: Arc<Budget>,
+    /// Counts the heads of all requests.
+    pub(crate) heads: Arc<Budget>,
+    /// Counts the bodies that are taken whole.
+    pub(crate) bodies: Arc<Budget>,
     pub(crate) metrics: Arc<Metrics>,
 }
 
@@ -55,6 +60,7 @@ fn address(address: IpAddr) -> HeaderValue {
 pub(crate) async fn forward(
     shared: &Shared,
     origin: &Origin,
+    line: &Line,
     request: Request<Incoming>,
 ) -> Response<AnswerBody> {
     if let Some(answer) = own(shared, request.uri().path()) {
@@ -67,8 +73,14 @@ pub(crate) async fn forward(
         shared.metrics.ended(kind, Outcome::Refused);
         return answer::error(status, &message);
     }
+    // Measured as it came: what is taken out of it may lie in the same piece of memory.
+    let size = headers::size(&head.uri, &head.headers);
     let client = prepare(&mut head, origin, &shared.limits);
-    let taken = match body::take(incoming, &shared.budget, client).await {
+    // Before anything waits, and until the answer.
+    let Some(_counted) = shared.heads.take(client, size) else {
+        return finish(shared, kind, Err(End::Full));
+    };
+    let taken = match body::take(incoming, &shared.bodies, client).await {
         Ok(taken) => taken,
         Err((error, unread)) => {
             let answer = finish(shared, kind, Err(End::Body(error)));
@@ -86,7 +98,7 @@ pub(crate) async fn forward(
         Taken::Large(body) => {
             let kind = Kind::Streamed;
             let errand = Errand::new(&shared.limits, kind, client, head.uri.path());
-            finish(shared, kind, send::streamed(shared, errand, head, body).await)
+            finish(shared, kind, send::streamed(shared, errand, head, body, line).await)
         }
     }
 }

@@ -5,10 +5,10 @@
 //! survives. It knows servers by address and health, and nothing of processes or Kubernetes.
 //!
 //! The way of a request: `accept` (connections, TLS) → `serve` (HTTP) → `forward` (its steps in
-//! order) → `guard` (what is refused) → `headers` → `body` (taken whole, or passed on) → `send` →
-//! `gate` (a slot at the leader, or a wait) → `flight` (one try, over `upstream`) → `replay` (once
-//! more, or to the client). `leader` tells the gate who leads. Decisions are pure and stand apart:
-//! `guard`, `headers`, `replay`, `shares`, `slots` and `leader::Board`.
+//! order) → `guard` (what is refused) → `headers` → `budget` (room for it) → `body` (taken whole, or
+//! passed on) → `send` → `gate` (a slot at the leader, or a wait) → `flight` (one try, over
+//! `upstream`) → `replay` (once more, or to the client). `leader` tells the gate who leads. Decisions
+//! are pure and stand apart: `guard`, `headers`, `replay`, `shares`, `slots` and `leader::Board`.
 //!
 //! # Why hyper
 //!
@@ -33,6 +33,7 @@ mod accept;
 mod activity;
 mod answer;
 mod body;
+mod budget;
 mod config;
 mod end;
 mod flight;
@@ -49,6 +50,7 @@ mod send;
 mod serve;
 mod shares;
 mod slots;
+mod socket;
 mod upstream;
 
 use std::io;
@@ -70,7 +72,7 @@ pub use handle::{Drain, Excluded, Handle};
 pub use metrics::Metrics;
 
 use accept::Acceptor;
-use body::Budget;
+use budget::Budget;
 use flight::Field;
 use forward::Shared;
 use gate::Gate;
@@ -142,8 +144,14 @@ impl Proxy {
         let failed = |source| BindError::Listen { address: config.listen, source };
         let listener = listen(config.listen).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let budget = Budget::new(config.held_bytes());
-        let shared = Arc::new(Shared { limits: config.limits, leadership, field, budget, metrics });
+        let shared = Arc::new(Shared {
+            heads: Budget::new(config.head_bytes()),
+            bodies: Budget::new(config.held_bytes()),
+            limits: config.limits,
+            leadership,
+            field,
+            metrics,
+        });
         let acceptor =
             Acceptor::new(listener, TlsAcceptor::from(tls), Arc::clone(&shared), stragglers);
         Ok(Self { address, acceptor, shared })

@@ -10,13 +10,14 @@ use http::{Request, header};
 use tokio::time::Instant;
 use vaultyard_model::cluster::Proxy as Limits;
 
-use crate::body::{RequestBody, Streamed};
+use crate::body::{BodyError, RequestBody, Streamed};
 use crate::end::End;
 use crate::flight::{Landed, fly};
 use crate::forward::Shared;
-use crate::gate::{Lane, Pool};
+use crate::gate::{Lane, Permit, Pool};
 use crate::replay::{Decision, Kind, Try, decide};
 use crate::slots::Place;
+use crate::socket::Line;
 use crate::upstream::Failure;
 
 /// Questions about the present state: an answer after half a minute is of no use to anybody, yet a
@@ -64,11 +65,12 @@ pub(crate) async fn whole(
     body: Bytes,
 ) -> Result<Landed, End> {
     loop {
+        let permit = pass(shared, errand).await?;
         let mut request = Request::new(RequestBody::from(body.clone()));
         *request.method_mut() = head.method.clone();
         *request.uri_mut() = head.uri.clone();
         *request.headers_mut() = head.headers.clone();
-        match once(shared, errand, request).await {
+        match once(shared, errand, permit, request).await {
             ControlFlow::Break(landed) => return landed,
             ControlFlow::Continue(broke) => errand.breaks += u32::from(broke),
         }
@@ -79,32 +81,42 @@ pub(crate) async fn whole(
     }
 }
 
-/// Sends a request whose body still comes from the client: once.
+/// Sends a request whose body still comes from the client: once, unless the client hangs up while
+/// it waits. Nobody reads the body meanwhile, who would see that otherwise.
 pub(crate) async fn streamed(
     shared: &Shared,
     errand: Errand,
     head: Parts,
     body: Box<Streamed>,
+    line: &Line,
 ) -> Result<Landed, End> {
+    let permit = tokio::select! {
+        biased;
+        passed = pass(shared, errand) => passed?,
+        () = line.hung_up() => return Err(End::Body(BodyError::Cut)),
+    };
     let request = Request::from_parts(head, RequestBody::Streamed(body));
-    match once(shared, errand, request).await {
+    match once(shared, errand, permit, request).await {
         ControlFlow::Break(landed) => landed,
         ControlFlow::Continue(_) => Err(End::Refused),
     }
 }
 
-/// Waits for a slot, sends, and decides what the result means: an end, or one more try. The latter
-/// says whether the connection broke.
+/// Waits for a slot.
+async fn pass(shared: &Shared, errand: Errand) -> Result<Permit, End> {
+    let Errand { lane, place, until, .. } = errand;
+    shared.field.gate.pass(errand.pool(), lane, place, until).await.map_err(End::Held)
+}
+
+/// Sends, and decides what the result means: an end, or one more try. The latter says whether the
+/// connection broke.
 async fn once(
     shared: &Shared,
     errand: Errand,
+    permit: Permit,
     request: Request<RequestBody>,
 ) -> ControlFlow<Result<Landed, End>, bool> {
-    let Errand { kind, lane, until, place, breaks } = errand;
-    let permit = match shared.field.gate.pass(errand.pool(), lane, place, until).await {
-        Ok(permit) => permit,
-        Err(held) => return ControlFlow::Break(Err(End::Held(held))),
-    };
+    let Errand { kind, lane, breaks, .. } = errand;
     let leader = permit.leader();
     let landed = fly(&shared.field, permit, kind, lane.client, request).await;
     let Some(attempt) = judge(&landed) else {

@@ -9,18 +9,22 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_rustls::server::TlsStream;
 
 use crate::activity::{Activity, HEADERS, IDLE, Patient};
 use crate::answer::AnswerBody;
 use crate::forward::{Origin, Shared, forward};
+use crate::socket::{Line, Socket};
 
-/// The largest head of a request, in bytes; a larger one is answered with 431.
+/// The largest head of an HTTP/1.1 request, in bytes; a larger one is answered with 431.
 const HEAD: usize = 64 << 10;
+/// The same for HTTP/2. While a head arrives it is not counted yet, but only one does on a
+/// connection at one time (RFC 9113, section 4.3).
+const HEAD_TWO: u32 = 16 << 10;
 /// Requests on one HTTP/2 connection at one time. Fewer are not advised (RFC 9113, section
-/// 6.5.2), and clients take 100 for granted until they are told otherwise.
+/// 6.5.2), and clients take 100 for granted until they are told otherwise. What their heads take is
+/// bounded by a [`Budget`](crate::budget::Budget), not by this number.
 const STREAMS: u32 = 100;
 /// How much of one HTTP/2 request lies in the proxy unread, in bytes.
 const STREAM_WINDOW: u32 = 256 << 10;
@@ -49,7 +53,7 @@ impl Protocols {
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_send_buf_size(SEND_BUFFER)
-            .max_header_list_size(HEAD as u32)
+            .max_header_list_size(HEAD_TWO)
             .auto_date_header(false);
         Self { one, two }
     }
@@ -57,16 +61,16 @@ impl Protocols {
     /// Serves until the client is done, or `closing` turns true and the last request is answered.
     pub(crate) async fn serve(
         &self,
-        tls: TlsStream<TcpStream>,
+        tls: TlsStream<Socket>,
         shared: Arc<Shared>,
         origin: Origin,
         mut closing: watch::Receiver<bool>,
     ) {
         let two = tls.get_ref().1.alpn_protocol() == Some(b"h2");
-        let activity = Activity::new();
+        let (activity, line) = (Activity::new(), tls.get_ref().0.line());
         let headers = if two { IDLE } else { HEADERS };
         let io = TokioIo::new(Patient::new(tls, Arc::clone(&activity), headers));
-        let session = Session { shared, origin: Arc::new(origin), activity };
+        let session = Session { shared, origin: Arc::new(origin), line, activity };
         let closed = async {
             // An error means that the proxy is gone, and this connection with it.
             let _ = closing.wait_for(|closing| *closing).await;
@@ -100,6 +104,7 @@ impl Protocols {
 struct Session {
     shared: Arc<Shared>,
     origin: Arc<Origin>,
+    line: Line,
     activity: Arc<Activity>,
 }
 
@@ -112,8 +117,9 @@ impl Service<Request<Incoming>> for Session {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let serving = self.activity.serve();
         let (shared, origin) = (Arc::clone(&self.shared), Arc::clone(&self.origin));
+        let line = self.line.clone();
         Box::pin(async move {
-            let answer = forward(&shared, &origin, request).await;
+            let answer = forward(&shared, &origin, &line, request).await;
             Ok(answer.map(|body| body.serving(serving)))
         })
     }

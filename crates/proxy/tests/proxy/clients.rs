@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::play::{Play, all, limits, request, until, within};
+use crate::play::{NAME, Play, all, limits, request, until, within};
 use crate::server::Role::Active;
 
 #[tokio::test]
@@ -112,6 +112,13 @@ async fn heads_have_a_largest_size() {
     let mut answer = [0; 12];
     within(5, tls.read_exact(&mut answer)).await.unwrap();
     assert_eq!(&answer, b"HTTP/1.1 431");
+    let mut client = play.client_two().await;
+    for (length, status) in [(15_000, 200), (20_000, 431)] {
+        let mut asked = request("GET", &format!("https://{NAME}/v1/a"), Bytes::new());
+        asked.headers_mut().insert("x-long", "x".repeat(length).parse().unwrap());
+        let answer = within(5, client.send_request(asked)).await.unwrap();
+        assert_eq!(answer.status(), status, "{length}");
+    }
 }
 
 #[tokio::test]

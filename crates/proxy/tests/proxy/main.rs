@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod clients;
+mod held;
 mod leaders;
 mod play;
 mod requests;
