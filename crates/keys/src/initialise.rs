@@ -20,7 +20,8 @@
 //! A process that dies after any of them finds on its next run one line of this table, and each
 //! line has one way on. Only the line of `request` has lost something: the answer may have been
 //! given and is gone. There is nothing in such a server yet, so it is wiped, under the conditions
-//! of invariant 1, and the next attempt gets the next number.
+//! of invariant 1, and the next attempt gets the next number. After the fourth that one process has
+//! lost it waits before the next, longer each time.
 
 pub mod decide;
 pub mod reason;
@@ -164,17 +165,6 @@ impl Unsealer {
         round
     }
 
-    /// The keys of the cluster, once they were read from the store.
-    pub fn keys(&self) -> Option<Arc<Keys>> {
-        self.secrets.keys.clone()
-    }
-
-    /// Whether this process holds keys that stand nowhere else. Nothing is in the server yet, so
-    /// that a process that ends now costs a wipe and no data.
-    pub fn holds_only_copy(&self) -> bool {
-        self.memory.answer.as_ref().is_some_and(|answer| answer.kept != Some(true))
-    }
-
     async fn decide(&mut self, own: seen::Own, now: Timestamp) -> Decision {
         let mut seen = Seen {
             server: self.subject.server.clone(),
@@ -198,7 +188,7 @@ impl Unsealer {
                 }
                 decided => return decided,
             }
-            // What was looked at may have brought keys into memory.
+            // What was looked at may have brought keys into memory, or shown that they are others.
             seen.memory = self.memory.clone();
         }
         decide(&seen)

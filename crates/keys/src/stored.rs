@@ -4,11 +4,14 @@ use vaultyard_model::ClusterName;
 use vaultyard_model::port::custody::{CustodyError, KeyEncryption, KeyStore, Object, ObjectName};
 
 use crate::envelope::{self, Expected, Keys, OpenError};
+use crate::record::{self, Generation, Intent};
 
 /// What a store holds of one cluster.
 pub struct Stored {
     /// The highest number of an attempt to initialise; 0 when there was none.
     pub attempts: u32,
+    /// The attempts whose intent stands there and can be read.
+    pub intents: Vec<Generation>,
     /// The encrypted keys of the latest attempt that brought any, and its number.
     pub keys: Option<(u32, Object)>,
 }
@@ -22,7 +25,7 @@ const GAP: u32 = 2;
 /// # Errors
 /// [`CustodyError`] of the store.
 pub async fn look(store: &dyn KeyStore) -> Result<Stored, CustodyError> {
-    let mut stored = Stored { attempts: 0, keys: None };
+    let mut stored = Stored { attempts: 0, intents: Vec::new(), keys: None };
     let mut attempt = 1;
     while attempt <= stored.attempts + GAP {
         let intent = store.read(&ObjectName::Intent(attempt)).await?;
@@ -30,6 +33,8 @@ pub async fn look(store: &dyn KeyStore) -> Result<Stored, CustodyError> {
         if intent.is_some() || keys.is_some() {
             stored.attempts = attempt;
         }
+        let intent = intent.and_then(|object| record::read::<Intent>(&object.bytes).ok());
+        stored.intents.extend(intent.map(|intent| intent.generation));
         if let Some(object) = keys {
             stored.keys = Some((attempt, object));
         }

@@ -6,6 +6,8 @@
 mod crashes;
 #[path = "initialising/histories.rs"]
 mod histories;
+#[path = "initialising/second_tries.rs"]
+mod second_tries;
 #[path = "initialising/situations.rs"]
 mod situations;
 #[path = "initialising/world.rs"]

@@ -4,7 +4,7 @@ pub(crate) mod certificate_role;
 mod kv;
 mod mount;
 mod policy;
-mod raft;
+pub(crate) mod raft;
 pub(crate) mod token;
 
 use vaultyard_model::Secret;

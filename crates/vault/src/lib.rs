@@ -14,6 +14,8 @@ mod connection;
 mod generate_root;
 mod json;
 mod login;
+#[cfg(test)]
+mod scripted;
 mod server;
 mod session;
 

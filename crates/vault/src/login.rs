@@ -14,8 +14,6 @@ use crate::json::Hidden;
 pub struct Login {
     /// The token.
     pub token: Secret,
-    /// Finds the token without being it.
-    pub accessor: String,
     /// How long the token lives from now on.
     pub lease: Duration,
 }
@@ -33,7 +31,6 @@ struct Answered {
 #[derive(Deserialize)]
 struct Auth {
     client_token: Hidden,
-    accessor: String,
     lease_duration: u64,
 }
 
@@ -49,10 +46,6 @@ impl Client {
         let call =
             Call::put("auth/cert/login").within(deadline).anew().json(&LoginBody { name: role })?;
         let Answered { auth } = self.ask(call).await?.json()?;
-        Ok(Login {
-            token: auth.client_token.0,
-            accessor: auth.accessor,
-            lease: Duration::from_secs(auth.lease_duration),
-        })
+        Ok(Login { token: auth.client_token.0, lease: Duration::from_secs(auth.lease_duration) })
     }
 }

@@ -6,7 +6,7 @@ use vaultyard_model::port::custody::{Create, ObjectName};
 use vaultyard_model::port::server::CallError;
 use vaultyard_model::port::volume::Record;
 
-use super::seen::{Answer, Given, Refused, Trouble};
+use super::seen::{Answer, Given, LostAnswers, Refused, Trouble};
 use super::step::{Step, Wipe};
 use super::{HeldAnswer, Unsealer};
 use crate::envelope::{Header, Keys, seal};
@@ -98,16 +98,23 @@ impl Unsealer {
     /// The bytes are read from the store, so that both places hold the very same ones.
     async fn record_on_volume(&mut self, generation: &Generation) -> Done {
         let name = ObjectName::Intent(generation.attempt);
-        let object = self.ports.store.read(&name).await?;
-        let object =
-            object.ok_or_else(|| lasting(format!("{name} has vanished from the store")))?;
+        let Some(object) = self.ports.store.read(&name).await? else {
+            return Err(self.lost_by_store(&format!("{name} has vanished from the store")));
+        };
         let stands = record::read::<Intent>(&object.bytes).map(|intent| intent.generation);
         if stands.as_ref() != Ok(generation) {
-            return Err(lasting(format!("{name} in the store was replaced")));
+            return Err(self.lost_by_store(&format!("{name} in the store was replaced")));
         }
         self.ports.volume.write(Record::Intent, &object.bytes).await?;
         self.memory.may_request = Some(generation.clone());
         Ok(())
+    }
+
+    /// A store that does not keep what it has taken is probed anew before it takes the next intent.
+    fn lost_by_store(&mut self, what: &str) -> Trouble {
+        self.memory.recorded = None;
+        self.memory.store_probed = false;
+        lasting(what)
     }
 
     fn intent_bytes(&self, generation: &Generation, now: Timestamp) -> Result<Vec<u8>, Trouble> {
@@ -116,22 +123,34 @@ impl Unsealer {
         record::write(&intent).map_err(|error| lasting(error.to_string()))
     }
 
-    /// From the moment that it is sent nobody knows what becomes of it, unless it brings keys.
+    /// From the moment that it is sent nobody knows what becomes of it, unless it brings keys. What
+    /// did not reach the server may be sent again.
     async fn request(&mut self, generation: &Generation, now: Timestamp) -> Done {
         self.memory.may_request = None;
         let split = self.subject.split;
         let answered = self.ports.own.initialise(split.shares, split.threshold).await;
-        let keys = answered.map_err(|error| {
-            passing(format!("the server {error}; whether it was initialised is not known"))
-        })?;
+        let keys = match answered {
+            Ok(keys) => keys,
+            Err(error @ CallError::Unreachable(_)) => {
+                self.memory.may_request = Some(generation.clone());
+                return Err(passing(format!("the server {error}; nothing was sent")));
+            }
+            Err(error) => return Err(self.lost_answer(&error, now)),
+        };
         let (cluster, software) = (&self.subject.cluster, self.subject.software);
         let header = Header::new(cluster, generation.clone(), now, split, software);
         let keys = Keys { header, shares: keys.shares, root_token: keys.root_token };
         self.secrets.answer = Some(HeldAnswer { keys, envelope: None });
-        self.memory.proven = false;
+        self.memory.proven = None;
         self.memory.answer =
             Some(Answer { generation: generation.clone(), kept: None, stored: false });
         Ok(())
+    }
+
+    fn lost_answer(&mut self, error: &CallError, now: Timestamp) -> Trouble {
+        let times = self.memory.lost.as_ref().map_or(0, |lost| lost.times).saturating_add(1);
+        self.memory.lost = Some(LostAnswers { times, at: now, why: error.to_string() });
+        passing(format!("the server {error}; whether it was initialised is not known"))
     }
 
     async fn keep_answer(&mut self) -> Done {
@@ -189,7 +208,7 @@ impl Unsealer {
         self.take(read);
         self.secrets.answer = None;
         self.memory.answer = None;
-        self.memory.proven = true;
+        self.memory.proven = Some(generation.clone());
         Ok(())
     }
 
@@ -211,7 +230,7 @@ impl Unsealer {
                 Err(CallError::Refused { status: 400, errors })
                     if given == needed && of_other_keys(&errors) =>
                 {
-                    return Err(self.refused(errors.join("; "), now));
+                    return Err(self.refused(&keys.header.generation, errors.join("; "), now));
                 }
                 Err(error) => {
                     let silent = matches!(error, CallError::NoAnswer(_));
@@ -223,23 +242,26 @@ impl Unsealer {
         }
         self.memory.unanswered = 0;
         self.memory.refused = None;
-        self.memory.proven = true;
-        self.memory.given = Some(Given { at: now, process: self.pid() });
+        let keys = keys.header.generation.clone();
+        self.memory.proven = Some(keys.clone());
+        self.memory.given = Some(Given { keys, at: now, process: self.pid() });
         Ok(())
     }
 
-    fn refused(&mut self, why: String, now: Timestamp) -> Trouble {
-        let times = self.memory.refused.as_ref().map_or(0, |refused| refused.times) + 1;
-        self.memory.refused = Some(Refused { at: now, times, why: why.clone() });
+    fn refused(&mut self, keys: &Generation, why: String, now: Timestamp) -> Trouble {
+        let before = self.memory.refused.take().filter(|refused| refused.keys == *keys);
+        let times = before.map_or(0, |refused| refused.times).saturating_add(1);
+        self.memory.refused =
+            Some(Refused { keys: keys.clone(), at: now, times, why: why.clone() });
         // What follows from it is decided, not left to how this failure is told.
         passing(format!("the server refuses the stored keys: {why}"))
     }
 
-    /// Notes that the stored keys have unsealed this server. That it cannot be written keeps no
+    /// Notes that these keys have unsealed this server. That it cannot be written keeps no
     /// server sealed.
-    pub(super) fn keep_in_log(&self, now: Timestamp) {
-        let (Some(log), Some(keys)) = (&self.ports.log, &self.secrets.keys) else { return };
-        if let Err(error) = log.keep(&keys.header.generation, &self.subject.server, now) {
+    pub(super) fn keep_in_log(&self, keys: &Generation, now: Timestamp) {
+        let Some(log) = &self.ports.log else { return };
+        if let Err(error) = log.keep(keys, &self.subject.server, now) {
             tracing::warn!(%error, "the last unsealing could not be kept");
         }
     }

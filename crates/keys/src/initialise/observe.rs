@@ -44,8 +44,8 @@ impl Unsealer {
         match own {
             Own::Unsealed => {
                 // Shares that were given to this very process have unsealed it.
-                if given.is_some_and(|given| given.process == pid) {
-                    self.keep_in_log(now);
+                if let Some(given) = given.filter(|given| given.process == pid) {
+                    self.keep_in_log(&given.keys, now);
                 }
                 self.memory.refused = None;
                 self.memory.unanswered = 0;
@@ -54,6 +54,8 @@ impl Unsealer {
             Own::Uninitialised => {
                 self.memory.uninitialised_since.get_or_insert(now);
             }
+            // Keys that were refused are read anew each time: the store that fits may be back.
+            Own::Sealed { .. } if self.memory.refused.is_some() => self.forget_keys(),
             Own::Absent(_) | Own::Sealed { .. } => {}
         }
         own
@@ -66,7 +68,8 @@ impl Unsealer {
         }
     }
 
-    /// The records on the volume. An answer that opens is taken into memory.
+    /// The records on the volume. An answer that opens is taken into memory; keys that are not those
+    /// of the records are forgotten.
     pub(super) async fn observe_volume(&mut self) -> Result<VolumeSeen, Trouble> {
         let intent = self.record::<Intent>(Record::Intent).await?.map(|intent| intent.generation);
         let released =
@@ -75,7 +78,13 @@ impl Unsealer {
             Some(bytes) => Some(self.open_answer(intent.as_ref(), bytes).await),
             None => None,
         };
-        Ok(VolumeSeen { intent, answer, released })
+        let volume = VolumeSeen { intent, answer, released };
+        if let (Some(needed), Some(keys)) = (volume.generation(), &self.memory.keys)
+            && needed != keys
+        {
+            self.forget_keys();
+        }
+        Ok(volume)
     }
 
     async fn record<T: DeserializeOwned>(&self, record: Record) -> Result<Option<T>, Trouble> {
@@ -98,7 +107,7 @@ impl Unsealer {
             let text = "it stands without its intent".to_owned();
             return Err(Trouble { passes: false, text });
         };
-        if self.memory.proven {
+        if self.memory.proven.as_ref() == Some(intent) {
             return Ok(intent.clone());
         }
         let expected = Expected { cluster: &self.subject.cluster, attempt: intent.attempt };
@@ -126,7 +135,7 @@ impl Unsealer {
             }
             None => None,
         };
-        Ok(StoreSeen { attempts: stored.attempts, keys })
+        Ok(StoreSeen { attempts: stored.attempts, intents: stored.intents, keys })
     }
 
     pub(super) async fn open_stored(&self, attempt: u32, bytes: &[u8]) -> Result<Keys, OpenError> {
@@ -140,6 +149,11 @@ impl Unsealer {
         self.memory.keys = Some(generation.clone());
         self.secrets.keys = Some(Arc::new(keys));
         generation
+    }
+
+    fn forget_keys(&mut self) {
+        self.memory.keys = None;
+        self.secrets.keys = None;
     }
 
     pub(super) async fn observe_peers(&self) -> BTreeMap<ServerName, PeerSeen> {
@@ -162,36 +176,41 @@ impl Unsealer {
     /// from each voter's own log.
     pub(super) async fn observe_membership(&self) -> Result<Membership, String> {
         let operator = self.ports.operator.as_ref().ok_or("there is no login to ask with")?;
-        let members = operator.peers().await.map_err(|error| error.to_string())?;
+        let unknown = |error: CallError| error.to_string();
+        let members = operator.peers().await.map_err(unknown)?;
+        let voters = operator.voters().await.map_err(unknown)?;
         let own = &self.subject.server;
-        let voters: Vec<&ServerName> =
-            members.iter().filter(|peer| peer.voter).map(|peer| &peer.server).collect();
-        let others = voters.iter().filter(|name| **name != own);
-        let servers = others.filter_map(|name| self.ports.peers.get(*name));
-        let logs = join_all(servers.map(|server| server.leader())).await;
+        let others = members.iter().filter(|peer| peer.voter && peer.server != *own);
+        let servers =
+            others.filter_map(|peer| Some((&peer.server, self.ports.peers.get(&peer.server)?)));
+        let logs =
+            servers.map(|(name, server)| async move { Some((name, server.leader().await.ok()?)) });
+        let logs: Vec<_> = join_all(logs).await.into_iter().flatten().collect();
+        let caught_up = caught_up(&logs);
         Ok(Membership {
-            quorum_without: caught_up(&logs) > voters.len() / 2,
-            keys_proven_elsewhere: self.keys_proven_elsewhere(),
+            quorum_without: caught_up.len() > voters / 2,
+            keys_proven_elsewhere: self.keys_have_unsealed_one_of(&caught_up),
             member: members.iter().any(|peer| peer.server == *own),
         })
     }
 
-    fn keys_proven_elsewhere(&self) -> bool {
-        let own = self.subject.server.as_str();
-        self.ports.log.iter().flat_map(UnsealLog::unsealings).any(|(server, last)| {
-            Some(&last.generation) == self.memory.keys.as_ref() && server != own
+    /// Whether the log says so of the keys in memory.
+    fn keys_have_unsealed_one_of(&self, servers: &[&ServerName]) -> bool {
+        self.ports.log.iter().flat_map(UnsealLog::unsealings).any(|(name, last)| {
+            Some(&last.generation) == self.memory.keys.as_ref()
+                && servers.iter().any(|server| server.as_str() == name)
         })
     }
 }
 
-/// How many of the servers have applied what the leader among them has committed; none when no
-/// leader is among them.
-fn caught_up(logs: &[Result<LeaderSeen, CallError>]) -> usize {
-    let seen = || logs.iter().filter_map(|log| log.as_ref().ok());
-    let Some(leader) = seen().find(|log| log.is_self) else {
-        return 0;
+/// Which of the servers have applied what the leader among them has committed; none when no leader
+/// is among them.
+fn caught_up<'a>(logs: &[(&'a ServerName, LeaderSeen)]) -> Vec<&'a ServerName> {
+    let Some((_, leader)) = logs.iter().find(|(_, log)| log.is_self) else {
+        return Vec::new();
     };
-    seen().filter(|log| log.applied >= leader.committed).count()
+    let applied = logs.iter().filter(|(_, log)| log.applied >= leader.committed);
+    applied.map(|(name, _)| *name).collect()
 }
 
 async fn own(server: &dyn Server) -> Own {

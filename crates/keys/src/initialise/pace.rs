@@ -35,7 +35,8 @@ impl Unsealer {
             Reason::Waiting(Waiting::Server(_) | Waiting::Odd(_) | Waiting::Unsealing) => SOON,
             Reason::Waiting(Waiting::Peers(_) | Waiting::ToJoin | Waiting::Challenge) => OTHERS,
             Reason::Waiting(Waiting::Trouble(_)) => LATE,
-            Reason::Waiting(Waiting::Room { .. }) | Reason::Stuck(_) => STUCK,
+            Reason::Waiting(Waiting::Room { .. } | Waiting::LostAnswers { .. })
+            | Reason::Stuck(_) => STUCK,
         }
     }
 

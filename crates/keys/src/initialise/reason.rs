@@ -1,5 +1,6 @@
 //! Why nothing is done, or nothing more: what `why`, `status` and the log print.
 
+use jiff::Timestamp;
 use vaultyard_model::ServerName;
 
 use super::seen::{Absence, Trouble};
@@ -41,6 +42,19 @@ pub enum Waiting {
         /// What is needed, in bytes.
         least: u64,
     },
+    /// The server could not be initialised, again and again.
+    #[error(
+        "initialising has failed {times} times, and the server was wiped each time; the last time \
+         it {why}. It is tried again at {again:.0}"
+    )]
+    LostAnswers {
+        /// How often, since this process began.
+        times: u32,
+        /// What became of the last request.
+        why: String,
+        /// When it is tried again.
+        again: Timestamp,
+    },
     /// A server that joins waits until the cluster has an unsealed server.
     #[error("it joins as soon as another server is unsealed")]
     ToJoin,
@@ -70,8 +84,8 @@ pub enum Stuck {
     StoreLost(Generation),
     /// The store has lost the intent of an initialisation.
     #[error(
-        "the intent of {0} stands on the server's volume and not in the store: the store was lost or \
-         rolled back, or another one is configured. Nothing is wiped. Bring the store back; or, if \
+        "the intent of {0} stands on the server's volume, and the store does not hold it: the store \
+         was lost or rolled back, or another one is configured. Nothing is wiped. Bring the store back; or, if \
          nothing in this cluster is needed, run `vaultyard destroy`"
     )]
     IntentLost(Generation),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use vaultyard_model::ServerName;
 
 use crate::record::Generation;
@@ -28,6 +28,14 @@ pub struct Seen {
     pub free: Option<Result<u64, String>>,
     /// What the rest of the cluster says of this server.
     pub membership: Option<Result<Membership, String>>,
+}
+
+impl Seen {
+    /// Whether `at` lies less than `span` back. A clock that was set back makes the past lie in
+    /// the future; that is not recent.
+    pub(super) fn is_recent(&self, at: Timestamp, span: SignedDuration) -> bool {
+        (SignedDuration::ZERO..span).contains(&self.now.duration_since(at))
+    }
 }
 
 /// How the server itself is.
@@ -86,11 +94,20 @@ pub struct VolumeSeen {
     pub released: Option<Generation>,
 }
 
+impl VolumeSeen {
+    /// Whose keys this server needs, as far as its volume tells.
+    pub(super) fn generation(&self) -> Option<&Generation> {
+        self.released.as_ref().or(self.intent.as_ref())
+    }
+}
+
 /// What a store holds.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StoreSeen {
     /// The highest number of an attempt; 0 when there was none.
     pub attempts: u32,
+    /// The attempts whose intent stands there and can be read.
+    pub intents: Vec<Generation>,
     /// The keys; or that there are some and they cannot be opened.
     pub keys: Option<Result<Generation, Trouble>>,
 }
@@ -100,7 +117,7 @@ pub struct StoreSeen {
 pub struct Membership {
     /// Whether enough voters without this server are unsealed and caught up, and one leads.
     pub quorum_without: bool,
-    /// Whether the stored keys have unsealed one of the others.
+    /// Whether the stored keys have unsealed one of these voters.
     pub keys_proven_elsewhere: bool,
     /// Whether this server is in the raft configuration.
     pub member: bool,
@@ -116,16 +133,19 @@ pub struct Memory {
     pub store_probed: bool,
     /// The intent that this process has created in the store.
     pub recorded: Option<Generation>,
-    /// The intent that stands in both places and for which the server was not asked yet.
+    /// The intent that stands in both places and for which the server was not asked yet, or not
+    /// reached.
     pub may_request: Option<Generation>,
+    /// The answers that were lost since this process began.
+    pub lost: Option<LostAnswers>,
     /// The intent for whose lost answer the server was wiped.
     pub wiped: Option<Generation>,
     /// The answer of the server, in memory.
     pub answer: Option<Answer>,
     /// The keys from the store, decrypted and in memory.
     pub keys: Option<Generation>,
-    /// The keys in the store are known to be the answer, or have unsealed this server.
-    pub proven: bool,
+    /// Whose keys in the store are known to be the answer, or have unsealed this server.
+    pub proven: Option<Generation>,
     /// All shares were given to this process of the server.
     pub given: Option<Given>,
     /// The server has refused the stored keys.
@@ -134,6 +154,17 @@ pub struct Memory {
     pub uninitialised_since: Option<Timestamp>,
     /// How often in a row it has not answered when it was given shares.
     pub unanswered: u32,
+}
+
+/// Requests to initialise whose answer was lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LostAnswers {
+    /// How many.
+    pub times: u32,
+    /// When the last of them was sent.
+    pub at: Timestamp,
+    /// What became of it, in the server's words where it said something.
+    pub why: String,
 }
 
 /// The answer of `sys/init` in memory.
@@ -151,6 +182,8 @@ pub struct Answer {
 /// Shares that were given and whose effect is awaited.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Given {
+    /// Of which keys.
+    pub keys: Generation,
     /// When.
     pub at: Timestamp,
     /// To which process; a new one has forgotten them.
@@ -160,6 +193,8 @@ pub struct Given {
 /// The server has refused the keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
+    /// Whose keys.
+    pub keys: Generation,
     /// When last.
     pub at: Timestamp,
     /// How often in a row.

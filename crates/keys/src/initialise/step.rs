@@ -43,11 +43,12 @@ pub enum Step {
 /// Why a wipe is allowed (invariant 1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wipe {
-    /// The initialising server: its answer is lost, its volume has the intent and no release, and
-    /// no other server is initialised. There is nothing in it.
+    /// The initialising server: its answer is lost, its volume has the intent and no release, the
+    /// store holds the very same intent, and no other server is initialised. There is nothing in
+    /// it.
     LostAnswer(Generation),
-    /// Another server: its data is under other keys, a quorum is active without it, the stored
-    /// keys have unsealed one of them, and it is not a member.
+    /// Another server: its data is under other keys, a quorum of caught-up voters is active without
+    /// it, the stored keys have unsealed one of these, and it is not a member.
     ForeignData,
     /// Another server: it was ended in the middle of joining, and can neither join nor be unsealed
     /// any more. The same holds of the others.

@@ -33,6 +33,8 @@ enum Event {
     StoreVanishes,
     RememberStore,
     StoreGoesBack,
+    /// Another cluster's store is there in place of this one's, up to this fault point.
+    StoreOfAnother(&'static str),
     DeleteData(u8),
 }
 
@@ -62,6 +64,8 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Event::StoreVanishes),
         1 => Just(Event::RememberStore),
         1 => Just(Event::StoreGoesBack),
+        1 => prop::sample::select(vec!["keys/request/before", "keys/unseal/after"])
+            .prop_map(Event::StoreOfAnother),
         1 => server.prop_map(Event::DeleteData),
     ]
 }
@@ -72,12 +76,21 @@ fn is_disaster(event: &Event) -> bool {
         event,
         Event::StoreVanishes
             | Event::StoreGoesBack
+            | Event::StoreOfAnother(_)
             | Event::StoreLies(Some(_))
             | Event::DeleteData(_)
     )
 }
 
-async fn play(events: Vec<Event>) {
+/// What another cluster's store holds when its process comes to this point.
+pub(crate) async fn store_of_another(point: &str) -> Contents {
+    let mut other = World::another();
+    let mut process = other.process(Deaths::at(point));
+    assert_eq!(other.settle(&mut process).await, None);
+    other.store.contents()
+}
+
+async fn play(events: Vec<Event>, process_lives_on: bool) {
     let mut world = World::new();
     let mut process = world.process(Arc::new(Deaths::default()));
     let mut remembered = Contents::nothing();
@@ -112,6 +125,7 @@ async fn play(events: Vec<Event>) {
             Event::StoreVanishes => world.store.roll_back(Contents::nothing()),
             Event::RememberStore => remembered = world.store.contents(),
             Event::StoreGoesBack => world.store.roll_back(remembered.clone()),
+            Event::StoreOfAnother(until) => world.store.roll_back(store_of_another(until).await),
             Event::DeleteData(server) => world.cluster.delete_data(server),
         }
         world.check();
@@ -131,8 +145,14 @@ async fn play(events: Vec<Event>) {
             world.cluster.restart(server);
         }
     }
-    drop(process);
-    let (end, process) = world.up().await;
+    let lived_on = if process_lives_on { world.settle(&mut process).await } else { None };
+    let end = match lived_on {
+        Some(end) => end,
+        None => {
+            process = world.process(Arc::new(Deaths::default()));
+            world.settle(&mut process).await.unwrap()
+        }
+    };
     world.check();
     match end {
         End::Works => {}
@@ -147,8 +167,9 @@ proptest! {
     #[test]
     fn every_history_ends_in_a_working_cluster_or_in_a_stated_reason(
         events in prop::collection::vec(event(), 1..24),
+        process_lives_on: bool,
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(play(events));
+        runtime.block_on(play(events, process_lives_on));
     }
 }

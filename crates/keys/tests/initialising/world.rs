@@ -5,19 +5,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::{Arc, Mutex};
 
+use async_trait::async_trait;
 use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 use vaultyard_keys::envelope::Split;
 use vaultyard_keys::fault::FaultHook;
 use vaultyard_keys::initialise::reason::{Reason, Stuck};
-use vaultyard_keys::initialise::step::Step;
+use vaultyard_keys::initialise::step::{Step, Wipe};
 use vaultyard_keys::initialise::{Ports, Subject, Unsealer};
 use vaultyard_keys::last_unsealed::UnsealLog;
-use vaultyard_model::port::server::Server;
-use vaultyard_model::{ClusterName, Software};
+use vaultyard_keys::record::Generation;
+use vaultyard_model::observed::Peer;
+use vaultyard_model::port::custody::{KeyStore, ObjectName};
+use vaultyard_model::port::server::{CallError, Operator, Server};
+use vaultyard_model::port::volume::{Record, Volume};
+use vaultyard_model::{ClusterName, ServerName, Software};
 use vaultyard_testkit::fake_cluster::FakeCluster;
 use vaultyard_testkit::fake_encryption::FakeEncryption;
+use vaultyard_testkit::fake_server::FakeServer;
 use vaultyard_testkit::fake_store::FakeStore;
 use vaultyard_testkit::fake_volume::FakeVolume;
 use vaultyard_testkit::fixed::SeededRandom;
@@ -31,6 +37,8 @@ pub(crate) struct World {
     pub(crate) store: Arc<FakeStore>,
     pub(crate) volumes: Vec<Arc<FakeVolume>>,
     pub(crate) encryption: Arc<FakeEncryption>,
+    /// How many members of the raft configuration vote and have no name here.
+    pub(crate) strangers: usize,
     random: Arc<SeededRandom>,
     log: Option<(TempDir, UnsealLog)>,
     now: Timestamp,
@@ -52,6 +60,31 @@ pub(crate) enum End {
     Stuck(Stuck),
     /// Neither, for longer than anything takes.
     Hangs(BTreeMap<u8, Reason>),
+}
+
+/// The raft configuration, in which servers of no name here vote too.
+struct Raft {
+    seen_by: FakeServer,
+    strangers: usize,
+}
+
+#[async_trait]
+impl Operator for Raft {
+    async fn peers(&self) -> Result<Vec<Peer>, CallError> {
+        self.seen_by.peers().await
+    }
+
+    async fn voters(&self) -> Result<usize, CallError> {
+        Ok(self.seen_by.voters().await? + self.strangers)
+    }
+
+    async fn probe(&self, leader: &ServerName) -> Result<(), CallError> {
+        self.seen_by.probe(leader).await
+    }
+
+    async fn remove_peer(&self, server: &ServerName) -> Result<(), CallError> {
+        self.seen_by.remove_peer(server).await
+    }
 }
 
 /// Dies at one point, once; keeps the names of all that are reached.
@@ -96,6 +129,7 @@ impl World {
             store: Arc::default(),
             volumes: (0..SERVERS).map(|_| Arc::default()).collect(),
             encryption: Arc::default(),
+            strangers: 0,
             random: Arc::new(SeededRandom::new(seed)),
             log: None,
             now: Timestamp::from_second(1_790_000_000).unwrap(),
@@ -107,6 +141,24 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let log = UnsealLog::new(folder.path().join("last-unsealed.json"));
         Self { log: Some((folder, log)), ..Self::new() }
+    }
+
+    /// Another cluster: neither its ids nor its keys are ever those of the first one.
+    pub(crate) fn another() -> Self {
+        let world = Self::seeded(8);
+        for _ in 0..1_000 {
+            world.cluster.plant_foreign_data(0);
+        }
+        world.cluster.delete_data(0);
+        world
+    }
+
+    /// Lets the log of unsealings name only this server.
+    pub(crate) fn log_only(&self, server: u8) {
+        let (folder, log) = self.log.as_ref().unwrap();
+        let last = log.unsealings().into_values().next().unwrap();
+        std::fs::remove_file(folder.path().join("last-unsealed.json")).unwrap();
+        log.keep(&last.generation, &self.name.server(server), last.at).unwrap();
     }
 
     pub(crate) fn process(&self, faults: Arc<dyn FaultHook>) -> Process {
@@ -122,16 +174,16 @@ impl World {
             software: Software::OpenBao,
         };
         let peer = |n| (self.name.server(n), Arc::new(self.cluster.server(n)) as Arc<dyn Server>);
-        let own = Arc::new(self.cluster.server(ordinal));
+        let own = self.cluster.server(ordinal);
         let ports = Ports {
-            own: own.clone(),
+            own: Arc::new(own.clone()),
             peers: (0..SERVERS).filter(|n| *n != ordinal).map(peer).collect(),
             host: Arc::new(self.cluster.host(ordinal)),
             volume: self.volumes[usize::from(ordinal)].clone(),
             store: self.store.clone(),
             encryption: self.encryption.clone(),
             random: self.random.clone(),
-            operator: Some(own),
+            operator: Some(Arc::new(Raft { seen_by: own, strangers: self.strangers })),
             log: self.log.as_ref().map(|(_, log)| log.clone()),
             faults,
         };
@@ -147,6 +199,9 @@ impl World {
                 Ok(round) => round,
                 Err(death) => return died(death),
             };
+            if let Some(Step::Wipe(Wipe::LostAnswer(intent))) = &round.did {
+                self.check_lost_answer(intent).await;
+            }
             process.did.extend(round.did);
             match round.held {
                 Some(reason) => process.held.insert(ordinal, reason),
@@ -202,6 +257,14 @@ impl World {
         for n in 0..SERVERS {
             self.cluster.set_dead(n, false);
         }
+    }
+
+    /// A server was just wiped for a lost answer: its volume and the store hold the very same intent.
+    async fn check_lost_answer(&self, intent: &Generation) {
+        let on_volume = self.volumes[0].read(Record::Intent).await.unwrap().unwrap();
+        let in_store = self.store.read(&ObjectName::Intent(intent.attempt)).await.unwrap().unwrap();
+        assert_eq!(on_volume, in_store.bytes);
+        assert!(!self.volumes[0].has(Record::Released));
     }
 
     /// What must hold at every moment of every history.

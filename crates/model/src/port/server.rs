@@ -84,6 +84,15 @@ pub trait Operator: Send + Sync {
     /// [`CallError`].
     async fn peers(&self) -> Result<Vec<Peer>, CallError>;
 
+    /// How many voters there are in the raft configuration, also those that are no server of this
+    /// cluster and so no [`Peer`]: what a majority is counted from.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    async fn voters(&self) -> Result<usize, CallError> {
+        Ok(self.peers().await?.iter().filter(|peer| peer.voter).count())
+    }
+
     /// Reads the probe secret at the server that is believed to lead. `NoAnswer` is what a wedged
     /// server gives; every answer means that it lives.
     ///

@@ -13,9 +13,6 @@ pub struct TokenSeen {
     pub accessor: String,
     /// Its policies.
     pub policies: Vec<String>,
-    /// How it was made, in the server's words: `root`, `token`, `cert`.
-    #[serde(default)]
-    pub display_name: String,
 }
 
 impl TokenSeen {

@@ -1,12 +1,20 @@
 //! The one server that may initialise the cluster: its volume, the store and the others are
 //! compared, and each combination has one way on.
 
+use jiff::SignedDuration;
+
 use super::{Decided, Decision, Look, hold, store, unreadable, unseal, volume};
 use crate::initialise::LEAST_FREE_BYTES;
 use crate::initialise::reason::{Stuck, Waiting};
-use crate::initialise::seen::{Own, PeerSeen, Seen, Trouble, VolumeSeen};
+use crate::initialise::seen::{LostAnswers, Own, PeerSeen, Seen, Trouble, VolumeSeen};
 use crate::initialise::step::{Step, Wipe};
 use crate::record::Generation;
+
+/// After so many lost answers in one process the next attempt waits. One or two are lost in a
+/// crash; what fails more often fails for a reason that lasts.
+const LOST_BEFORE_WAITING: u32 = 4;
+const FIRST_WAIT: SignedDuration = SignedDuration::from_secs(1);
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_mins(5);
 
 enum Keys<'a> {
     Missing,
@@ -28,7 +36,7 @@ pub(super) fn decide(seen: &Seen) -> Decided {
         // The keys arrived, and the process died before it could say so.
         (None, Some(intent), Keys::Known(keys)) => {
             same(intent, keys)?;
-            let proven = seen.memory.proven;
+            let proven = seen.memory.proven.as_ref() == Some(keys);
             let keys = keys.clone();
             Ok(Decision::Do(if proven { Step::Release(keys) } else { Step::ProveKeys(keys) }))
         }
@@ -40,8 +48,15 @@ pub(super) fn decide(seen: &Seen) -> Decided {
             Some(Ok(answer)) => Ok(Decision::Do(Step::ProveKeys(answer.clone()))),
         },
 
-        // The volume was lost; the keys are there.
-        (None, None, Keys::Known(keys)) => unseal::decide(seen, keys),
+        // The volume was lost; the keys are there. Without an intent the server is never wiped, so
+        // the release can wait until they have unsealed it: written before, it would bind the
+        // server to whatever store is configured.
+        (None, None, Keys::Known(keys)) => {
+            if seen.own == Own::Unsealed && seen.memory.proven.as_ref() == Some(keys) {
+                return Ok(Decision::Do(Step::Release(keys.clone())));
+            }
+            unseal::decide(seen, keys)
+        }
         (None, None, Keys::Missing) => match answer {
             Some(Err(trouble)) => Err(hold(Stuck::AnswerUnreadable(trouble.text.clone()))),
             Some(Ok(answer)) => Ok(Decision::Do(Step::ProveKeys(answer.clone()))),
@@ -76,9 +91,32 @@ fn fresh(seen: &Seen) -> Decided {
     Ok(Decision::Do(match &memory.recorded {
         _ if !memory.encryption_probed => Step::ProbeEncryption,
         _ if !memory.store_probed => Step::ProbeStore,
-        None => Step::RecordIntentInStore { attempt: store(seen)?.attempts + 1 },
+        None => {
+            waited_long_enough(seen)?;
+            Step::RecordIntentInStore { attempt: store(seen)?.attempts + 1 }
+        }
         Some(recorded) => Step::RecordIntentOnVolume(recorded.clone()),
     }))
+}
+
+/// An initialisation that has failed often in this process is not tried again at once.
+fn waited_long_enough(seen: &Seen) -> Result<(), Decision> {
+    let Some(LostAnswers { times, at, why }) = &seen.memory.lost else {
+        return Ok(());
+    };
+    let wait = wait_after(*times);
+    if !seen.is_recent(*at, wait) {
+        return Ok(());
+    }
+    let again = at.saturating_add(wait).unwrap_or(*at);
+    Err(hold(Waiting::LostAnswers { times: *times, why: why.clone(), again }))
+}
+
+fn wait_after(times: u32) -> SignedDuration {
+    let Some(doublings) = times.checked_sub(LOST_BEFORE_WAITING) else {
+        return SignedDuration::ZERO;
+    };
+    FIRST_WAIT.saturating_mul(1 << doublings.min(16)).min(LONGEST_WAIT)
 }
 
 /// The intent stands on the volume and nobody has keys. Unless it is known that the server was
@@ -95,9 +133,9 @@ fn without_answer(seen: &Seen, intent: &Generation) -> Decided {
     if seen.own == Own::Unsealed {
         return Err(hold(Stuck::UnsealedByOther));
     }
-    // The intent went into the store before it came here. A store that does not know it has lost
-    // something, perhaps the keys too.
-    if store(seen)?.attempts < intent.attempt {
+    // The intent went into the store before it came here. A store that does not hold this very one
+    // has lost something, perhaps the keys too, or is another one.
+    if !store(seen)?.intents.contains(intent) {
         return Err(hold(Stuck::IntentLost(intent.clone())));
     }
     nobody_else_is_initialised(seen)?;

@@ -9,7 +9,9 @@ use vaultyard_model::ClusterName;
 use vaultyard_testkit::fixed::SeededRandom;
 
 use super::*;
-use crate::initialise::seen::{Absence, Answer, Given, Membership, Memory, PeerSeen, Refused};
+use crate::initialise::seen::{
+    Absence, Answer, Given, LostAnswers, Membership, Memory, PeerSeen, Refused,
+};
 use crate::initialise::step::Wipe;
 use crate::initialise::{LEAST_FREE_BYTES, MOST_LOOKS};
 use crate::record::IntentId;
@@ -58,7 +60,9 @@ fn long_ago() -> impl Strategy<Value = Timestamp> {
 
 prop_compose! {
     fn memory()(
-        (encryption_probed, store_probed, proven) in any::<(bool, bool, bool)>(),
+        (encryption_probed, store_probed) in any::<(bool, bool)>(),
+        proven in maybe(),
+        lost in prop::option::of((at(), 1..8_u32)),
         recorded in maybe(),
         may_request in maybe(),
         wiped in maybe(),
@@ -67,8 +71,8 @@ prop_compose! {
             0.1,
             (generation(), prop::option::of(any::<bool>()), any::<bool>()),
         ),
-        given in prop::option::of(at()),
-        refused in prop::option::of((at(), 1..4_u32)),
+        given in prop::option::of((generation(), at())),
+        refused in prop::option::of((generation(), at(), 1..4_u32)),
         uninitialised_since in prop::option::of(long_ago()),
         unanswered in 0..4_u32,
     ) -> Memory {
@@ -80,10 +84,12 @@ prop_compose! {
             wiped,
             keys,
             // An answer is forgotten when it is proven.
-            proven: proven && answer.is_none(),
+            proven: proven.filter(|_| answer.is_none()),
             answer: answer.map(|(generation, kept, stored)| Answer { generation, kept, stored }),
-            given: given.map(|at| Given { at, process: Some(1) }),
-            refused: refused.map(|(at, times)| Refused { at, times, why: "wrong".to_owned() }),
+            given: given.map(|(keys, at)| Given { keys, at, process: Some(1) }),
+            lost: lost.map(|(at, times)| LostAnswers { at, times, why: "timed out".to_owned() }),
+            refused: refused
+                .map(|(keys, at, times)| Refused { keys, at, times, why: "wrong".to_owned() }),
             uninitialised_since,
             unanswered,
         }
@@ -102,7 +108,8 @@ prop_compose! {
             1 => trouble().prop_map(Err),
         ],
         store in prop_oneof![
-            9 => (0..3_u32, opened()).prop_map(|(attempts, keys)| Ok(StoreSeen { attempts, keys })),
+            9 => (0..3_u32, prop::collection::vec(generation(), 0..3), opened())
+                .prop_map(|(attempts, intents, keys)| Ok(StoreSeen { attempts, intents, keys })),
             1 => trouble().prop_map(Err),
         ],
         peers in prop::collection::vec(
@@ -140,6 +147,12 @@ fn nobody_else(seen: &Seen) -> bool {
     seen.peers.iter().flat_map(BTreeMap::values).all(|peer| *peer == PeerSeen::Uninitialised)
 }
 
+/// The keys that are in memory, or else in the store.
+fn known(seen: &Seen) -> Option<Generation> {
+    let in_store = || seen.store.clone()?.ok()?.keys?.ok();
+    seen.memory.keys.clone().or_else(in_store)
+}
+
 /// Whether what was seen allows the step, by the invariants alone.
 fn check(seen: &Seen, step: &Step) -> Result<(), TestCaseError> {
     let volume = || seen.volume.clone().unwrap().unwrap();
@@ -148,7 +161,8 @@ fn check(seen: &Seen, step: &Step) -> Result<(), TestCaseError> {
             prop_assert!(seen.server.initialises());
             prop_assert_eq!(volume().intent, Some(intent.clone()));
             prop_assert_eq!(volume().released, None);
-            prop_assert!(seen.store.clone().unwrap().unwrap().attempts >= intent.attempt);
+            prop_assert!(seen.store.clone().unwrap().unwrap().intents.contains(intent));
+            prop_assert_ne!(seen.memory.may_request.as_ref(), Some(intent));
             prop_assert!(nobody_else(seen));
             prop_assert!(seen.own != Own::Unsealed);
             prop_assert_eq!(&seen.memory.answer, &None);
@@ -165,7 +179,9 @@ fn check(seen: &Seen, step: &Step) -> Result<(), TestCaseError> {
             prop_assert_eq!(of.member, matches!(step, Step::RemovePeer(_)));
             prop_assert!(seen.own != Own::Unsealed);
             let memory = &seen.memory;
-            let refuses = memory.refused.as_ref().is_some_and(|refused| refused.times >= 2);
+            let refuses = memory.refused.as_ref().is_some_and(|refused| {
+                refused.times >= 2 && Some(&refused.keys) == known(seen).as_ref()
+            });
             let long = |since| now().duration_since(since) >= SignedDuration::from_secs(30);
             let half_joined =
                 memory.unanswered >= 2 || memory.uninitialised_since.is_some_and(long);
@@ -184,15 +200,21 @@ fn check(seen: &Seen, step: &Step) -> Result<(), TestCaseError> {
             prop_assert!(seen.server.initialises() && nobody_else(seen));
             prop_assert!(seen.memory.encryption_probed && seen.memory.store_probed);
             prop_assert_eq!(*attempt, seen.store.clone().unwrap().unwrap().attempts + 1);
+            if let Some(LostAnswers { at, times: 4.., .. }) = &seen.memory.lost {
+                prop_assert!(!seen.is_recent(*at, SignedDuration::from_secs(1)));
+            }
         }
-        Step::Release(_) => prop_assert!(seen.memory.proven),
+        Step::Release(keys) => prop_assert_eq!(seen.memory.proven.as_ref(), Some(keys)),
         Step::Unseal => {
             // The initialising server is unsealed only when its own intent was released.
             if seen.server.initialises() && volume().intent.is_some() {
                 prop_assert!(volume().released.is_some());
             }
         }
-        Step::ForgetAnswer => prop_assert!(seen.memory.proven),
+        Step::ForgetAnswer => {
+            prop_assert!(seen.memory.proven.is_some());
+            prop_assert_eq!(&seen.memory.proven, &known(seen));
+        }
         Step::DiscardIntent(intent) => {
             prop_assert_eq!(seen.memory.wiped.as_ref(), Some(intent));
             prop_assert_eq!(volume().released, None);
@@ -291,4 +313,47 @@ fn a_follower_that_may_still_join_is_left_alone() {
     );
     let once = half_joined(Own::Sealed { threshold: 3 }, 1, 0);
     assert_eq!(decide(&once), Decision::Do(Step::Unseal));
+}
+
+/// The initialising server, fresh, whose initialisation has failed so often so long ago.
+fn failed(times: u32, seconds_ago: i64) -> Seen {
+    let cluster = ClusterName::new("vault").unwrap();
+    let at = now() - SignedDuration::from_secs(seconds_ago);
+    Seen {
+        server: cluster.server(0),
+        now: now(),
+        own: Own::Uninitialised,
+        memory: Memory {
+            encryption_probed: true,
+            store_probed: true,
+            lost: Some(LostAnswers { times, at, why: "answered 400: no".to_owned() }),
+            ..Memory::default()
+        },
+        volume: Some(Ok(VolumeSeen::default())),
+        store: Some(Ok(StoreSeen::default())),
+        peers: Some([(cluster.server(1), PeerSeen::Uninitialised)].into()),
+        free: Some(Ok(LEAST_FREE_BYTES)),
+        membership: None,
+    }
+}
+
+#[test]
+fn an_initialisation_that_has_failed_often_waits_twice_as_long_each_time_up_to_five_minutes() {
+    let begins = |seen: &Seen| {
+        matches!(decide(seen), Decision::Do(Step::RecordIntentInStore { attempt: 1 }))
+    };
+    for times in 1..=3 {
+        assert!(begins(&failed(times, 0)), "{times}");
+    }
+    for (times, wait) in [(4, 1), (5, 2), (6, 4), (12, 256), (13, 300), (40, 300), (u32::MAX, 300)]
+    {
+        assert!(!begins(&failed(times, wait - 1)), "{times}");
+        assert!(begins(&failed(times, wait)), "{times}");
+    }
+    let Decision::Hold(reason) = decide(&failed(5, 0)) else { panic!("it waits") };
+    assert_eq!(
+        reason.to_string(),
+        "waiting: initialising has failed 5 times, and the server was wiped each time; the last \
+         time it answered 400: no. It is tried again at 2026-09-21T14:13:22Z"
+    );
 }

@@ -1,7 +1,5 @@
 //! A server whose keys are known.
 
-use jiff::SignedDuration;
-
 use super::{Decided, Decision, Look, foreign, hold};
 use crate::initialise::reason::{Stuck, Waiting};
 use crate::initialise::seen::{Given, Own, PeerSeen, Seen, VolumeSeen};
@@ -15,19 +13,19 @@ const UNANSWERED: u32 = 2;
 
 pub(super) fn decide(seen: &Seen, keys: &Generation) -> Decided {
     match &seen.own {
-        Own::Unsealed => Ok(unsealed(seen)),
+        Own::Unsealed => Ok(unsealed(seen, keys)),
         Own::Absent(why) => Err(hold(why)),
         Own::Uninitialised => joins(seen, keys),
         Own::Sealed { threshold: 0 } => Err(hold(Waiting::Challenge)),
-        Own::Sealed { .. } => sealed(seen),
+        Own::Sealed { .. } => sealed(seen, keys),
     }
 }
 
 /// Only the initialising server ever had an answer, and its volume was looked at.
-fn unsealed(seen: &Seen) -> Decision {
+fn unsealed(seen: &Seen, keys: &Generation) -> Decision {
     let answer_stands = seen.server.initialises()
         && matches!(&seen.volume, Some(Ok(VolumeSeen { answer: Some(_), .. })));
-    if answer_stands && seen.memory.proven {
+    if answer_stands && seen.memory.proven.as_ref() == Some(keys) {
         return Decision::Do(Step::ForgetAnswer);
     }
     Decision::Rest
@@ -52,11 +50,10 @@ pub(super) fn waits_too_long(seen: &Seen) -> bool {
     since.is_some_and(|since| seen.now.duration_since(since) >= JOIN_LASTS)
 }
 
-fn sealed(seen: &Seen) -> Decided {
-    // A clock that was set back makes the past lie in the future; that is not recent.
-    let recent = |at, least| (SignedDuration::ZERO..least).contains(&seen.now.duration_since(at));
+fn sealed(seen: &Seen, keys: &Generation) -> Decided {
     if let Some(refused) = &seen.memory.refused {
-        if refused.times >= 2 && recent(refused.at, REFUSED_RETRY) {
+        let these = refused.keys == *keys;
+        if these && refused.times >= 2 && seen.is_recent(refused.at, REFUSED_RETRY) {
             return foreign::refuses(seen, refused);
         }
         return Ok(Decision::Do(Step::Unseal));
@@ -70,7 +67,7 @@ fn sealed(seen: &Seen) -> Decided {
         }
     }
     match &seen.memory.given {
-        Some(Given { at, .. }) if recent(*at, GIVEN_LASTS) => Err(hold(Waiting::Unsealing)),
+        Some(Given { at, .. }) if seen.is_recent(*at, GIVEN_LASTS) => Err(hold(Waiting::Unsealing)),
         _ => Ok(Decision::Do(Step::Unseal)),
     }
 }
