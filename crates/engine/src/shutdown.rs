@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use tracing::{info, warn};
 use vaultyard_model::ServerName;
+use vaultyard_plan::shutdown::Stop;
 
 use crate::supervisor::Supervised;
 
@@ -11,14 +12,14 @@ use crate::supervisor::Supervised;
 /// ended before the next is asked to. `before` is told of each server before it is stopped.
 pub async fn stop_all(
     servers: &BTreeMap<ServerName, Supervised>,
-    order: &[ServerName],
+    order: &[Stop],
     mut before: impl FnMut(&ServerName),
 ) {
-    for name in order {
+    for Stop { server: name, signal } in order {
         let Some(server) = servers.get(name) else { continue };
         before(name);
-        match server.stop().await {
-            Ok(()) => info!(server = %name, "server stopped"),
+        match server.stop(*signal).await {
+            Ok(()) => info!(server = %name, ?signal, "server stopped"),
             Err(error) => warn!("{error}"),
         }
     }

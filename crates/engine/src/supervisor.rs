@@ -36,7 +36,7 @@ enum Command {
     /// Send SIGHUP, unless the process is too young for it.
     Reload,
     /// End the process, and end the supervisor.
-    Stop,
+    Stop(Signal),
 }
 
 type Answer = oneshot::Sender<Result<(), HostError>>;
@@ -175,8 +175,8 @@ impl Supervisor {
                 self.end(running, Signal::Kill).await;
                 (self.launcher.remove_data(&self.server).await, Some(End::Asked))
             }
-            Command::Stop => {
-                end(running, Signal::Terminate).await;
+            Command::Stop(signal) => {
+                end(running, signal).await;
                 (Ok(()), Some(End::Stopped))
             }
         };
@@ -215,7 +215,7 @@ impl Supervisor {
                         Command::Wipe => {
                             (self.launcher.remove_data(&self.server).await, Some(true))
                         }
-                        Command::Stop => (Ok(()), Some(false)),
+                        Command::Stop(_) => (Ok(()), Some(false)),
                     };
                     answer.send(result).ok();
                     if let Some(go_on) = go_on {
@@ -278,12 +278,12 @@ impl Supervised {
         self.last_end.borrow().clone()
     }
 
-    /// Ends the process for good; returns when it has ended.
+    /// Ends the process for good, with this signal; returns when it has ended.
     ///
     /// # Errors
     /// [`HostError`] when the supervisor is gone.
-    pub async fn stop(&self) -> Result<(), HostError> {
-        self.tell(Command::Stop, "stop").await
+    pub async fn stop(&self, signal: Signal) -> Result<(), HostError> {
+        self.tell(Command::Stop(signal), "stop").await
     }
 
     /// Ends the process with this id and has it started again. Does nothing when it has ended

@@ -129,7 +129,7 @@ async fn the_audit_file_of_a_young_process_is_left_alone() {
 async fn a_stopped_server_stays_stopped() {
     let (launcher, handle) = start();
     until(&handle, runs_as(1)).await;
-    handle.stop().await.unwrap();
+    handle.stop(Signal::Terminate).await.unwrap();
     until(&handle, |seen| *seen == ProcessSeen::Stopped).await;
     let error = handle.restart(Signal::Kill, "a test").await.unwrap_err();
     assert_eq!(error.to_string(), "restart vault-1: its supervisor has ended");

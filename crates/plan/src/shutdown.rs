@@ -1,26 +1,65 @@
-//! In which order servers are stopped.
+//! In which order servers are stopped, and how.
 
 use vaultyard_model::ServerName;
-use vaultyard_model::observed::Observed;
+use vaultyard_model::observed::{Observed, ServerSeen, State};
+use vaultyard_model::port::host::Signal;
+
+/// One server to stop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stop {
+    /// Which.
+    pub server: ServerName,
+    /// How its process is ended.
+    pub signal: Signal,
+}
 
 /// Standbys first, the highest ordinal first; the leader last, so that leadership does not move
 /// on the way down.
-pub fn order(seen: &Observed) -> Vec<ServerName> {
+pub fn order(seen: &Observed) -> Vec<Stop> {
     let leader = seen.leader();
-    let mut servers: Vec<&ServerName> = seen.servers.keys().rev().collect();
-    servers.sort_by_key(|server| Some(*server) == leader);
-    servers.into_iter().cloned().collect()
+    let mut servers: Vec<(&ServerName, &ServerSeen)> = seen.servers.iter().rev().collect();
+    servers.sort_by_key(|(server, _)| Some(*server) == leader);
+    let stop = |(server, seen): (&ServerName, &ServerSeen)| Stop {
+        server: server.clone(),
+        signal: signal(seen),
+    };
+    servers.into_iter().map(stop).collect()
+}
+
+/// A server that is not unsealed has nothing to hand over, and one that is joining may hang when it
+/// is asked to end.
+fn signal(seen: &ServerSeen) -> Signal {
+    match seen.state() {
+        Some(State::Uninitialised | State::Sealed) => Signal::Kill,
+        _ => Signal::Terminate,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::shortfall::tests::{healthy, name};
-    use vaultyard_model::observed::State;
+
+    fn names(order: &[Stop]) -> Vec<ServerName> {
+        order.iter().map(|stop| stop.server.clone()).collect()
+    }
 
     #[test]
     fn the_leader_is_stopped_last() {
-        assert_eq!(order(&healthy()), [name(2), name(1), name(0)]);
+        let order = order(&healthy());
+        assert_eq!(names(&order), [name(2), name(1), name(0)]);
+        assert!(order.iter().all(|stop| stop.signal == Signal::Terminate));
+    }
+
+    #[test]
+    fn a_server_that_may_be_joining_is_killed() {
+        let mut seen = healthy();
+        for (ordinal, state) in [(1, State::Uninitialised), (2, State::Sealed)] {
+            seen.servers.get_mut(&name(ordinal)).unwrap().health.as_mut().unwrap().state = state;
+        }
+        let signals = order(&seen).into_iter().map(|stop| stop.signal);
+        let expected = [Signal::Kill, Signal::Kill, Signal::Terminate];
+        assert_eq!(signals.collect::<Vec<_>>(), expected);
     }
 
     #[test]
@@ -33,6 +72,6 @@ mod tests {
         }
         let elected = seen.servers.get_mut(&name(1)).unwrap();
         elected.health.as_mut().unwrap().state = State::Active;
-        assert_eq!(order(&seen), [name(2), name(0), name(1)]);
+        assert_eq!(names(&order(&seen)), [name(2), name(0), name(1)]);
     }
 }

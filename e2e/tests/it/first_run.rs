@@ -1,5 +1,6 @@
 //! What a new user does, word for word, and what he finds.
 
+use std::thread;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -64,6 +65,28 @@ fn an_interrupt_before_it_is_ready_ends_it_with_130_and_the_next_up_works() {
     assert!(processes.servers().is_empty());
 
     Cluster::of(home, &[]).keys_verify();
+}
+
+/// Ended in the middle of joining, a server may be left with half a state that it does not get out
+/// of by itself.
+#[test]
+fn an_interrupt_while_followers_join_does_not_keep_the_next_up_from_working() {
+    let joining = Duration::from_secs(3);
+    thread::scope(|scope| {
+        for quarter in 0..4 {
+            scope.spawn(move || {
+                let home = Home::new();
+                let mut up = home.up(&[]);
+                let leads = || up.said().contains("is unsealed and leads").then_some(());
+                wait("somebody leads", Duration::from_secs(60), leads);
+                thread::sleep(joining * quarter / 4);
+                up.interrupt();
+                assert_eq!(up.wait(Duration::from_secs(60)).code(), Some(130), "{}", up.said());
+                home.processes().wait_until_no_server_runs();
+                Cluster::of(home, &[]).keys_verify();
+            });
+        }
+    });
 }
 
 #[test]

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use tokio::time::timeout;
-use vaultyard_engine::shutdown;
+use vaultyard_engine::shutdown::stop_all;
 use vaultyard_model::ServerName;
 use vaultyard_model::observed::Observed;
+use vaultyard_model::port::host::Signal;
 use vaultyard_model::status::{Phase, Status};
+use vaultyard_plan::shutdown::{self, Stop};
 
 use super::assemble::{Assembly, Tasks};
 use super::milestones::Told;
@@ -88,11 +90,12 @@ pub(crate) async fn stop(assembly: Assembly, progress: &Progress) {
         tracing::warn!("a keeper did not end its round within {LAST_ROUND:?}");
     }
     let seen = observed.borrow().clone();
-    let order: Vec<ServerName> = match &seen {
-        Some(seen) => vaultyard_plan::shutdown::order(seen),
-        None => servers.keys().rev().cloned().collect(),
+    let unseen = |server: &ServerName| Stop { server: server.clone(), signal: Signal::Terminate };
+    let order: Vec<Stop> = match &seen {
+        Some(seen) => shutdown::order(seen),
+        None => servers.keys().rev().map(unseen).collect(),
     };
-    shutdown::stop_all(&servers, &order, |name| progress.waiting(format!("{name} stops"))).await;
+    stop_all(&servers, &order, |name| progress.waiting(format!("{name} stops"))).await;
     progress.done(format!("the servers are stopped: {}", names(&order)));
     loops.shutdown().await;
     // A caller that comes now is told that nobody is there, not left waiting.
@@ -100,6 +103,6 @@ pub(crate) async fn stop(assembly: Assembly, progress: &Progress) {
     drop(prepared.lock);
 }
 
-fn names(servers: &[ServerName]) -> String {
-    servers.iter().map(ServerName::as_str).collect::<Vec<_>>().join(", ")
+fn names(order: &[Stop]) -> String {
+    order.iter().map(|stop| stop.server.as_str()).collect::<Vec<_>>().join(", ")
 }

@@ -74,7 +74,7 @@ fn follower(seen: &Seen) -> Decided {
         }
         Own::Uninitialised => Err(hold(Waiting::ToJoin)),
         Own::Sealed { threshold: 0 } => Err(hold(Waiting::Challenge)),
-        Own::Sealed { .. } => unseal::decide(seen, stored_keys(seen)?),
+        Own::Sealed { .. } | Own::Hangs(_) => unseal::decide(seen, stored_keys(seen)?),
         Own::Unsealed => stored_keys(seen).map(|_| Decision::Rest),
     }
 }

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use vaultyard_model::Secret;
 use vaultyard_model::port::custody::{Create, ObjectName};
+use vaultyard_model::port::host::Signal;
 use vaultyard_model::port::server::CallError;
 use vaultyard_model::port::volume::Record;
 
@@ -303,6 +304,9 @@ impl Unsealer {
         let Some(operator) = &self.ports.operator else {
             return Err(lasting("there is no login to remove a peer with"));
         };
+        let why = "it is taken out of the raft configuration, before its data is removed";
+        let killed = self.ports.host.restart(Signal::Kill, why).await;
+        killed.map_err(|error| passing(error.to_string()))?;
         let removed = operator.remove_peer(&self.subject.server).await;
         removed.map_err(|error| passing(error.to_string()))
     }

@@ -56,7 +56,11 @@ impl Unsealer {
             }
             // Keys that were refused are read anew each time: the store that fits may be back.
             Own::Sealed { .. } if self.memory.refused.is_some() => self.forget_keys(),
-            Own::Absent(_) | Own::Sealed { .. } => {}
+            // A server that hung when it was given the shares, and still does, did not answer twice.
+            Own::Hangs(_) if self.memory.unanswered > 0 => {
+                self.memory.unanswered = self.memory.unanswered.saturating_add(1);
+            }
+            Own::Absent(_) | Own::Hangs(_) | Own::Sealed { .. } => {}
         }
         own
     }
@@ -229,6 +233,7 @@ async fn own(server: &dyn Server) -> Own {
         State::Sealed => match server.seal_status().await {
             Ok(status) if status.sealed => Own::Sealed { threshold: status.threshold },
             Ok(_) => Own::Unsealed,
+            Err(CallError::NoAnswer(why)) => Own::Hangs(why),
             Err(error) => Own::Absent(Absence::Silent(error.to_string())),
         },
     }

@@ -50,6 +50,8 @@ pub enum Own {
         /// How many shares it needs; 0 while it has not heard from the cluster that it joins.
         threshold: u8,
     },
+    /// It says that it is sealed, and hangs when it is asked about its seal; with the reason.
+    Hangs(String),
     /// Unsealed.
     Unsealed,
 }

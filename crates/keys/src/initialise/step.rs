@@ -36,7 +36,8 @@ pub enum Step {
     Wipe(Wipe),
     /// Remove the intent from the volume of a wiped server.
     DiscardIntent(Generation),
-    /// Take this server out of the raft configuration of the others.
+    /// Kill the process of this server and take it out of the raft configuration of the others. One
+    /// that hangs in the middle of joining would go on adding itself.
     RemovePeer(ServerName),
 }
 

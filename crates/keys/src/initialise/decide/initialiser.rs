@@ -147,6 +147,7 @@ fn may_initialise(seen: &Seen) -> Result<(), Decision> {
         Own::Uninitialised => {}
         Own::Sealed { .. } | Own::Unsealed => return Err(hold(Stuck::NotOurs)),
         Own::Absent(why) => return Err(hold(why)),
+        Own::Hangs(why) => return Err(hold(Waiting::Server(why.clone()))),
     }
     nobody_else_is_initialised(seen)?;
     match &seen.free {

@@ -46,6 +46,7 @@ fn own() -> impl Strategy<Value = Own> {
         Just(Own::Absent(Absence::Odd("odd".to_owned()))),
         Just(Own::Uninitialised),
         (0..=3_u8).prop_map(|threshold| Own::Sealed { threshold }),
+        Just(Own::Hangs("nothing within 2000 ms".to_owned())),
         Just(Own::Unsealed),
     ]
 }
@@ -291,9 +292,11 @@ fn half_joined(own: Own, unanswered: u32, seconds: i64) -> Seen {
 
 #[test]
 fn a_follower_ended_in_the_middle_of_joining_is_replaced_once_the_others_live_without_it() {
-    for stuck in
-        [half_joined(Own::Uninitialised, 0, 30), half_joined(Own::Sealed { threshold: 3 }, 2, 0)]
-    {
+    for stuck in [
+        half_joined(Own::Uninitialised, 0, 30),
+        half_joined(Own::Sealed { threshold: 3 }, 2, 0),
+        half_joined(Own::Hangs("nothing within 2000 ms".to_owned()), 2, 0),
+    ] {
         let server = stuck.server.clone();
         assert_eq!(decide(&stuck), Decision::Do(Step::RemovePeer(server)));
         let mut removed = stuck.clone();
@@ -313,6 +316,8 @@ fn a_follower_that_may_still_join_is_left_alone() {
     );
     let once = half_joined(Own::Sealed { threshold: 3 }, 1, 0);
     assert_eq!(decide(&once), Decision::Do(Step::Unseal));
+    let hangs = half_joined(Own::Hangs("nothing".to_owned()), 1, 0);
+    assert!(matches!(decide(&hangs), Decision::Hold(_)));
 }
 
 /// The initialising server, fresh, whose initialisation has failed so often so long ago.

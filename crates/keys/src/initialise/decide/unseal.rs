@@ -15,6 +15,7 @@ pub(super) fn decide(seen: &Seen, keys: &Generation) -> Decided {
     match &seen.own {
         Own::Unsealed => Ok(unsealed(seen, keys)),
         Own::Absent(why) => Err(hold(why)),
+        Own::Hangs(why) => hangs(seen, why),
         Own::Uninitialised => joins(seen, keys),
         Own::Sealed { threshold: 0 } => Err(hold(Waiting::Challenge)),
         Own::Sealed { .. } => sealed(seen, keys),
@@ -50,6 +51,17 @@ pub(super) fn waits_too_long(seen: &Seen) -> bool {
     since.is_some_and(|since| seen.now.duration_since(since) >= JOIN_LASTS)
 }
 
+fn hangs(seen: &Seen, why: &str) -> Decided {
+    if hangs_for_ever(seen) {
+        return foreign::half_joined(seen);
+    }
+    Err(hold(Waiting::Server(why.to_owned())))
+}
+
+fn hangs_for_ever(seen: &Seen) -> bool {
+    seen.memory.unanswered >= UNANSWERED && !seen.server.initialises()
+}
+
 fn sealed(seen: &Seen, keys: &Generation) -> Decided {
     if let Some(refused) = &seen.memory.refused {
         let these = refused.keys == *keys;
@@ -58,7 +70,7 @@ fn sealed(seen: &Seen, keys: &Generation) -> Decided {
         }
         return Ok(Decision::Do(Step::Unseal));
     }
-    if seen.memory.unanswered >= UNANSWERED && !seen.server.initialises() {
+    if hangs_for_ever(seen) {
         if seen.membership.is_none() {
             return Err(Decision::Look(Look::Membership));
         }
