@@ -14,6 +14,9 @@ use tempfile::TempDir;
 use crate::disk::Disk;
 use crate::{Processes, addresses, wait};
 
+/// The file that says by how many seconds the clock is wrong.
+const CLOCK: &str = "clock";
+
 /// A state folder and a block of addresses of its own. Dropped, it ends what is left in it.
 #[derive(Debug)]
 pub struct Home {
@@ -81,6 +84,13 @@ impl Home {
         let path = self.folder().join(name);
         fs::write(&path, content).unwrap();
         path
+    }
+
+    /// Makes Vaultyard's clock wrong by so many seconds. The servers' clock stays right.
+    pub fn set_clock(&self, wrong_by: i64) {
+        // Moved into place, so that nobody reads half a number.
+        let new = self.write("clock.new", &wrong_by.to_string());
+        fs::rename(new, self.folder().join(CLOCK)).unwrap();
     }
 
     /// Gives a folder of this home, with what is in it, a disk of its own, `mebibytes` in size.
@@ -152,6 +162,7 @@ impl Home {
             [program_folder, openbao()].into_iter().chain(std::env::split_paths(&machine));
         command.env_clear().env("PATH", std::env::join_paths(folders).unwrap());
         command.env("HOME", self.folder()).env("VAULTYARD_STATE", self.state());
+        command.env("VAULTYARD_FAULT_CLOCK", self.folder().join(CLOCK));
         command.current_dir(self.folder());
     }
 }

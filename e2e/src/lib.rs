@@ -14,6 +14,7 @@
 
 mod addresses;
 mod cluster;
+mod contents;
 mod disk;
 mod home;
 mod https;
@@ -24,6 +25,7 @@ pub mod verdict;
 mod wait;
 
 pub use cluster::{Cluster, SERVERS};
+pub use contents::contents;
 pub use disk::Disk;
 pub use home::{Faults, Home, Said, Up, openbao};
 pub use https::{Access, Answer, Client, NoAnswer};

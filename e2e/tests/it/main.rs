@@ -5,6 +5,7 @@
 mod bad_input;
 mod certificates;
 mod checker;
+mod clock;
 mod crash;
 mod disk;
 mod dns;

@@ -1,26 +1,10 @@
 //! Folders that cannot serve as state directory: each is refused by what is wrong with it, and left
 //! as it was.
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use vaultyard_e2e::Home;
-
-/// Every file below a folder with its content.
-fn content(folder: &Path) -> BTreeMap<PathBuf, String> {
-    let mut found = BTreeMap::new();
-    for entry in fs::read_dir(folder).unwrap().flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            found.extend(content(&path));
-        } else {
-            found.insert(path.clone(), fs::read_to_string(&path).unwrap());
-        }
-    }
-    found
-}
+use vaultyard_e2e::{Home, contents};
 
 /// `up` on a state folder that holds this file is refused, and says each of `words`.
 #[track_caller]
@@ -28,7 +12,7 @@ fn refuses(file: &str, text: &str, words: &[&str]) {
     let home = Home::new();
     fs::create_dir(home.state()).unwrap();
     fs::write(home.state().join(file), text).unwrap();
-    let before = content(&home.state());
+    let before = contents(&home.state());
 
     let mut up = home.up(&[]);
     let code = up.wait(Duration::from_secs(10)).code();
@@ -37,7 +21,7 @@ fn refuses(file: &str, text: &str, words: &[&str]) {
     for word in words.iter().chain(&[home.state().display().to_string().as_str()]) {
         assert!(said.contains(word), "{word:?} is missing:\n{said}");
     }
-    assert_eq!(content(&home.state()), before, "something was changed");
+    assert_eq!(contents(&home.state()), before, "something was changed");
     assert!(home.processes().servers().is_empty());
 }
 

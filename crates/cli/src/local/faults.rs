@@ -1,19 +1,25 @@
 //! Fault injection: what a test build can be told by its environment, and nothing otherwise.
 //!
 //! `VAULTYARD_FAULT=keys/request/after` ends the program at that point as SIGKILL does;
-//! `VAULTYARD_FAULT_SERVERS=live` lets the servers outlive it.
+//! `VAULTYARD_FAULT_SERVERS=live` lets the servers outlive it. The file that `VAULTYARD_FAULT_CLOCK`
+//! names holds the seconds by which the clock is wrong.
 
 use std::sync::Arc;
 
+use jiff::SignedDuration;
 use vaultyard_keys::fault::FaultHook;
 use vaultyard_target_local::Spawner;
 
 #[cfg(not(feature = "fault-injection"))]
 mod active {
-    use super::{Arc, FaultHook, Spawner};
+    use super::{Arc, FaultHook, SignedDuration, Spawner};
 
     pub(crate) fn hook() -> Arc<dyn FaultHook> {
         Arc::new(vaultyard_keys::fault::NoFaults)
+    }
+
+    pub(crate) fn clock_error() -> SignedDuration {
+        SignedDuration::ZERO
     }
 
     pub(crate) fn spawner() -> std::io::Result<Spawner> {
@@ -25,7 +31,7 @@ mod active {
 mod active {
     use std::process::ExitCode;
 
-    use super::{Arc, FaultHook, Spawner};
+    use super::{Arc, FaultHook, SignedDuration, Spawner};
     use crate::failure::Failure;
     use crate::output;
 
@@ -47,6 +53,13 @@ mod active {
 
     pub(crate) fn hook() -> Arc<dyn FaultHook> {
         Arc::new(FaultAt(std::env::var("VAULTYARD_FAULT").unwrap_or_default()))
+    }
+
+    pub(crate) fn clock_error() -> SignedDuration {
+        let file = std::env::var_os("VAULTYARD_FAULT_CLOCK");
+        let text = file.and_then(|file| std::fs::read_to_string(file).ok());
+        let seconds = text.and_then(|text| text.trim().parse().ok());
+        SignedDuration::from_secs(seconds.unwrap_or_default())
     }
 
     pub(crate) fn spawner() -> std::io::Result<Spawner> {
