@@ -18,6 +18,7 @@ struct Layer {
 }
 
 const MODEL: &str = "vaultyard-model";
+const DURABLE: &str = "vaultyard-durable";
 const TESTKIT: &str = "vaultyard-testkit";
 const E2E: &str = "vaultyard-e2e";
 const XTASK: &str = "xtask";
@@ -30,6 +31,7 @@ const ADAPTERS: &[&str] =
 const LAYERS: &[Layer] = &[
     Layer { package: MODEL, ours: &[],
         never: &["tokio", "serde", "serde_json", "hyper", "rustls", "kube*", "hickory-*"] },
+    Layer { package: DURABLE, ours: &[], never: &["tokio", "serde", "hyper", "rustls", "kube*", "hickory-*"] },
     Layer { package: "vaultyard-manifest", ours: &[MODEL],
         never: &["tokio", "hyper", "rustls", "kube", "kube-client", "hickory-*"] },
     Layer { package: "vaultyard-plan", ours: &[MODEL],
@@ -39,12 +41,12 @@ const LAYERS: &[Layer] = &[
     Layer { package: "vaultyard-engine", ours: &[MODEL, "vaultyard-plan"], never: ADAPTERS },
     Layer { package: "vaultyard-vault", ours: &[MODEL],
         never: &["kube*", "google-cloud-*", "hickory-*"] },
-    Layer { package: "vaultyard-keys", ours: &[MODEL, "vaultyard-vault"],
+    Layer { package: "vaultyard-keys", ours: &[DURABLE, MODEL, "vaultyard-vault"],
         never: &["kube*", "google-cloud-*", "hickory-*"] },
-    Layer { package: "vaultyard-certificates", ours: &[MODEL], never: &["kube*", "hickory-*"] },
+    Layer { package: "vaultyard-certificates", ours: &[DURABLE, MODEL], never: &["kube*", "hickory-*"] },
     Layer { package: "vaultyard-dns", ours: &[MODEL], never: &["kube*"] },
     Layer { package: "vaultyard-proxy", ours: &[MODEL], never: &["kube*", "hickory-*"] },
-    Layer { package: "vaultyard-target-local", ours: &[MODEL, "vaultyard-render"],
+    Layer { package: "vaultyard-target-local", ours: &[DURABLE, MODEL, "vaultyard-render"],
         never: &["kube*", "hickory-*", "google-cloud-*"] },
     Layer { package: "vaultyard-cli", ours: &["vaultyard-*"], never: &[] },
     Layer { package: TESTKIT, ours: &[MODEL], never: &["hyper", "rustls", "kube*"] },

@@ -83,10 +83,7 @@ impl Leaf {
         };
         let issued = authority.issue(wanted, random, now)?;
         let (certificate, key) = (certificate_file(folder), key_file(folder));
-        store::write_together(&[
-            (&key, issued.key.expose(), store::PRIVATE),
-            (&certificate, issued.chain.as_bytes(), store::PUBLIC),
-        ])?;
+        store::write_pair((&key, issued.key.expose()), (&certificate, issued.chain.as_bytes()))?;
         Ok((Self::load(folder)?, Ensured::Issued(reason)))
     }
 

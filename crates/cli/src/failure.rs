@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt::Display;
 use std::process::ExitCode;
 
+use vaultyard_model::chain;
+
 /// Why a command did not do its work.
 pub(crate) struct Failure {
     kind: Kind,
@@ -56,18 +58,6 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.kind as u8)
     }
-}
-
-/// The error and its sources, each once.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 /// Shorthands for `map_err`: `.map_err(failed)`.

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use vaultyard_model::ServerName;
 
-use crate::durable;
 use crate::record::{self, FORMAT, Generation};
+use vaultyard_durable::{self as durable, PRIVATE};
 
 /// One unsealing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,13 +56,17 @@ impl UnsealLog {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut servers = self.unsealings();
         servers.insert(server.to_string(), Unsealing { generation: generation.clone(), at });
-        durable::replace(&self.path, &record::write(&Document { format: FORMAT, servers })?)
+        durable::replace(
+            &self.path,
+            &record::write(&Document { format: FORMAT, servers })?,
+            PRIVATE,
+        )
     }
 
     /// The last unsealing of each server, by its name. Empty when there was none, or when the
     /// file cannot be read: it only ever adds to what is known.
     pub fn unsealings(&self) -> BTreeMap<String, Unsealing> {
-        let bytes = durable::read(&self.path).ok().flatten();
+        let bytes = durable::read_from_standing_folder(&self.path).ok().flatten();
         let document = bytes.and_then(|bytes| record::read::<Document>(&bytes).ok());
         document.map(|document| document.servers).unwrap_or_default()
     }

@@ -23,5 +23,4 @@ pub mod stored;
 pub mod verify;
 pub mod volume;
 
-mod durable;
 mod text;

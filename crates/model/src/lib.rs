@@ -4,6 +4,7 @@
 //! trait. A value that exists is valid; nothing that takes one checks it again.
 
 pub mod access;
+mod chain;
 pub mod cluster;
 pub mod duration;
 pub mod layout;
@@ -15,6 +16,7 @@ pub mod status;
 pub mod value;
 pub mod version;
 
+pub use chain::chain;
 pub use cluster::Cluster;
 pub use layout::Layout;
 pub use name::{ClusterName, DnsName, ServerName, Zone};

@@ -1,62 +1,14 @@
-//! Files that only their owner may read, written as a whole or not at all.
+//! Logs that grow and are set aside, and folders that go.
 
-use std::fs::{DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-/// For secrets and everything beside them.
-pub(crate) const PRIVATE: u32 = 0o600;
-
-/// Writes the file under a temporary name, has it on the disk, and gives it its name. A reader
-/// sees the old file or the new one. One writer at a time: the state directory's lock sees to it.
-pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let new = beside(path, ".new");
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&new)?;
-    // A file that was left by a killed writer keeps its own mode.
-    file.set_permissions(Permissions::from_mode(mode))?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    rename(&new, path)
-}
-
-/// Renames, and has the new name on the disk.
-pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
-    std::fs::rename(from, to)?;
-    match to.parent() {
-        Some(folder) => File::open(folder)?.sync_all(),
-        None => Ok(()),
-    }
-}
-
-/// Makes the folder and what leads to it; whatever it makes is the owner's alone.
-pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
-/// Reads a file; `None` when there is none.
-pub(crate) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    absent(std::fs::read(path))
-}
-
-/// Removes a file; nothing happens when there is none.
-pub(crate) fn remove(path: &Path) -> io::Result<()> {
-    absent(std::fs::remove_file(path)).map(|_| ())
-}
+use vaultyard_durable::{absent, remove};
 
 /// Removes a folder with all that is in it; nothing happens when there is none.
 pub(crate) fn remove_folder(path: &Path) -> io::Result<()> {
     absent(std::fs::remove_dir_all(path)).map(|_| ())
-}
-
-/// Turns "there is no such file" into `None`.
-fn absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {
-    match result {
-        Ok(found) => Ok(Some(found)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 /// Renames `audit.log` to `audit.log.1`, that to `audit.log.2` and so on; the oldest beyond `keep`
@@ -95,18 +47,6 @@ fn beside(path: &Path, added: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_written_file_is_its_owners_alone_and_leaves_nothing_beside() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("key");
-        std::fs::write(folder.path().join("key.new"), "left by a killed writer").unwrap();
-        write(&path, b"one", PRIVATE).unwrap();
-        write(&path, b"two", PRIVATE).unwrap();
-        assert_eq!(read(&path).unwrap().unwrap(), b"two");
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-    }
 
     #[test]
     fn the_oldest_of_the_files_set_aside_is_lost() {

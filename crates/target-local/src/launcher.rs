@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use vaultyard_model::chain;
 use vaultyard_model::layout::Place;
 use vaultyard_model::port::clock::Clock;
 use vaultyard_model::port::host::HostError;
@@ -14,7 +15,6 @@ use vaultyard_render::{Owner, server_configuration};
 
 use crate::addresses::{self, Unavailable};
 use crate::audit::{self, AuditLimit};
-use crate::chain;
 use crate::process::spawner::Spawner;
 use crate::process::{self, Process};
 use crate::server_files::{self, ServerFilesError};

@@ -20,14 +20,3 @@ pub use launcher::LocalLauncher;
 pub use process::spawner::Spawner;
 pub use state::StateDirectory;
 pub use state::paths::{Paths, ServerFolder};
-
-/// The text of an error and of all that caused it, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
-}

@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::files;
+use vaultyard_durable as durable;
 
 /// The right to change what lies beside the lock file; given back when dropped. The kernel keeps
 /// it with the open file, so that a killed holder leaves nothing behind.
@@ -51,7 +51,7 @@ impl Lock {
             .write(true)
             .create(true)
             .truncate(false)
-            .mode(files::PRIVATE)
+            .mode(durable::PRIVATE)
             .open(path)
             .map_err(unusable)?;
         match file.try_lock() {

@@ -19,6 +19,7 @@ use jiff::Timestamp;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, OnceCell};
+use vaultyard_durable as durable;
 use vaultyard_model::ServerName;
 use vaultyard_model::observed::Exit;
 use vaultyard_model::port::host::HostError;
@@ -143,7 +144,7 @@ impl Process {
     async fn wait_and_explain(&self) -> Exit {
         let status = self.child.lock().await.wait().await;
         // A record that stays names a process that has ended, which is found out.
-        let _ = files::remove(&self.folder.process());
+        let _ = durable::remove(&self.folder.process());
         match status {
             Ok(status) => explain(status, &self.last_words()),
             Err(error) => Exit {
@@ -179,7 +180,7 @@ fn open_log(path: &Path) -> io::Result<(File, u64)> {
     if files::length(path)? > LOG_LIMIT {
         files::set_aside(path, LOGS_KEPT)?;
     }
-    let log = OpenOptions::new().append(true).create(true).mode(files::PRIVATE).open(path)?;
+    let log = OpenOptions::new().append(true).create(true).mode(durable::PRIVATE).open(path)?;
     let length = log.metadata()?.len();
     Ok((log, length))
 }
@@ -197,7 +198,7 @@ fn record(pid: u32, folder: &ServerFolder) {
     let Ok(identity) = Identity::of(pid) else { return };
     let written = serde_json::to_vec(&identity)
         .map_err(io::Error::from)
-        .and_then(|record| files::write(&folder.process(), &record, files::PRIVATE));
+        .and_then(|record| durable::replace(&folder.process(), &record, durable::PRIVATE));
     if let Err(error) = written {
         tracing::warn!(%error, path = %folder.process().display(), "cannot write");
     }

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
+use vaultyard_durable as durable;
 use vaultyard_model::{Secret, ServerName};
 
 use crate::files;
@@ -87,7 +88,7 @@ impl ServerFilesError {
 /// [`ServerFilesError::Unusable`]
 pub fn make_folders(folder: &ServerFolder) -> Result<(), ServerFilesError> {
     for path in [folder.path().to_owned(), folder.unsealer()] {
-        files::private_folder(&path).map_err(ServerFilesError::unusable(path))?;
+        durable::make_private_folder(&path).map_err(ServerFilesError::unusable(path))?;
     }
     Ok(())
 }
@@ -97,7 +98,7 @@ pub fn make_folders(folder: &ServerFolder) -> Result<(), ServerFilesError> {
 /// # Errors
 /// [`ServerFilesError::Unusable`]
 pub fn write_configuration(folder: &ServerFolder, json: &str) -> Result<(), ServerFilesError> {
-    keep(folder.configuration(), json.as_bytes(), files::PRIVATE)
+    keep(folder.configuration(), json.as_bytes(), durable::PRIVATE)
 }
 
 /// Writes certificate, key and authority. All are in place when this returns; only then may the
@@ -111,7 +112,7 @@ pub fn write_certificates(
 ) -> Result<(), ServerFilesError> {
     make_folders(folder)?;
     write_authority(folder, certificates.authority)?;
-    put(folder.key(), certificates.key.expose(), files::PRIVATE)?;
+    put(folder.key(), certificates.key.expose(), durable::PRIVATE)?;
     put(folder.certificate(), certificates.certificate.as_bytes(), PUBLIC)
 }
 
@@ -126,14 +127,14 @@ pub fn write_authority(folder: &ServerFolder, authority: &str) -> Result<(), Ser
 /// A file that is already there as it should be is left alone, so that a full disk keeps no server
 /// from starting again.
 fn keep(path: PathBuf, bytes: &[u8], mode: u32) -> Result<(), ServerFilesError> {
-    match files::read(&path) {
+    match durable::read(&path) {
         Ok(Some(present)) if present == bytes => Ok(()),
         _ => put(path, bytes, mode),
     }
 }
 
 fn put(path: PathBuf, bytes: &[u8], mode: u32) -> Result<(), ServerFilesError> {
-    files::write(&path, bytes, mode).map_err(ServerFilesError::unusable(path))
+    durable::replace(&path, bytes, mode).map_err(ServerFilesError::unusable(path))
 }
 
 /// Looks for what a server does not report by itself, or only when it is too late, and makes its
@@ -150,7 +151,7 @@ pub fn check(folder: &ServerFolder, server: &ServerName) -> Result<(), ServerFil
     OpenOptions::new()
         .append(true)
         .create(true)
-        .mode(files::PRIVATE)
+        .mode(durable::PRIVATE)
         .open(folder.audit())
         .map_err(|source| ServerFilesError::Audit { path: folder.audit(), source })?;
     // A removal that was interrupted.
@@ -162,17 +163,17 @@ pub fn check(folder: &ServerFolder, server: &ServerName) -> Result<(), ServerFil
 /// New data is marked with the server's name; data that is there must bear that mark.
 fn own_data(folder: &ServerFolder, server: &ServerName) -> Result<(), ServerFilesError> {
     let path = folder.data();
-    files::private_folder(&path).map_err(ServerFilesError::unusable(path.clone()))?;
+    durable::make_private_folder(&path).map_err(ServerFilesError::unusable(path.clone()))?;
     let database = path.join("vault.db").exists();
     if !database && path.join("raft").exists() {
         return Err(ServerFilesError::Incomplete { path });
     }
     let mark = folder.data_owner();
-    let owner = files::read(&mark).map_err(ServerFilesError::unusable(mark.clone()))?;
+    let owner = durable::read(&mark).map_err(ServerFilesError::unusable(mark.clone()))?;
     let owner = owner.map(|name| String::from_utf8_lossy(&name).trim().to_owned());
     match owner {
         Some(name) if name == server.as_str() => Ok(()),
-        None if !database => put(mark, format!("{server}\n").as_bytes(), files::PRIVATE),
+        None if !database => put(mark, format!("{server}\n").as_bytes(), durable::PRIVATE),
         other => Err(ServerFilesError::OtherNode {
             path,
             found: other.unwrap_or_else(|| "an unknown server".to_owned()),
@@ -190,7 +191,7 @@ pub fn remove_data(folder: &ServerFolder) -> Result<(), ServerFilesError> {
     let (data, removed) = (folder.data(), folder.removed_data());
     let clear = || files::remove_folder(&removed);
     clear().map_err(ServerFilesError::unusable(removed.clone()))?;
-    match files::rename(&data, &removed) {
+    match durable::rename(&data, &removed) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         other => other.map_err(ServerFilesError::unusable(data))?,
     }

@@ -10,6 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use vaultyard_durable as durable;
 use vaultyard_model::ClusterName;
 
 use crate::files;
@@ -22,7 +23,7 @@ const LONGEST_SOCKET_PATH: usize = 107;
 
 /// What may lie in a folder that is no state directory yet: what a killed first start, a file system
 /// and a program fetched in advance leave there.
-const HARMLESS: [&str; 4] = ["binaries", "lock", "lost+found", "state.json.new"];
+const HARMLESS: [&str; 3] = ["binaries", "lock", "lost+found"];
 
 /// A state directory that was found to be ours.
 #[derive(Debug, Clone)]
@@ -148,7 +149,7 @@ impl StateDirectory {
         check_socket_paths(&paths, cluster)?;
         let root = paths.root().to_owned();
         let unusable = |source| StateError::Unusable { path: root.clone(), source };
-        files::private_folder(&root).map_err(unusable)?;
+        durable::make_private_folder(&root).map_err(unusable)?;
         match Record::read(&paths.record())? {
             Some(record) => refuse_other(&record.cluster, cluster, &root)?,
             None => refuse_foreign(&root)?,
@@ -232,7 +233,7 @@ impl StateDirectory {
     /// [`StateError`]
     pub fn document(&self) -> Result<Option<String>, StateError> {
         let path = self.paths.document();
-        let bytes = files::read(&path)
+        let bytes = durable::read(&path)
             .map_err(|source| StateError::Unusable { path: path.clone(), source })?;
         let text = bytes.map(String::from_utf8).transpose();
         text.map_err(|error| StateError::Damaged { path, why: error.to_string() })
@@ -244,7 +245,7 @@ impl StateDirectory {
     /// [`StateError`]
     pub fn keep_document(&self, text: &str) -> Result<(), StateError> {
         let path = self.paths.document();
-        files::write(&path, text.as_bytes(), files::PRIVATE)
+        durable::replace(&path, text.as_bytes(), durable::PRIVATE)
             .map_err(|source| StateError::Unusable { path, source })
     }
 
@@ -278,7 +279,7 @@ impl StateDirectory {
             paths.lock(),
         ];
         for path in ours {
-            files::remove(&path).map_err(unusable(path))?;
+            durable::remove(&path).map_err(unusable(path))?;
         }
         drop(lock);
         match std::fs::remove_dir(paths.root()) {
@@ -302,25 +303,15 @@ impl StateDirectory {
 const WRITTEN_WHOLE: [&str; 5] =
     ["state.json", "cluster.yaml", "network.json", "last-unsealed.json", "root-tokens.json"];
 
-/// Whether a killed Vaultyard left this file: `NAME.new`, or `NAME.PID.COUNT.tmp`.
+/// Whether a killed Vaultyard left this file.
 fn is_half_written(name: &str) -> bool {
-    WRITTEN_WHOLE.iter().any(|whole| {
-        let rest = name.strip_prefix(whole).and_then(|rest| rest.strip_prefix('.'));
-        let is_count = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-        rest.is_some_and(|rest| {
-            let parts: Vec<&str> = rest.split('.').collect();
-            match parts[..] {
-                ["new"] => true,
-                [pid, count, "tmp"] => is_count(pid) && is_count(count),
-                _ => false,
-            }
-        })
-    })
+    WRITTEN_WHOLE.iter().any(|whole| durable::is_temporary_of(whole, name))
 }
 
 /// Whether a file in a key store is ours.
 fn is_key_object(name: &str) -> bool {
-    ["intent-", "keys-", "probe-"].iter().any(|prefix| name.starts_with(prefix))
+    let ours = |prefix: &&str| name.starts_with(prefix) || durable::is_temporary_of(prefix, name);
+    ["intent-", "keys-", "probe-"].iter().any(|prefix| ours(prefix))
 }
 
 /// Removes the files of `folder` whose names are `ours`; a folder that is gone has none.
@@ -335,7 +326,7 @@ fn remove_where(folder: &Path, ours: fn(&str) -> bool) -> Result<(), StateError>
         let entry = entry.map_err(|source| unusable(folder, source))?;
         if entry.file_name().to_str().is_some_and(ours) {
             let path = entry.path();
-            files::remove(&path).map_err(|source| unusable(&path, source))?;
+            durable::remove(&path).map_err(|source| unusable(&path, source))?;
         }
     }
     Ok(())
@@ -381,7 +372,8 @@ fn refuse_foreign(root: &Path) -> Result<(), StateError> {
         let entry =
             entry.map_err(|source| StateError::Unusable { path: root.to_owned(), source })?;
         let found = entry.file_name().to_string_lossy().into_owned();
-        if !HARMLESS.contains(&found.as_str()) {
+        let harmless = HARMLESS.contains(&found.as_str());
+        if !harmless && !durable::is_temporary_of("state.json", &found) {
             return Err(StateError::Foreign { path: root.to_owned(), found });
         }
     }

@@ -1,16 +1,14 @@
 //! `vaultyard login`
 
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use vaultyard_certificates::Leaf;
+use vaultyard_durable::{PRIVATE, replace};
+use vaultyard_model::ServerName;
 use vaultyard_model::access::Identity;
 use vaultyard_model::duration::Short;
-use vaultyard_model::{Secret, ServerName};
 use vaultyard_vault::{Client, Login, Session};
 
 use crate::arguments::Common;
@@ -37,7 +35,7 @@ pub(super) async fn run(common: &Common, print: bool) -> Result<ExitCode, Failur
             .hint("print it with --print")
     })?;
     let file = home.join(TOKEN_FILE);
-    write_token(&file, &login.token).map_err(failed)?;
+    replace(&file, login.token.expose(), PRIVATE).map_err(failed)?;
     if !common.quiet {
         eprintln!(
             "logged in at {server} as administrator for {}; the token is in {}",
@@ -78,18 +76,4 @@ async fn leader(session: &Session) -> Result<&Arc<Client>, Failure> {
             }
         }
     }
-}
-
-/// Replaces the token's file as a whole, so that no reader sees a half one, mode 0600.
-fn write_token(file: &Path, token: &Secret) -> std::io::Result<()> {
-    let next = file.with_extension("new");
-    match std::fs::remove_file(&next) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut options = std::fs::OpenOptions::new();
-    let mut opened = options.write(true).create_new(true).mode(0o600).open(&next)?;
-    opened.write_all(token.expose())?;
-    opened.sync_all()?;
-    std::fs::rename(&next, file)
 }

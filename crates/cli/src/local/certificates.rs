@@ -19,6 +19,7 @@ use vaultyard_certificates::leaf::LeafError;
 use vaultyard_certificates::tls::Swappable;
 use vaultyard_certificates::{Authority, Certificate, Ensured, Leaf, Wanted};
 use vaultyard_model::access::Identity;
+use vaultyard_model::chain;
 use vaultyard_model::cluster::Issuer;
 use vaultyard_model::observed::ProcessSeen;
 use vaultyard_model::port::clock::Random;
@@ -30,7 +31,6 @@ use vaultyard_target_local::server_files::{self, ServerFilesError};
 use vaultyard_target_local::{Paths, ServerFolder};
 
 use super::identities;
-use crate::failure::chain;
 
 /// Between two looks while all is well. A lifetime is at least half a minute.
 const CALM: Duration = Duration::from_secs(5);

@@ -15,9 +15,9 @@ use vaultyard_model::port::clock::Random;
 use vaultyard_model::port::custody::{Custody, CustodyError, KeyEncryption, KeyStore, WrappedKey};
 use zeroize::Zeroizing;
 
-use crate::durable;
 use crate::stored;
 use crate::text::hex;
+use vaultyard_durable as durable;
 
 /// The first line of the file; the key follows on the second, base64.
 const FIRST_LINE: &str = "vaultyard key-encryption key 1";

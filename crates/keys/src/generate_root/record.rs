@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::durable;
 use crate::record::{self, FORMAT};
+use vaultyard_durable::{self as durable, PRIVATE};
 
 /// A small file. Its writers hold the state's lock, or run in the process that holds it.
 #[derive(Debug, Clone)]
@@ -75,7 +75,9 @@ impl RootRecord {
     /// # Errors
     /// The file system's error; a file that is damaged is one too.
     pub fn tokens(&self) -> io::Result<RootTokens> {
-        let Some(bytes) = durable::read(&self.path)? else { return Ok(RootTokens::default()) };
+        let Some(bytes) = durable::read_from_standing_folder(&self.path)? else {
+            return Ok(RootTokens::default());
+        };
         let document = record::read::<Document>(&bytes).map_err(|wrong| {
             io::Error::new(io::ErrorKind::InvalidData, format!("{} {wrong}", self.path.display()))
         });
@@ -134,7 +136,7 @@ impl RootRecord {
     fn change(&self, change: impl FnOnce(&mut RootTokens)) -> io::Result<()> {
         let mut tokens = self.tokens()?;
         change(&mut tokens);
-        durable::replace(&self.path, &record::write(&Document { format: FORMAT, tokens })?)
+        durable::replace(&self.path, &record::write(&Document { format: FORMAT, tokens })?, PRIVATE)
     }
 }
 

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use tokio::task::spawn_blocking;
 use vaultyard_model::port::custody::{Create, CustodyError, KeyStore, Object, ObjectName};
 
-use crate::durable;
+use vaultyard_durable as durable;
 
 /// A folder, one file an object. Files are created by a link, which never replaces one.
 #[derive(Debug, Clone)]
@@ -67,7 +67,7 @@ impl KeyStore for DirectoryStore {
     }
 
     async fn read(&self, name: &ObjectName) -> Result<Option<Object>, CustodyError> {
-        let bytes = self.with(name, durable::read).await?;
+        let bytes = self.with(name, durable::read_from_standing_folder).await?;
         Ok(bytes.map(|bytes| Object { bytes, version: 1 }))
     }
 

@@ -8,8 +8,8 @@ use tokio::task::spawn_blocking;
 use vaultyard_model::port::custody::CustodyError;
 use vaultyard_model::port::volume::{Record, Volume};
 
-use crate::durable;
 use crate::store::directory::failed;
+use vaultyard_durable::{self as durable, PRIVATE};
 
 /// A folder, one file a record. It lies on the server's volume, outside of the server's data.
 #[derive(Debug, Clone)]
@@ -41,12 +41,12 @@ impl DirectoryVolume {
 #[async_trait]
 impl Volume for DirectoryVolume {
     async fn read(&self, record: Record) -> Result<Option<Vec<u8>>, CustodyError> {
-        self.with(record, durable::read).await
+        self.with(record, durable::read_from_standing_folder).await
     }
 
     async fn write(&self, record: Record, bytes: &[u8]) -> Result<(), CustodyError> {
         let bytes = bytes.to_vec();
-        self.with(record, move |path| durable::replace(path, &bytes)).await
+        self.with(record, move |path| durable::replace(path, &bytes, PRIVATE)).await
     }
 
     async fn remove(&self, record: Record) -> Result<(), CustodyError> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use std::{fs, io};
 
 use tokio::process::Command;
+use vaultyard_durable as durable;
 use vaultyard_model::{Software, Version};
 
 use super::known::{self, Known};
@@ -172,7 +173,7 @@ impl Workshop {
             let path = path.to_owned();
             move |source| FetchError::Unusable { path, source }
         };
-        files::private_folder(binaries).map_err(unusable(binaries))?;
+        durable::make_private_folder(binaries).map_err(unusable(binaries))?;
         let lock = match Lock::take(&binaries.join(".lock")) {
             Ok(lock) => lock,
             Err(LockError::Unusable { path, source }) => {
@@ -181,10 +182,10 @@ impl Workshop {
             Err(held) => return Err(FetchError::Busy(held)),
         };
         files::remove_folder(&folder).map_err(unusable(&folder))?;
-        files::private_folder(&folder).map_err(unusable(&folder))?;
+        durable::make_private_folder(&folder).map_err(unusable(&folder))?;
         let workshop = Self { folder, _lock: lock };
         for path in [workshop.arrived(), workshop.arriving()] {
-            files::private_folder(&path).map_err(unusable(&path))?;
+            durable::make_private_folder(&path).map_err(unusable(&path))?;
         }
         Ok(workshop)
     }

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use vaultyard_durable as durable;
 use vaultyard_model::{Software, Version};
 
 use super::find::fetched;
 use super::known::versions;
 use super::{CHECKSUM_FILE, sha256};
-use crate::files;
 
 /// A version that can be fetched, or was.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +73,7 @@ fn present(path: PathBuf) -> io::Result<Option<Present>> {
     if !path.is_file() {
         return Ok(None);
     }
-    let beside = files::read(&path.with_file_name(CHECKSUM_FILE))?.unwrap_or_default();
+    let beside = durable::read(&path.with_file_name(CHECKSUM_FILE))?.unwrap_or_default();
     let intact = String::from_utf8_lossy(&beside).trim() == sha256(&path)?;
     Ok(Some(Present { path, intact }))
 }

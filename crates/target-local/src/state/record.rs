@@ -5,10 +5,10 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use vaultyard_durable as durable;
 use vaultyard_model::ClusterName;
 
 use super::StateError;
-use crate::files;
 
 /// The format that this Vaultyard writes, and the newest that it reads.
 const FORMAT: u64 = 1;
@@ -93,7 +93,7 @@ impl Network {
 }
 
 fn parse<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<Option<T>, StateError> {
-    let bytes = match files::read(path) {
+    let bytes = match durable::read(path) {
         Ok(Some(bytes)) => bytes,
         Ok(None) => return Ok(None),
         Err(source) => return Err(StateError::Unusable { path: path.to_owned(), source }),
@@ -107,6 +107,6 @@ fn parse<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<Option<T>, StateErro
 fn write(path: &Path, value: &impl Serialize) -> Result<(), StateError> {
     serde_json::to_vec_pretty(value)
         .map_err(std::io::Error::from)
-        .and_then(|bytes| files::write(path, &bytes, files::PRIVATE))
+        .and_then(|bytes| durable::replace(path, &bytes, durable::PRIVATE))
         .map_err(|source| StateError::Unusable { path: path.to_owned(), source })
 }

@@ -12,7 +12,7 @@ fn take(folder: &Path) -> Result<(StateDirectory, Lock), StateError> {
 
 fn refused(folder: &Path) -> String {
     let Err(error) = take(folder) else { panic!("{} was taken", folder.display()) };
-    crate::chain(&error)
+    vaultyard_model::chain(&error)
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn a_foreign_folder_is_refused_and_left_alone() {
 fn what_a_killed_first_start_leaves_is_not_foreign() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("lock"), "1\n").unwrap();
-    std::fs::write(folder.path().join("state.json.new"), "{").unwrap();
+    std::fs::write(folder.path().join(".state.json.Ab1cD2.new"), "{").unwrap();
     take(folder.path()).unwrap();
 }
 
@@ -147,12 +147,12 @@ fn destroying_removes_what_a_killed_vaultyard_had_half_written() {
     let above = tempfile::tempdir().unwrap();
     let folder = above.path().join("state");
     let (state, lock) = take(&folder).unwrap();
-    for name in ["cluster.yaml.new", "network.json.new", "last-unsealed.json.41.0.tmp"] {
+    for name in [".cluster.yaml.Ab1cD2.new", ".last-unsealed.json.Ab1cD2.new"] {
         std::fs::write(folder.join(name), "").unwrap();
     }
     state.destroy(None, lock).unwrap();
     assert!(!folder.exists());
-    for foreign in ["cluster.yaml.orig", "network.json.x.0.tmp", "letter.new"] {
+    for foreign in ["cluster.yaml.orig", "cluster.yaml.new", ".letter.Ab1cD2.new"] {
         assert!(!is_half_written(foreign), "{foreign}");
     }
 }
@@ -162,7 +162,13 @@ fn destroying_removes_our_keys_from_a_store_elsewhere_and_nothing_else() {
     let above = tempfile::tempdir().unwrap();
     let (folder, store) = (above.path().join("state"), above.path().join("store"));
     std::fs::create_dir(&store).unwrap();
-    for name in ["keys-0001.json", "intent-0001.json", "probe-ab", "letter.txt"] {
+    for name in [
+        "keys-0001.json",
+        "intent-0001.json",
+        "probe-ab",
+        ".keys-0001.json.Ab1cD2.new",
+        "letter.txt",
+    ] {
         std::fs::write(store.join(name), "").unwrap();
     }
     let (state, lock) = take(&folder).unwrap();
