@@ -176,7 +176,8 @@ impl Default for Home {
 impl Drop for Home {
     fn drop(&mut self) {
         self.processes().sweep();
-        self.disks.borrow().iter().for_each(Disk::unmount);
+        // One may lie within one that was mounted before.
+        self.disks.borrow().iter().rev().for_each(Disk::unmount);
         if std::thread::panicking() && std::env::var_os("VAULTYARD_E2E_KEEP").is_some() {
             self.folder.disable_cleanup(true);
             eprintln!("kept: {}", self.folder().display());

@@ -19,14 +19,19 @@ fn a_server_is_not_initialised_while_its_disk_is_small_and_goes_on_when_there_is
     cluster.keys_verify();
 }
 
-/// A cluster whose servers have this folder of theirs each on a disk of its own.
-fn on_disks(folder: &str) -> (Cluster, Vec<(&'static str, Disk)>) {
-    let home = Cluster::new().stop();
+/// Gives every server a disk of its own for this folder of it.
+fn put_on_disks(home: &Home, folder: &str) -> Vec<(&'static str, Disk)> {
     let disk = |server| {
         let place = home.state().join("servers").join(server).join(folder);
         (server, home.put_on_a_disk(&place, 160))
     };
-    let disks = SERVERS.map(disk).into();
+    SERVERS.map(disk).into()
+}
+
+/// A cluster whose servers have this folder of theirs each on a disk of its own.
+fn on_disks(folder: &str) -> (Cluster, Vec<(&'static str, Disk)>) {
+    let home = Cluster::new().stop();
+    let disks = put_on_disks(&home, folder);
     (Cluster::of(home, &[]), disks)
 }
 
@@ -53,6 +58,33 @@ fn a_leader_whose_data_disk_is_full_says_so_while_the_others_go_on() {
     cluster.wait_for("led by another, and aware of the full disk", |home, status| {
         let led = status.leader().is_some_and(|leader| leader != full);
         led && home.run(&["why", &full]).stdout.contains("make room")
+    });
+    writing.wait_for(50);
+
+    disk.empty();
+    cluster.wait_until_ready();
+    let journal = writing.stop();
+    keeps_everything(cluster, &journal);
+}
+
+/// Where the log finds room and the data does not, the server ends with a panic, and again each time
+/// it is unsealed.
+#[test]
+fn a_server_that_panics_for_want_of_room_says_so_and_nothing_is_wiped() {
+    let home = Cluster::new().stop();
+    let disks = put_on_disks(&home, "data");
+    let _ = put_on_disks(&home, "data/raft");
+    let mut cluster = Cluster::of(home, &[]);
+    let writing = cluster.start_writing();
+    writing.wait_for(20);
+    let (full, disk) = fill_the_leaders(&mut cluster, &disks);
+    // More than fits into what the data's file has already.
+    let big = "eval \"$(vaultyard env)\"; vaultyard login; head -c 900000 /dev/zero | tr '\\0' x > big; \
+               bao kv put secret/big value=@big";
+    cluster.wait_for("aware of how it ended", |home, _| {
+        // Nobody may be there to take it.
+        let _ = home.shell(big);
+        home.run(&["why", &full]).stdout.contains("no space left")
     });
     writing.wait_for(50);
 
