@@ -311,7 +311,7 @@ fn is_half_written(name: &str) -> bool {
 /// Whether a file in a key store is ours.
 fn is_key_object(name: &str) -> bool {
     let ours = |prefix: &&str| name.starts_with(prefix) || durable::is_temporary_of(prefix, name);
-    ["intent-", "keys-", "probe-"].iter().any(|prefix| ours(prefix))
+    ["intent-", "keys-", "probe-"].iter().any(ours)
 }
 
 /// Removes the files of `folder` whose names are `ours`; a folder that is gone has none.
