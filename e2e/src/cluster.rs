@@ -81,8 +81,9 @@ impl Cluster {
             let ended = self.up.ended();
             assert!(
                 ended.is_none() && Instant::now() < deadline,
-                "{words:?} was not said: up {ended:?}\n{}",
-                self.up.said()
+                "{words:?} was not said: up {ended:?}\n{}\n{:#?}",
+                self.up.said(),
+                self.home.run(&["why"])
             );
             std::thread::sleep(Duration::from_millis(50));
         }

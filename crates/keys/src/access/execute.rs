@@ -97,6 +97,15 @@ impl Access {
         let known = self.record.tokens()?;
         let token = log_in(client, Identity::Administrator).await.map_err(Failure::NoWayIn)?;
         let administrator = client.with_token(&token);
+        let swept = self.sweep_as(administrator).await;
+        // Also when it failed: it is tried again, each time with a token of its own.
+        administrator.revoke_self().await?;
+        swept?;
+        self.memory.root_accessor = None;
+        Ok(self.record.swept(&known)?)
+    }
+
+    async fn sweep_as(&self, administrator: Authorised<'_>) -> Result<(), Failure> {
         for accessor in root_accessors(administrator).await? {
             administrator.revoke_accessor(&accessor).await?;
         }
@@ -105,14 +114,13 @@ impl Access {
             return Err(Failure::RootsLeft(left));
         }
         // The list could have been cut short; the accessor of the first one is asked for by name.
-        if let Some(first) = &self.memory.root_accessor
-            && administrator.look_up_accessor(first).await?.is_some()
-        {
-            return Err(Failure::RootLives);
+        let Some(first) = &self.memory.root_accessor else { return Ok(()) };
+        match administrator.look_up_accessor(first).await {
+            Ok(Some(_)) => Err(Failure::RootLives),
+            // Others could be looked up.
+            Ok(None) | Err(CallError::Refused { status: 403, .. }) => Ok(()),
+            Err(error) => Err(error.into()),
         }
-        administrator.revoke_self().await?;
-        self.memory.root_accessor = None;
-        Ok(self.record.swept(&known)?)
     }
 
     async fn mark(&mut self, leader: Leader<'_>, now: Timestamp) -> Result<(), Failure> {
@@ -185,12 +193,52 @@ async fn prove_logins(leader: Leader<'_>) -> Result<(), Failure> {
 /// # Errors
 /// [`CallError`].
 pub async fn root_accessors(authorised: Authorised<'_>) -> Result<Vec<String>, CallError> {
-    let mut roots = Vec::new();
+    let mut found = Vec::new();
     for accessor in authorised.accessors().await? {
-        let token = authorised.look_up_accessor(&accessor).await?;
-        if token.is_some_and(|token| token.is_root()) {
-            roots.push(accessor);
+        let token = authorised.look_up_accessor(&accessor).await;
+        found.push((accessor, token.map(|token| token.map(|token| token.is_root()))));
+    }
+    roots_among(found)
+}
+
+/// What was found about a token: whether it is a root token, if there is such a token.
+type Found = Result<Option<bool>, CallError>;
+
+/// A server that is killed while it makes or ends a token may keep its accessor for ever, and
+/// answers 403 when that is looked up. This is no want of rights as long as another can be looked
+/// up: the token that asks is one of them.
+fn roots_among(found: Vec<(String, Found)>) -> Result<Vec<String>, CallError> {
+    let allowed = found.iter().any(|(_, token)| matches!(token, Ok(Some(_))));
+    let mut roots = Vec::new();
+    for (accessor, token) in found {
+        match token {
+            Ok(Some(true)) => roots.push(accessor),
+            Ok(_) => {}
+            Err(CallError::Refused { status: 403, .. }) if allowed => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(roots)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(all: &[(&str, Found)]) -> Vec<(String, Found)> {
+        all.iter().map(|(accessor, token)| ((*accessor).to_owned(), token.clone())).collect()
+    }
+
+    #[test]
+    fn an_accessor_without_its_token_hides_no_root_token_and_want_of_rights_is_an_error() {
+        let refused = Err(CallError::Refused { status: 403, errors: vec!["denied".to_owned()] });
+        let own = ("own", Ok(Some(false)));
+        let all = [own.clone(), ("half", refused.clone()), ("root", Ok(Some(true)))];
+        assert_eq!(roots_among(found(&all)), Ok(vec!["root".to_owned()]));
+        let all = [("half", refused.clone()), own.clone(), ("ended", Ok(None))];
+        assert_eq!(roots_among(found(&all)), Ok(Vec::new()));
+        assert!(roots_among(found(&[("half", refused.clone()), ("ended", Ok(None))])).is_err());
+        let silent = Err(CallError::NoAnswer("nothing".to_owned()));
+        assert!(roots_among(found(&[own, ("other", silent)])).is_err());
+    }
 }

@@ -34,7 +34,7 @@ impl Unsealer {
             Reason::Waiting(Waiting::Server(_) | Waiting::Odd(_)) if !self.is_young(now) => LATE,
             Reason::Waiting(Waiting::Server(_) | Waiting::Odd(_) | Waiting::Unsealing) => SOON,
             Reason::Waiting(Waiting::Peers(_) | Waiting::ToJoin | Waiting::Challenge) => OTHERS,
-            Reason::Waiting(Waiting::Trouble(_)) => LATE,
+            Reason::Waiting(Waiting::Trouble(_) | Waiting::ToBeReplaced(_)) => LATE,
             Reason::Waiting(Waiting::Room { .. } | Waiting::LostAnswers { .. })
             | Reason::Stuck(_) => STUCK,
         }

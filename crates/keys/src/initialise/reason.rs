@@ -58,6 +58,12 @@ pub enum Waiting {
     /// A server that joins waits until the cluster has an unsealed server.
     #[error("it joins as soon as another server is unsealed")]
     ToJoin,
+    /// A server that joins hangs, and cannot be replaced yet.
+    #[error(
+        "it hangs in the middle of joining ({0}); it is replaced as soon as a majority of the others \
+         is active"
+    )]
+    ToBeReplaced(String),
     /// A server that joins has not heard from the cluster yet.
     #[error("it joins, and has not heard from an unsealed server yet")]
     Challenge,

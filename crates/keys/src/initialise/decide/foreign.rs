@@ -13,8 +13,8 @@ pub(super) fn refuses(seen: &Seen, refused: &Refused) -> Decided {
 }
 
 /// The server neither joins nor is unsealed, long after it should have been.
-pub(super) fn half_joined(seen: &Seen) -> Decided {
-    replace(seen, Wipe::HalfJoined, Waiting::ToJoin.into())
+pub(super) fn half_joined(seen: &Seen, otherwise: Waiting) -> Decided {
+    replace(seen, Wipe::HalfJoined, otherwise.into())
 }
 
 /// Replaced only when the cluster demonstrably lives without it (invariant 1). The initialising

@@ -40,7 +40,7 @@ fn joins(seen: &Seen, keys: &Generation) -> Decided {
         return Err(hold(Stuck::DataLost(keys.clone())));
     }
     if waits_too_long(seen) {
-        return foreign::half_joined(seen);
+        return foreign::half_joined(seen, Waiting::ToJoin);
     }
     Err(hold(Waiting::ToJoin))
 }
@@ -53,7 +53,7 @@ pub(super) fn waits_too_long(seen: &Seen) -> bool {
 
 fn hangs(seen: &Seen, why: &str) -> Decided {
     if hangs_for_ever(seen) {
-        return foreign::half_joined(seen);
+        return foreign::half_joined(seen, Waiting::ToBeReplaced(why.to_owned()));
     }
     Err(hold(Waiting::Server(why.to_owned())))
 }
@@ -74,7 +74,7 @@ fn sealed(seen: &Seen, keys: &Generation) -> Decided {
         if seen.membership.is_none() {
             return Err(Decision::Look(Look::Membership));
         }
-        if let Ok(step) = foreign::half_joined(seen) {
+        if let Ok(step) = foreign::half_joined(seen, Waiting::Unsealing) {
             return Ok(step);
         }
     }
