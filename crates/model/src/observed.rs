@@ -83,10 +83,7 @@ impl ServerSeen {
 
     /// The id of its process, while that runs.
     pub fn pid(&self) -> Option<u32> {
-        match self.process {
-            ProcessSeen::Running { pid, .. } => Some(pid),
-            _ => None,
-        }
+        self.process.pid()
     }
 }
 
@@ -115,6 +112,16 @@ pub enum ProcessSeen {
     },
     /// Stopped because it was asked to.
     Stopped,
+}
+
+impl ProcessSeen {
+    /// Its id, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        match self {
+            Self::Running { pid, .. } => Some(*pid),
+            _ => None,
+        }
+    }
 }
 
 /// An end that nobody wanted for its own sake.

@@ -21,10 +21,8 @@ pub(super) async fn run(common: &Common, arguments: &Document) -> Result<ExitCod
         Err(StateError::Missing { .. }) => None,
         Err(error) => return Err(bad_input(error)),
     };
-    let kept = match &state {
-        Some(state) => state.first_address().map_err(bad_input)?,
-        None => None,
-    };
+    let kept = state.as_ref().map(StateDirectory::first_address).transpose();
+    let kept = kept.map_err(bad_input)?.flatten();
     output::data(format!("state       {}", folder.display()))?;
     let random: &dyn Random = &SystemRandom;
     let layout = prepare::layout(&document.cluster, arguments.address, kept, random)?;

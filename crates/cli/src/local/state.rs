@@ -10,6 +10,7 @@ use vaultyard_target_local::lock::Lock;
 use vaultyard_target_local::state::StateError;
 
 use super::document::{self, Document};
+use super::prepare::VERSION;
 use crate::arguments::Common;
 use crate::control::client::Control;
 use crate::failure::{Failure, Kind, bad_input};
@@ -33,8 +34,7 @@ pub(crate) async fn take(
     folder: &Path,
     cluster: &ClusterName,
 ) -> Result<(StateDirectory, Lock), StateError> {
-    let vaultyard = env!("CARGO_PKG_VERSION");
-    let once = || StateDirectory::take(folder, cluster, vaultyard, SystemClock.now());
+    let once = || StateDirectory::take(folder, cluster, VERSION, SystemClock.now());
     let free = async {
         loop {
             match once() {

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use vaultyard_model::ServerName;
-use vaultyard_model::observed::{LeaderSeen, ProcessSeen, State};
+use vaultyard_model::observed::{LeaderSeen, State};
 use vaultyard_model::port::custody::{CustodyError, ObjectName};
 use vaultyard_model::port::server::{CallError, Server};
 use vaultyard_model::port::volume::Record;
@@ -66,10 +66,7 @@ impl Unsealer {
     }
 
     pub(super) fn pid(&self) -> Option<u32> {
-        match self.ports.host.process() {
-            ProcessSeen::Running { pid, .. } => Some(pid),
-            _ => None,
-        }
+        self.ports.host.process().pid()
     }
 
     /// The records on the volume. An answer that opens is taken into memory; keys that are not those
