@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 use vaultyard_model::cluster::{
     self, Cluster, DnsProvider, Encryption, Guarded, Network, Replicas, Store,
 };
-use vaultyard_model::{Value, Zone};
+use vaultyard_model::{Namespace, Value, Zone};
 
 use crate::document::{
     Certificates, Dns, DnsPolicy, Ingress, Issuer, Keys, PrivateCa, Proxy, Servers, Software,
@@ -42,7 +42,9 @@ fn cluster(document: &VaultCluster) -> Result<Cluster, Misread> {
     let spec = &document.spec;
     let name = document.metadata.name.value()?;
     let dns = dns(&spec.dns, &name)?;
+    let namespace = document.metadata.namespace.as_ref().map(Written::value).transpose()?;
     Ok(Cluster {
+        namespace: namespace.unwrap_or_else(|| Namespace::of(&name)),
         name,
         servers: servers(&spec.servers)?,
         keys: keys(&spec.keys)?,

@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
-use vaultyard_model::ClusterName;
+use vaultyard_model::{ClusterName, Namespace};
 
 pub(crate) use certificates::{Certificates, Issuer, PrivateCa};
 pub(crate) use dns::{Dns, DnsPolicy};
@@ -62,9 +62,11 @@ pub(crate) struct Metadata {
     /// be changed later.
     #[schemars(extend("x-vaultyard-stand-in" = "vault"))]
     pub(crate) name: Written<ClusterName>,
-    /// The namespace that holds this object on Kubernetes. On one machine it has no meaning.
+    /// The namespace on Kubernetes: of this object and of all that serves. What keeps the cluster
+    /// stands in a second one, whose name ends in `-operations`. By default the cluster's name. On
+    /// one machine it has no meaning.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) namespace: Option<String>,
+    pub(crate) namespace: Option<Written<Namespace>>,
     /// Labels for your own use. Vaultyard does not read them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) labels: BTreeMap<String, String>,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use vaultyard_model::cluster::{Guarded, Network};
-use vaultyard_model::{ClusterName, DnsName, Version, Zone, duration};
+use vaultyard_model::{ClusterName, DnsName, Namespace, Version, Zone, duration};
 
 /// A value that is written as text.
 pub(crate) trait Readable: Sized {
@@ -19,6 +19,7 @@ pub(crate) trait Readable: Sized {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
     ClusterName,
+    Namespace,
     Zone,
     DnsName,
     Version,
@@ -30,8 +31,9 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::ClusterName,
+        Self::Namespace,
         Self::Zone,
         Self::DnsName,
         Self::Version,
@@ -46,6 +48,7 @@ impl Format {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::ClusterName => "cluster-name",
+            Self::Namespace => "namespace",
             Self::Zone => "zone",
             Self::DnsName => "dns-name",
             Self::Version => "version",
@@ -74,7 +77,9 @@ impl Format {
     /// pass; the reader does not.
     pub(crate) fn pattern(self) -> Option<&'static str> {
         match self {
-            Self::ClusterName | Self::Zone => Some("^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"),
+            Self::ClusterName | Self::Namespace | Self::Zone => {
+                Some("^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+            }
             Self::DnsName => {
                 Some(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\.?$")
             }
@@ -91,6 +96,7 @@ impl Format {
     pub(crate) fn longest(self) -> Option<usize> {
         match self {
             Self::ClusterName => Some(ClusterName::LONGEST),
+            Self::Namespace => Some(Namespace::LONGEST),
             Self::Zone => Some(63),
             Self::DnsName => Some(254),
             _ => None,
@@ -101,6 +107,7 @@ impl Format {
     pub(crate) fn described(self) -> &'static str {
         match self {
             Self::ClusterName => "a name of at most 40 characters a-z, 0-9 and -",
+            Self::Namespace => "a name of at most 52 characters a-z, 0-9 and -",
             Self::Zone => "a name of at most 63 characters a-z, 0-9 and -",
             Self::DnsName => "a DNS name in lower case, such as vault.test",
             Self::Version => "a version of three numbers, such as \"2.7.2\"",
@@ -115,7 +122,7 @@ impl Format {
     /// A right text, for messages.
     pub(crate) fn example(self) -> &'static str {
         match self {
-            Self::ClusterName => "vault",
+            Self::ClusterName | Self::Namespace => "vault",
             Self::Zone => "a",
             Self::DnsName => "vault.test",
             Self::Version => "2.7.2",
@@ -131,6 +138,7 @@ impl Format {
     pub(crate) fn check(self, text: &str) -> Result<(), Option<String>> {
         match self {
             Self::ClusterName => ClusterName::read(text).map(drop),
+            Self::Namespace => Namespace::read(text).map(drop),
             Self::Zone => Zone::read(text).map(drop),
             Self::DnsName => DnsName::read(text).map(drop),
             Self::Version => Version::read(text).map(drop),
@@ -158,6 +166,14 @@ pub(crate) struct Bytes(pub(crate) u64);
 
 impl Readable for ClusterName {
     const FORMAT: Format = Format::ClusterName;
+
+    fn read(text: &str) -> Result<Self, Option<String>> {
+        Self::new(text).map_err(|error| Some(format!("it {error}")))
+    }
+}
+
+impl Readable for Namespace {
+    const FORMAT: Format = Format::Namespace;
 
     fn read(text: &str) -> Result<Self, Option<String>> {
         Self::new(text).map_err(|error| Some(format!("it {error}")))

@@ -4,13 +4,15 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{ClusterName, DnsName, ServerName, Software, Value, Version, Zone};
+use crate::{ClusterName, DnsName, Namespace, ServerName, Software, Value, Version, Zone};
 
 /// The whole of a `VaultCluster` document. Made by `vaultyard-manifest` only.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cluster {
     /// `metadata.name`.
     pub name: ClusterName,
+    /// `metadata.namespace`: what serves stands there on Kubernetes.
+    pub namespace: Namespace,
     /// `spec.servers`.
     pub servers: Servers,
     /// `spec.keys`.

@@ -68,6 +68,40 @@ impl ClusterName {
     }
 }
 
+/// A namespace of Kubernetes that holds a cluster. At most 52 characters, so that the name of the
+/// operations namespace beside it stays within 63.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Namespace(String);
+
+impl Namespace {
+    /// The longest name, in characters.
+    pub const LONGEST: usize = 52;
+
+    /// Checks the text.
+    ///
+    /// # Errors
+    /// [`NameError`] when it is not a DNS label of at most [`Self::LONGEST`] characters.
+    pub fn new(text: &str) -> Result<Self, NameError> {
+        label(text, Self::LONGEST)?;
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The namespace of a cluster whose document names none.
+    pub fn of(cluster: &ClusterName) -> Self {
+        Self(cluster.0.clone())
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The name of the namespace beside it, for what keeps the cluster.
+    pub fn operations(&self) -> String {
+        format!("{}-operations", self.0)
+    }
+}
+
 /// The name of one server: the cluster's name and an ordinal, `vault-0`. It is also the raft node
 /// id and, on Kubernetes, the pod's name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -162,7 +196,7 @@ macro_rules! shows_its_text {
         }
     )*};
 }
-shows_its_text!(ClusterName, ServerName, Zone, DnsName);
+shows_its_text!(ClusterName, Namespace, ServerName, Zone, DnsName);
 
 #[cfg(test)]
 mod tests {
@@ -176,6 +210,15 @@ mod tests {
         assert_eq!(ClusterName::new("vault-"), Err(NameError::Character('-')));
         let long = "v".repeat(41);
         assert_eq!(ClusterName::new(&long), Err(NameError::TooLong { found: 41, most: 40 }));
+    }
+
+    #[test]
+    fn the_operations_namespace_of_the_longest_name_is_a_label() {
+        let longest = Namespace::new(&"v".repeat(Namespace::LONGEST)).unwrap();
+        assert!(label(&longest.operations(), 63).is_ok());
+        assert!(Namespace::new(&"v".repeat(Namespace::LONGEST + 1)).is_err());
+        let name = ClusterName::new("vault").unwrap();
+        assert_eq!(Namespace::of(&name).operations(), "vault-operations");
     }
 
     #[test]

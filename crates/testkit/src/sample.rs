@@ -8,7 +8,7 @@ use vaultyard_model::cluster::{
     Certificates, Dns, DnsPolicy, DnsProvider, Encryption, Ingress, Issuer, Keys, Proxy, Replicas,
     Servers, Store,
 };
-use vaultyard_model::{Cluster, ClusterName, DnsName, Software, Value, Version};
+use vaultyard_model::{Cluster, ClusterName, DnsName, Namespace, Software, Value, Version};
 
 /// A cluster of this many servers, everything else as by default.
 ///
@@ -18,6 +18,7 @@ pub fn cluster(replicas: u64) -> Cluster {
     let lifetime = Duration::from_secs(720 * 3600);
     Cluster {
         name: ClusterName::new("vault").unwrap(),
+        namespace: Namespace::new("vault").unwrap(),
         servers: Servers {
             software: Software::OpenBao,
             version: Version::new("2.7.2").unwrap(),
