@@ -8,13 +8,14 @@ use futures_util::future::join_all;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
+use vaultyard_model::layout::Site;
 use vaultyard_model::observed::{Observed, ProcessSeen, ServerSeen};
 use vaultyard_model::port::clock::Clock;
 use vaultyard_model::port::host::Host;
 use vaultyard_model::port::launcher::Launcher;
 use vaultyard_model::port::server::{CallError, Server};
 use vaultyard_model::status::{Phase, Status};
-use vaultyard_model::{Cluster, Layout, ServerName};
+use vaultyard_model::{Cluster, ServerName};
 use vaultyard_plan::history::History;
 use vaultyard_plan::life::{self, Ailment};
 use vaultyard_plan::status;
@@ -37,8 +38,12 @@ const LAST_ASKED: u32 = 2;
 pub struct Watcher {
     /// What is wanted.
     pub cluster: Cluster,
-    /// Where it is.
-    pub layout: Layout,
+    /// `local` or `kubernetes`.
+    pub target: &'static str,
+    /// The URL clients use.
+    pub url: String,
+    /// Where the servers are.
+    pub sites: Vec<Site>,
     /// The servers.
     pub servers: BTreeMap<ServerName, Watched>,
     /// For their logs.
@@ -139,7 +144,9 @@ impl Watcher {
         let renewal = self.board.certificates.borrow().clone();
         status::compose(status::Input {
             cluster: &self.cluster,
-            layout: &self.layout,
+            target: self.target,
+            url: self.url.clone(),
+            sites: &self.sites,
             seen,
             history,
             unsealers: &self.board.unsealers.iter().filter_map(waiting).collect(),

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::cluster::{Cluster, Member};
-use crate::{ServerName, Zone};
+use crate::{Address, ServerName, Zone};
 
 /// The API port of every server and of the proxy, as everybody knows it.
 pub const API_PORT: u16 = 8200;
@@ -41,6 +41,17 @@ pub struct Place {
     pub api: SocketAddr,
     /// Raft and request forwarding.
     pub cluster: SocketAddr,
+}
+
+/// Where one server stands and is reached, on any target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    /// Its name.
+    pub name: ServerName,
+    /// Its zone.
+    pub zone: Zone,
+    /// Its API.
+    pub address: Address,
 }
 
 /// Why a layout cannot be made.
@@ -118,6 +129,21 @@ impl Layout {
             metrics: SocketAddr::new(ip, METRICS_PORT),
             servers: local_members(cluster).into_iter().map(place).collect(),
         }
+    }
+
+    /// The URL clients use.
+    pub fn url(&self) -> String {
+        format!("https://{}", self.proxy)
+    }
+
+    /// Where the servers are, for those who only connect.
+    pub fn sites(&self) -> Vec<Site> {
+        let site = |place: &Place| Site {
+            name: place.name.clone(),
+            zone: place.zone.clone(),
+            address: place.api.into(),
+        };
+        self.servers.iter().map(site).collect()
     }
 
     /// Where the server with this name is.

@@ -4,6 +4,7 @@
 //! trait. A value that exists is valid; nothing that takes one checks it again.
 
 pub mod access;
+pub mod address;
 mod chain;
 pub mod cluster;
 pub mod duration;
@@ -16,10 +17,11 @@ pub mod status;
 pub mod value;
 pub mod version;
 
+pub use address::Address;
 pub use chain::chain;
 pub use cluster::Cluster;
 pub use layout::Layout;
-pub use name::{ClusterName, DnsName, ServerName, Zone};
+pub use name::{ClusterName, DnsName, Namespace, ServerName, Zone};
 pub use secret::Secret;
 pub use value::Value;
 pub use version::{Software, Version};

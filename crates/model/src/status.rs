@@ -1,10 +1,8 @@
 //! The answer to "how is my cluster": the fields of `status --output json`, as plain values.
 
-use std::net::SocketAddr;
-
 use jiff::Timestamp;
 
-use crate::{ClusterName, ServerName, Version, Zone};
+use crate::{Address, ClusterName, ServerName, Version, Zone};
 
 /// The state of a cluster for people and programs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +64,7 @@ pub struct ServerStatus {
     /// Its zone.
     pub zone: Zone,
     /// Its API address.
-    pub address: SocketAddr,
+    pub address: Address,
     /// What it runs, as it says itself.
     pub version: Option<Version>,
     /// Whether it was initialised.

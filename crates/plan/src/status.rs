@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use vaultyard_model::layout::Site;
 use vaultyard_model::observed::{Observed, Probe, ServerSeen, State};
 use vaultyard_model::port::keeper::Waiting;
 use vaultyard_model::status::{
     CertificateStatus, Condition, ControllerStatus, Phase, Role, ServerStatus, Status,
 };
-use vaultyard_model::{Cluster, Layout, ServerName};
+use vaultyard_model::{Cluster, ServerName};
 
 use crate::history::History;
 use crate::shortfall::{self, ExitText, Shortfall};
@@ -16,8 +17,12 @@ use crate::shortfall::{self, ExitText, Shortfall};
 pub struct Input<'a> {
     /// What is wanted.
     pub cluster: &'a Cluster,
-    /// Where it is.
-    pub layout: &'a Layout,
+    /// `local` or `kubernetes`.
+    pub target: &'static str,
+    /// The URL clients use.
+    pub url: String,
+    /// The servers, by ordinal.
+    pub sites: &'a [Site],
     /// What is.
     pub seen: &'a Observed,
     /// What was.
@@ -42,36 +47,30 @@ pub struct Input<'a> {
 
 /// The status, in the shape of `status --output json`.
 pub fn compose(input: Input<'_>) -> Status {
-    let servers: Vec<ServerStatus> =
-        input.layout.servers.iter().map(|place| server(place, &input)).collect();
+    let servers: Vec<ServerStatus> = input.sites.iter().map(|site| server(site, &input)).collect();
     let (phase, reason) = phase(&input, &servers);
     Status {
         name: input.cluster.name.clone(),
-        target: "local",
+        target: input.target,
         phase,
         conditions: conditions(phase, &reason, &input),
         reason,
-        address: address(input.layout),
+        address: input.url,
         servers,
         controllers: input.controllers,
     }
 }
 
-/// The URL clients use.
-pub fn address(layout: &Layout) -> String {
-    format!("https://{}", layout.proxy)
-}
-
-fn server(place: &vaultyard_model::layout::Place, input: &Input<'_>) -> ServerStatus {
-    let seen = input.seen.servers.get(&place.name);
+fn server(site: &Site, input: &Input<'_>) -> ServerStatus {
+    let seen = input.seen.servers.get(&site.name);
     let state = seen.and_then(ServerSeen::state);
-    let lacks = shortfall::of(&place.name, input.seen, &input.cluster.servers.version);
+    let lacks = shortfall::of(&site.name, input.seen, &input.cluster.servers.version);
     let mut why: Vec<String> = lacks.iter().map(Shortfall::to_string).collect();
-    why.extend(input.unsealers.get(&place.name).map(|waiting| waiting.reason.clone()));
+    why.extend(input.unsealers.get(&site.name).map(|waiting| waiting.reason.clone()));
     ServerStatus {
-        name: place.name.clone(),
-        zone: place.zone.clone(),
-        address: place.api,
+        name: site.name.clone(),
+        zone: site.zone.clone(),
+        address: site.address.clone(),
         version: seen
             .and_then(|seen| seen.health.as_ref().ok())
             .and_then(|health| health.version.clone()),
@@ -82,9 +81,9 @@ fn server(place: &vaultyard_model::layout::Place, input: &Input<'_>) -> ServerSt
             Some(State::Standby) => Role::Standby,
             _ => Role::None,
         },
-        voter: input.seen.voter(&place.name),
+        voter: input.seen.voter(&site.name),
         applied_index: seen.and_then(|seen| seen.raft.as_ref()).map(|raft| raft.applied),
-        certificate: input.certificates.get(&place.name).cloned(),
+        certificate: input.certificates.get(&site.name).cloned(),
         image: None,
         last_end: seen
             .and_then(|seen| seen.last_end.as_ref())
@@ -205,6 +204,7 @@ fn conditions(phase: Phase, why: &str, input: &Input<'_>) -> Vec<Condition> {
 mod tests {
     use super::*;
     use crate::shortfall::tests::{healthy, name};
+    use vaultyard_model::Layout;
     use vaultyard_testkit::sample;
 
     /// What the phase of a cluster depends on, as it is when all is well.
@@ -232,7 +232,9 @@ mod tests {
         change(&mut scene);
         let status = compose(Input {
             cluster: &cluster,
-            layout: &layout,
+            target: "local",
+            url: layout.url(),
+            sites: &layout.sites(),
             seen: &scene.seen,
             history: &scene.history,
             unsealers: &scene.unsealers,

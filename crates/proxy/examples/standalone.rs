@@ -71,7 +71,7 @@ fn config(listen: SocketAddr, servers: &[String]) -> Result<Config, Box<dyn Erro
     let server = |(address, ordinal): (&String, _)| {
         let address: SocketAddr = address.parse()?;
         let tls_name = address.ip().to_string();
-        Ok(Server { name: cluster.server(ordinal), address, tls_name })
+        Ok(Server { name: cluster.server(ordinal), address: address.into(), tls_name })
     };
     let servers = servers.iter().zip(0..).map(server);
     Ok(Config {

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
 
-use vaultyard_model::ServerName;
 use vaultyard_model::cluster::Proxy as Limits;
+use vaultyard_model::{Address, ServerName};
 
 use crate::gate::Room;
 
@@ -27,7 +27,7 @@ pub struct Server {
     /// Its name.
     pub name: ServerName,
     /// Its API address.
-    pub address: SocketAddr,
+    pub address: Address,
     /// The DNS name or address that its certificate must be valid for.
     pub tls_name: String,
 }

@@ -227,7 +227,7 @@ fn upstreams(config: &Config, servers: &ClientConfig) -> Result<Vec<Arc<Upstream
             server: server.name.clone(),
             tls_name: server.tls_name.clone(),
         })?;
-        Ok(Upstream::new(server.address, name, connector.clone()))
+        Ok(Upstream::new(server.address.clone(), name, connector.clone()))
     };
     config.servers.iter().map(upstream).collect()
 }

@@ -6,7 +6,6 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -21,6 +20,8 @@ use rustls_pki_types::ServerName as TlsName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+
+use vaultyard_model::Address;
 
 use crate::body::{BodyError, RequestBody};
 
@@ -65,7 +66,7 @@ pub(crate) enum Failure {
 
 /// One server.
 pub(crate) struct Upstream {
-    address: SocketAddr,
+    address: Address,
     name: TlsName<'static>,
     tls: TlsConnector,
     pool: Mutex<Vec<Wire>>,
@@ -73,7 +74,7 @@ pub(crate) struct Upstream {
 
 impl Upstream {
     /// `name` is what its certificate must be valid for.
-    pub(crate) fn new(address: SocketAddr, name: TlsName<'static>, tls: TlsConnector) -> Arc<Self> {
+    pub(crate) fn new(address: Address, name: TlsName<'static>, tls: TlsConnector) -> Arc<Self> {
         Arc::new(Self { address, name, tls, pool: Mutex::default() })
     }
 
@@ -106,7 +107,7 @@ impl Upstream {
     }
 
     async fn connect(&self) -> Result<Wire, ConnectError> {
-        let tcp = TcpStream::connect(self.address).await?;
+        let tcp = TcpStream::connect(self.address.to_string()).await?;
         tcp.set_nodelay(true)?;
         let tls = self.tls.connect(self.name.clone(), tcp).await?;
         let (sender, connection) =

@@ -1,6 +1,5 @@
 //! A client of one server.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,8 +13,8 @@ use rustls::client::Resumption;
 use rustls_pki_types::ServerName as TlsName;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
-use vaultyard_model::Secret;
 use vaultyard_model::port::server::CallError;
+use vaultyard_model::{Address, Secret};
 use zeroize::Zeroizing;
 
 use crate::Authorised;
@@ -30,7 +29,7 @@ const FIRST_ROOM: usize = 8 * 1024;
 /// Where a server's TLS listener is and how it is recognised.
 pub struct Endpoint {
     /// Its API address.
-    pub address: SocketAddr,
+    pub address: Address,
     /// The name that its certificate must have.
     pub tls_name: TlsName<'static>,
     /// Which authorities are trusted, and which certificate is shown when a server asks for one.

@@ -1,7 +1,6 @@
 //! One HTTP/1.1 connection to a server.
 
 use std::io;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,10 +16,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
+use vaultyard_model::Address;
 
 /// Where a server is, and how it is spoken to.
 pub(crate) enum Way {
-    Tls { address: SocketAddr, name: TlsName<'static>, config: Arc<ClientConfig> },
+    Tls { address: Address, name: TlsName<'static>, config: Arc<ClientConfig> },
     Unix { socket: PathBuf },
 }
 
@@ -36,7 +36,8 @@ impl Way {
     pub(crate) async fn connect(&self) -> Result<Connection, ConnectError> {
         match self {
             Self::Tls { address, name, config } => {
-                let stream = TcpStream::connect(address).await.map_err(ConnectError::Connect)?;
+                let stream =
+                    TcpStream::connect(address.to_string()).await.map_err(ConnectError::Connect)?;
                 stream.set_nodelay(true).map_err(ConnectError::Connect)?;
                 let tls = TlsConnector::from(Arc::clone(config));
                 let stream =

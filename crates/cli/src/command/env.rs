@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use vaultyard_plan::status::address;
 
 use crate::arguments::Common;
 use crate::failure::Failure;
@@ -31,7 +30,7 @@ pub(super) fn run(common: &Common) -> Result<ExitCode, Failure> {
 pub(crate) fn variables(known: &Known) -> Vec<(String, String)> {
     let authority = known.state.paths().pki().join("ca/root.crt");
     let values = [
-        ("ADDR", address(&known.layout)),
+        ("ADDR", known.layout.url()),
         ("CACERT", authority.display().to_string()),
         ("NAMESPACE", String::new()),
     ];

@@ -108,7 +108,9 @@ pub(crate) async fn assemble(
     };
     let watcher = Watcher {
         cluster: ground.cluster().clone(),
-        layout: ground.layout().clone(),
+        target: "local",
+        url: ground.layout().url(),
+        sites: ground.layout().sites(),
         servers: servers.iter().filter_map(watched).collect(),
         launcher: ground.launcher.clone(),
         board,

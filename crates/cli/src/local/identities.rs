@@ -63,7 +63,7 @@ pub(crate) fn clients(
 ) -> BTreeMap<ServerName, Arc<Client>> {
     let client = |place: &vaultyard_model::layout::Place| {
         let endpoint = Endpoint {
-            address: place.api,
+            address: place.api.into(),
             tls_name: TlsName::from(place.api.ip()),
             tls: tls.clone(),
         };

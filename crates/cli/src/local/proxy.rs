@@ -49,7 +49,7 @@ pub(crate) fn config(cluster: &Cluster, layout: &Layout) -> Config {
             .iter()
             .map(|place| Server {
                 name: place.name.clone(),
-                address: place.api,
+                address: place.api.into(),
                 tls_name: place.api.ip().to_string(),
             })
             .collect(),

@@ -144,7 +144,7 @@ impl Servers {
     pub(crate) fn client(&self, ordinal: u8, identity: Identity) -> Arc<Client> {
         let address = self.addresses[usize::from(ordinal)];
         Arc::new(Client::new(Endpoint {
-            address: SocketAddr::V4(SocketAddrV4::new(address, 8200)),
+            address: SocketAddr::V4(SocketAddrV4::new(address, 8200)).into(),
             tls_name: TlsName::from(std::net::IpAddr::V4(address)),
             tls: self.tls(identity),
         }))

@@ -74,7 +74,7 @@ impl Play {
                 .zip(&servers)
                 .map(|(ordinal, server)| vaultyard_proxy::Server {
                     name: cluster.server(ordinal),
-                    address: server.address,
+                    address: server.address.into(),
                     tls_name: "server.test".to_owned(),
                 })
                 .collect(),
