@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Render { file, target } => render::run(&common, file.as_deref(), target),
         Command::Completions { shell } => completions::run(shell),
         #[cfg(feature = "fault-injection")]
-        Command::FaultPoints => crate::local::faults::list(),
+        Command::FaultPoints => crate::faults::list(),
     }
 }
 

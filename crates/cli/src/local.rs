@@ -3,15 +3,11 @@
 //! [`document`] reads what is wanted, [`prepare`] puts it in place, [`assemble`] makes the ports
 //! of it, [`run`] runs the loops until it is told to stop.
 
-pub(crate) mod access;
 pub(crate) mod assemble;
 pub(crate) mod certificates;
 pub(crate) mod document;
-pub(crate) mod faults;
 pub(crate) mod identities;
-pub(crate) mod keepers;
 pub(crate) mod keys;
-pub(crate) mod metrics;
 pub(crate) mod milestones;
 pub(crate) mod names;
 pub(crate) mod prepare;

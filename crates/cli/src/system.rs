@@ -11,7 +11,7 @@ pub(crate) struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
-        Timestamp::now() + crate::local::faults::clock_error()
+        Timestamp::now() + crate::faults::clock_error()
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, interval_at};
 use tracing::{info, warn};
@@ -272,33 +273,12 @@ impl Supervised {
         self.process.clone()
     }
 
-    /// How its process last ended, unless that was wanted for its own sake: by itself, or because of
-    /// how it lived.
-    pub fn last_end(&self) -> Option<LastEnd> {
-        self.last_end.borrow().clone()
-    }
-
     /// Ends the process for good, with this signal; returns when it has ended.
     ///
     /// # Errors
     /// [`HostError`] when the supervisor is gone.
     pub async fn stop(&self, signal: Signal) -> Result<(), HostError> {
         self.tell(Command::Stop(signal), "stop").await
-    }
-
-    /// Ends the process with this id and has it started again. Does nothing when it has ended
-    /// already: what runs in its place is another.
-    ///
-    /// # Errors
-    /// [`HostError`] when the supervisor is gone.
-    pub async fn restart_process(
-        &self,
-        pid: u32,
-        signal: Signal,
-        why: &str,
-    ) -> Result<(), HostError> {
-        warn!(server = %self.server, pid, ?signal, "restarting the server: {why}");
-        self.tell(Command::RestartProcess(pid, signal, why.to_owned()), "restart").await
     }
 
     async fn tell(&self, command: Command, what: &str) -> Result<(), HostError> {
@@ -316,6 +296,19 @@ impl Supervised {
 impl Host for Supervised {
     fn process(&self) -> ProcessSeen {
         self.process.borrow().clone()
+    }
+
+    fn last_end(&self) -> Option<LastEnd> {
+        self.last_end.borrow().clone()
+    }
+
+    fn election_won(&self) -> Option<Timestamp> {
+        self.launcher.election_won(&self.server)
+    }
+
+    async fn restart_process(&self, pid: u32, signal: Signal, why: &str) -> Result<(), HostError> {
+        warn!(server = %self.server, pid, ?signal, "restarting the server: {why}");
+        self.tell(Command::RestartProcess(pid, signal, why.to_owned()), "restart").await
     }
 
     async fn restart(&self, signal: Signal, why: &str) -> Result<(), HostError> {

@@ -12,7 +12,6 @@ use vaultyard_model::layout::Site;
 use vaultyard_model::observed::{Observed, ProcessSeen, ServerSeen};
 use vaultyard_model::port::clock::Clock;
 use vaultyard_model::port::host::Host;
-use vaultyard_model::port::launcher::Launcher;
 use vaultyard_model::port::server::{CallError, Server};
 use vaultyard_model::status::{Phase, Status};
 use vaultyard_model::{Cluster, ServerName};
@@ -22,7 +21,6 @@ use vaultyard_plan::status;
 
 use crate::board::Board;
 use crate::prober::Probed;
-use crate::supervisor::Supervised;
 
 /// Between two rounds while all is well: names and status follow the truth within a second.
 const CALM: Duration = Duration::from_millis(250);
@@ -46,8 +44,6 @@ pub struct Watcher {
     pub sites: Vec<Site>,
     /// The servers.
     pub servers: BTreeMap<ServerName, Watched>,
-    /// For their logs.
-    pub launcher: Arc<dyn Launcher>,
     /// What the other loops report.
     pub board: Board,
     /// Whether who copies the disk has both the keys and what opens them.
@@ -68,8 +64,8 @@ pub struct Watcher {
 pub struct Watched {
     /// Its API, without a token.
     pub api: Arc<dyn Server>,
-    /// Its process.
-    pub process: Supervised,
+    /// What holds its process; `None` when that is on another machine.
+    pub host: Option<Arc<dyn Host>>,
 }
 
 impl Watcher {
@@ -114,23 +110,25 @@ impl Watcher {
         let elections_won = BTreeMap::new();
         let mut seen = Observed { at, uptime, servers, peers, probe, elections_won };
         if history.leaderless_since.is_some() {
-            let won = |name: &ServerName| Some((name.clone(), self.launcher.election_won(name)?));
-            seen.elections_won = self.servers.keys().filter_map(won).collect();
+            let won = |(name, watched): (&ServerName, &Watched)| {
+                Some((name.clone(), watched.host.as_ref()?.election_won()?))
+            };
+            seen.elections_won = self.servers.iter().filter_map(won).collect();
         }
         seen
     }
 
     /// Ends one process, beside the rounds: it may take as long as its grace.
     fn mend(&self, remedy: life::Remedy) -> Option<JoinHandle<()>> {
-        let Watched { api, process } = self.servers.get(&remedy.server)?;
-        let (api, process) = (api.clone(), process.clone());
+        let Watched { api, host } = self.servers.get(&remedy.server)?;
+        let (api, host) = (api.clone(), host.clone()?);
         Some(tokio::spawn(async move {
             let life::Remedy { server, pid, signal, why } = remedy;
             if matches!(why, Ailment::Silent(_)) && answers(api.as_ref()).await {
                 tracing::warn!(%server, "it answers, but late: the machine may be short of time");
                 return;
             }
-            if let Err(error) = process.restart_process(pid, signal, &why.to_string()).await {
+            if let Err(error) = host.restart_process(pid, signal, &why.to_string()).await {
                 tracing::warn!(%server, "{error}");
             }
         }))
@@ -163,10 +161,11 @@ impl Watcher {
 
 /// One look at one server.
 async fn look(watched: &Watched) -> ServerSeen {
-    let process = watched.process.process();
-    let free_bytes = watched.process.free_bytes().ok();
-    let last_end = watched.process.last_end();
-    if !matches!(process, ProcessSeen::Running { .. }) {
+    let host = watched.host.as_deref();
+    let process = host.map_or(ProcessSeen::Elsewhere, |host| host.process());
+    let free_bytes = host.and_then(|host| host.free_bytes().ok());
+    let last_end = host.and_then(|host| host.last_end());
+    if !matches!(process, ProcessSeen::Running { .. } | ProcessSeen::Elsewhere) {
         let health = Err("is not running".to_owned());
         return ServerSeen { process, health, raft: None, last_end, free_bytes };
     }
@@ -244,7 +243,11 @@ mod tests {
         tokio::spawn(supervisor.run());
         let runs = |seen: &ProcessSeen| matches!(seen, ProcessSeen::Running { .. });
         process.watch_process().wait_for(runs).await.unwrap();
-        let seen = look(&Watched { api: Arc::new(Says(Ok(State::Active))), process }).await;
+        let seen = look(&Watched {
+            api: Arc::new(Says(Ok(State::Active))),
+            host: Some(Arc::new(process)),
+        })
+        .await;
         assert_eq!((seen.state(), seen.raft), (Some(State::Active), None));
     }
 

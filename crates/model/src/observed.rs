@@ -112,6 +112,8 @@ pub enum ProcessSeen {
     },
     /// Stopped because it was asked to.
     Stopped,
+    /// On another machine: only its API tells of it.
+    Elsewhere,
 }
 
 impl ProcessSeen {

@@ -168,7 +168,7 @@ fn of_process(of_it: &ServerSeen, now: Timestamp) -> Option<Shortfall> {
     match &of_it.process {
         ProcessSeen::NotStarted => Some(Shortfall::NotStarted),
         ProcessSeen::Stopped => Some(Shortfall::Stopped),
-        ProcessSeen::Running { .. } => None,
+        ProcessSeen::Running { .. } | ProcessSeen::Elsewhere => None,
         ProcessSeen::Ended { exit, again, times, .. } => {
             Some(Shortfall::Ended { exit: exit.clone(), times: *times, again: until(*again, now) })
         }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use vaultyard_model::ServerName;
-use vaultyard_model::observed::ProcessSeen;
+use vaultyard_model::observed::{LastEnd, ProcessSeen};
 use vaultyard_model::port::host::{Host, HostError, Signal};
 
 use crate::fake_cluster::{Model, One, Wipe};
@@ -36,6 +36,21 @@ impl Host for FakeHost {
             }
             _ => ProcessSeen::Stopped,
         }
+    }
+
+    fn last_end(&self) -> Option<LastEnd> {
+        None
+    }
+
+    fn election_won(&self) -> Option<Timestamp> {
+        None
+    }
+
+    async fn restart_process(&self, pid: u32, signal: Signal, why: &str) -> Result<(), HostError> {
+        if self.process().pid() == Some(pid) {
+            return self.restart(signal, why).await;
+        }
+        Ok(())
     }
 
     async fn restart(&self, _signal: Signal, _why: &str) -> Result<(), HostError> {

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-
 use crate::arguments::Common;
 use crate::failure::Failure;
 use crate::local::state::Known;

@@ -5,6 +5,7 @@ mod doors;
 mod ground;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tokio::net::UnixListener;
 use tokio::sync::watch;
@@ -16,16 +17,18 @@ use vaultyard_engine::watcher::{Watched, Watcher};
 use vaultyard_model::ServerName;
 use vaultyard_model::observed::Observed;
 use vaultyard_model::port::custody::KeyEncryption;
+use vaultyard_model::port::host::Host;
 use vaultyard_model::status::Status;
 
 use self::crew::Crew;
 use self::doors::Doors;
 use self::ground::Ground;
+use super::names;
 use super::prepare::Prepared;
 use super::proxy::RunningProxy;
-use super::{metrics, names};
 use crate::control::{self, server::Desk};
 use crate::failure::{Failure, Kind};
+use crate::metrics;
 
 /// A cluster whose loops run.
 pub(crate) struct Assembly {
@@ -104,7 +107,8 @@ pub(crate) async fn assemble(
         proxy_leader: doors.proxy.handle.leader(),
     };
     let watched = |(name, process): (&ServerName, &Supervised)| {
-        Some((name.clone(), Watched { api: ground.api(name)?, process: process.clone() }))
+        let host: Arc<dyn Host> = Arc::new(process.clone());
+        Some((name.clone(), Watched { api: ground.api(name)?, host: Some(host) }))
     };
     let watcher = Watcher {
         cluster: ground.cluster().clone(),
@@ -112,7 +116,6 @@ pub(crate) async fn assemble(
         url: ground.layout().url(),
         sites: ground.layout().sites(),
         servers: servers.iter().filter_map(watched).collect(),
-        launcher: ground.launcher.clone(),
         board,
         key_beside_data: ground.custody.encryption.describe().key_beside_data,
         overdue,

@@ -27,7 +27,7 @@ use vaultyard_keys::last_unsealed::UnsealLog;
 use vaultyard_keys::store::directory::DirectoryStore;
 use vaultyard_keys::volume::directory::DirectoryVolume;
 use vaultyard_model::access::Identity;
-use vaultyard_model::observed::ProcessSeen;
+use vaultyard_model::observed::{LastEnd, ProcessSeen};
 use vaultyard_model::port::clock::Random;
 use vaultyard_model::port::host::{Host, HostError, Signal};
 use vaultyard_model::port::server::{Operator, Server};
@@ -341,6 +341,18 @@ impl Host for RealHost {
             Some((child, since)) => ProcessSeen::Running { pid: child.id(), since: *since },
             None => ProcessSeen::Stopped,
         }
+    }
+
+    fn last_end(&self) -> Option<LastEnd> {
+        None
+    }
+
+    fn election_won(&self) -> Option<Timestamp> {
+        None
+    }
+
+    async fn restart_process(&self, _pid: u32, signal: Signal, why: &str) -> Result<(), HostError> {
+        self.restart(signal, why).await
     }
 
     async fn restart(&self, _signal: Signal, _why: &str) -> Result<(), HostError> {

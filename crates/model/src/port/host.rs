@@ -1,8 +1,9 @@
 //! What holds a server: its process and its disk.
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
-use crate::observed::ProcessSeen;
+use crate::observed::{LastEnd, ProcessSeen};
 
 /// The process and the data of one server. On one machine the supervisor's handle, on Kubernetes
 /// the sidecar that shares the pod's processes and volume.
@@ -11,11 +12,26 @@ pub trait Host: Send + Sync {
     /// How its process is.
     fn process(&self) -> ProcessSeen;
 
+    /// How its process last ended, unless that was wanted for its own sake: by itself, or because of
+    /// how it lived. `None` also where nobody tells.
+    fn last_end(&self) -> Option<LastEnd>;
+
+    /// When the server's log last said that it won an election; `None` when it does not say so, or
+    /// cannot be read.
+    fn election_won(&self) -> Option<Timestamp>;
+
     /// Ends the process with this signal; it is started again at once. Returns when it has ended.
     ///
     /// # Errors
     /// A [`HostError`] that says why it could not be ended.
     async fn restart(&self, signal: Signal, why: &str) -> Result<(), HostError>;
+
+    /// The same, but only for the process with this id. One that has ended already has another in
+    /// its place, which is left alone.
+    ///
+    /// # Errors
+    /// A [`HostError`] that says why it could not be ended.
+    async fn restart_process(&self, pid: u32, signal: Signal, why: &str) -> Result<(), HostError>;
 
     /// Stops the server, removes its data (never the records of its volume, see
     /// [`Volume`](super::volume::Volume)) and starts it again. The caller has made sure that this

@@ -8,7 +8,9 @@ use tokio::task::JoinSet;
 use vaultyard_certificates::tls::Swappable;
 use vaultyard_engine::keeping::{Report, keep};
 use vaultyard_engine::supervisor::{Supervised, supervise};
+use vaultyard_keys::access::Settings;
 use vaultyard_keys::envelope::Split;
+use vaultyard_keys::generate_root::record::RootRecord;
 use vaultyard_keys::initialise::{Ports, Subject, Unsealer};
 use vaultyard_keys::volume::directory::DirectoryVolume;
 use vaultyard_model::ServerName;
@@ -18,15 +20,17 @@ use vaultyard_model::port::clock::Clock;
 use vaultyard_model::port::host::Host;
 use vaultyard_model::port::keeper::Keeper;
 use vaultyard_model::status::CertificateStatus;
+use vaultyard_vault::Client;
 
 use super::ground::Ground;
 use crate::failure::{Failure, Kind, failed};
-use crate::local::access::AccessKeeper;
+use crate::faults;
+use crate::keepers::UnsealKeeper;
+use crate::keepers::access::{self, AccessKeeper, Ways};
 use crate::local::certificates::{
     CertificateKeeper, Held, Public, of_proxy, of_server, proxy_folder,
 };
-use crate::local::faults;
-use crate::local::keepers::UnsealKeeper;
+use crate::local::identities;
 
 /// Tasks, and how the keepers among them are told to end.
 pub(super) struct Crew {
@@ -91,14 +95,21 @@ impl Crew {
         observed: watch::Receiver<Option<Observed>>,
     ) -> Result<AccessReports, Failure> {
         let (publish, root_token) = watch::channel(None);
-        let keeper = AccessKeeper::new(
-            &ground.prepared,
-            &ground.custody,
-            &ground.clients,
-            ground.session.clone(),
+        let keeper = AccessKeeper::new(access::Parts {
+            cluster: ground.cluster().name.clone(),
+            settings: Settings {
+                client_authorities: ground.prepared.authority.clients_pem().to_owned(),
+                secret_mount: ground.prepared.document.built_in,
+                stabilization_time: access::STABILIZATION_TIME.to_owned(),
+            },
+            store: ground.custody.store.clone(),
+            encryption: ground.custody.encryption.clone(),
+            record: RootRecord::new(ground.paths().root_tokens()),
+            ways: ways(ground)?,
+            session: ground.session.clone(),
             observed,
-            publish,
-        )?;
+            root_token: publish,
+        });
         Ok(AccessReports { report: self.keep("access", Box::new(keeper), never()), root_token })
     }
 
@@ -151,6 +162,22 @@ impl Crew {
         self.keepers.spawn(keep(name, keeper, wake, publish, self.clock.clone(), stop));
         report
     }
+}
+
+/// How each server is asked while access is set up.
+fn ways(ground: &Ground) -> Result<BTreeMap<ServerName, Ways>, Failure> {
+    let tls =
+        identities::tls(ground.prepared.authority.root_pem(), &ground.prepared.administrator)?;
+    let mut administrators = identities::clients(ground.layout(), &tls);
+    let ways = |(name, vaultyard): (&ServerName, &Arc<Client>)| {
+        let ways = Ways {
+            vaultyard: vaultyard.clone(),
+            administrator: administrators.remove(name)?,
+            socket: Client::unix(ground.paths().server(name).admin_socket()),
+        };
+        Some((name.clone(), ways))
+    };
+    Ok(ground.clients.iter().filter_map(ways).collect())
 }
 
 /// What wakes a keeper that only its own clock wakes.

@@ -10,8 +10,9 @@ use vaultyard_dns::Records;
 
 use super::ground::Ground;
 use crate::failure::{Failure, bad_input, failed};
+use crate::local::names;
 use crate::local::proxy::{self, RunningProxy};
-use crate::local::{metrics, names};
+use crate::metrics;
 
 /// What listens and, but for the proxy, does not answer yet.
 pub(super) struct Doors {

@@ -14,9 +14,10 @@ use vaultyard_target_local::{LocalLauncher, Paths};
 use vaultyard_vault::{Client, Session};
 
 use crate::failure::{Failure, failed};
+use crate::faults;
 use crate::local::keys::{Custody, Missing};
 use crate::local::prepare::Prepared;
-use crate::local::{faults, identities, keys};
+use crate::local::{identities, keys};
 use crate::system::{SystemClock, SystemRandom};
 
 /// The ports of one cluster.

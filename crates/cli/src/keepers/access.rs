@@ -13,96 +13,79 @@ use vaultyard_keys::access::step::Step;
 use vaultyard_keys::access::{Access, Leader, Settings, root_accessors};
 use vaultyard_keys::generate_root::record::RootRecord;
 use vaultyard_keys::stored::{self, LoadError};
-use vaultyard_model::ServerName;
 use vaultyard_model::observed::Observed;
+use vaultyard_model::port::custody::{KeyEncryption, KeyStore};
 use vaultyard_model::port::keeper::{Keeper, Round, Waiting};
+use vaultyard_model::{ClusterName, ServerName};
 use vaultyard_vault::{Client, Session};
 
-use super::keys::Custody;
-use super::{faults, identities};
-use crate::local::prepare::Prepared;
+use crate::faults;
 
 /// Between two looks, which cost next to nothing, while somebody else has to do something first.
 const SOON: Duration = Duration::from_millis(5);
 /// Between two looks whether a root token lives.
 const CALM: Duration = Duration::from_secs(2);
 /// A server that joined becomes a voter this soon, instead of after ten seconds.
-const STABILIZATION_TIME: &str = "1s";
+pub(crate) const STABILIZATION_TIME: &str = "1s";
 
 /// One server, asked in every way that setting up access needs.
-struct Ways {
-    vaultyard: Arc<Client>,
-    administrator: Arc<Client>,
-    socket: Client,
+pub(crate) struct Ways {
+    /// With Vaultyard's certificate.
+    pub(crate) vaultyard: Arc<Client>,
+    /// With the administrator's certificate.
+    pub(crate) administrator: Arc<Client>,
+    /// Over its unix socket.
+    pub(crate) socket: Client,
 }
 
-/// The keeper of access to a local cluster.
+/// What access to a cluster is kept with.
+pub(crate) struct Parts {
+    /// The cluster.
+    pub(crate) cluster: ClusterName,
+    /// What is set up.
+    pub(crate) settings: Settings,
+    /// Where the keys are.
+    pub(crate) store: Arc<dyn KeyStore>,
+    /// What opens them.
+    pub(crate) encryption: Arc<dyn KeyEncryption>,
+    /// Which root tokens were made.
+    pub(crate) record: RootRecord,
+    /// The servers that can be asked. While another one leads, nothing is done.
+    pub(crate) ways: BTreeMap<ServerName, Ways>,
+    /// Vaultyard's own login.
+    pub(crate) session: Arc<Session>,
+    /// Who leads.
+    pub(crate) observed: watch::Receiver<Option<Observed>>,
+    /// Says that a root token lives, for `status`.
+    pub(crate) root_token: watch::Sender<Option<String>>,
+}
+
+/// The keeper of access to a cluster.
 pub(crate) struct AccessKeeper {
-    cluster: vaultyard_model::ClusterName,
-    settings: Settings,
-    custody: Custody,
-    record: RootRecord,
-    ways: BTreeMap<ServerName, Ways>,
-    session: Arc<Session>,
-    observed: watch::Receiver<Option<Observed>>,
+    parts: Parts,
     /// What is set up, once the keys are there.
     access: Option<Access>,
     established: bool,
-    /// Says that a root token lives, for `status`.
-    root_token: watch::Sender<Option<String>>,
 }
 
 impl AccessKeeper {
     /// A keeper that has done nothing yet.
-    pub(crate) fn new(
-        prepared: &Prepared,
-        custody: &Custody,
-        clients: &BTreeMap<ServerName, Arc<Client>>,
-        session: Arc<Session>,
-        observed: watch::Receiver<Option<Observed>>,
-        root_token: watch::Sender<Option<String>>,
-    ) -> Result<Self, crate::failure::Failure> {
-        let paths = prepared.state.paths();
-        let tls = identities::tls(prepared.authority.root_pem(), &prepared.administrator)?;
-        let mut administrators = identities::clients(&prepared.layout, &tls);
-        let ways = |(name, vaultyard): (&ServerName, &Arc<Client>)| {
-            let ways = Ways {
-                vaultyard: vaultyard.clone(),
-                administrator: administrators.remove(name)?,
-                socket: Client::unix(paths.server(name).admin_socket()),
-            };
-            Some((name.clone(), ways))
-        };
-        Ok(Self {
-            cluster: prepared.document.cluster.name.clone(),
-            settings: Settings {
-                client_authorities: prepared.authority.clients_pem().to_owned(),
-                secret_mount: prepared.document.built_in,
-                stabilization_time: STABILIZATION_TIME.to_owned(),
-            },
-            custody: custody.clone(),
-            record: RootRecord::new(paths.root_tokens()),
-            ways: clients.iter().filter_map(ways).collect(),
-            session,
-            observed,
-            access: None,
-            established: false,
-            root_token,
-        })
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self { parts, access: None, established: false }
     }
 
     /// Sets up, or goes on setting up.
     async fn set_up(&mut self, now: Timestamp) -> Round {
-        let leader = self.observed.borrow().as_ref().and_then(Observed::leader).cloned();
-        let Some(ways) = leader.and_then(|leader| self.ways.get(&leader)) else {
+        let leader = self.parts.observed.borrow().as_ref().and_then(Observed::leader).cloned();
+        let Some(ways) = leader.and_then(|leader| self.parts.ways.get(&leader)) else {
             return waits("logins are set up as soon as a server leads", SOON);
         };
         if self.access.is_none() {
-            let Custody { store, encryption, .. } = &self.custody;
-            match stored::load(&self.cluster, &**store, &**encryption).await {
+            let Parts { store, encryption, .. } = &self.parts;
+            match stored::load(&self.parts.cluster, &**store, &**encryption).await {
                 Ok(keys) => {
-                    let record = self.record.clone();
-                    let settings = self.settings.clone();
+                    let record = self.parts.record.clone();
+                    let settings = self.parts.settings.clone();
                     let access = Access::new(settings, Arc::new(keys), record, faults::hook());
                     self.access = Some(access);
                 }
@@ -144,18 +127,19 @@ impl AccessKeeper {
 
     /// Whether a root token lives that was made from the shares.
     async fn look_for_root(&self) -> Result<Option<String>, String> {
-        let tokens = self.record.tokens().map_err(|error| error.to_string())?;
+        let tokens = self.parts.record.tokens().map_err(|error| error.to_string())?;
         if tokens.is_empty() {
             return Ok(None);
         }
-        let client = self.session.leader().await.map_err(|error| error.to_string())?;
+        let client = self.parts.session.leader().await.map_err(|error| error.to_string())?;
         let living = self
+            .parts
             .session
             .run(client, |token| async move { root_accessors(client.with_token(&token)).await })
             .await
             .map_err(|error| error.to_string())?;
         if living.is_empty() {
-            self.record.swept(&tokens).map_err(|error| error.to_string())?;
+            self.parts.record.swept(&tokens).map_err(|error| error.to_string())?;
             return Ok(None);
         }
         let count = living.len();
@@ -185,7 +169,7 @@ impl Keeper for AccessKeeper {
         }
         // While nobody can be asked, what was known before stands.
         if let Ok(found) = self.look_for_root().await {
-            self.root_token.send_if_modified(|known| {
+            self.parts.root_token.send_if_modified(|known| {
                 let changed = *known != found;
                 *known = found;
                 changed

@@ -1,4 +1,6 @@
-//! The unsealer as a keeper of the engine.
+//! The keepers of the engine that both targets run: the unsealer, and below it what keeps access.
+
+pub(crate) mod access;
 
 use std::time::Duration;
 
