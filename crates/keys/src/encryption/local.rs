@@ -1,5 +1,6 @@
-//! A key-encryption key in a file of its own. Good against a lost copy of the store alone;
-//! whoever copies the whole disk has both, so it is for trials.
+//! A key-encryption key as a text of its own, in a file or wherever else small texts are kept. Good
+//! against a lost copy of the store alone; whoever copies the whole disk has both, so it is for
+//! trials.
 
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -24,9 +25,10 @@ const FIRST_LINE: &str = "vaultyard key-encryption key 1";
 /// AES-256.
 const KEY_BYTES: usize = 32;
 
-/// Encrypts data keys under a key that lies in a file.
+/// Encrypts data keys under a key that is kept as a text.
 pub struct LocalEncryption {
-    path: PathBuf,
+    /// What and where the text is.
+    location: String,
     key: LessSafeKey,
     key_id: String,
     random: std::sync::Arc<dyn Random>,
@@ -92,7 +94,7 @@ impl LocalEncryption {
         random: std::sync::Arc<dyn Random>,
     ) -> Result<Self, KeyFileError> {
         if let Some(text) = read(&path)? {
-            return Self::from_text(path, &text, random);
+            return Self::from_file(path, &text, random);
         }
         if stored::look(store).await.map_err(KeyFileError::Store)?.attempts > 0 {
             return Err(KeyFileError::Lost { path, store: store.describe() });
@@ -111,28 +113,35 @@ impl LocalEncryption {
         random: std::sync::Arc<dyn Random>,
     ) -> Result<Self, KeyFileError> {
         match read(&path)? {
-            Some(text) => Self::from_text(path, &text, random),
+            Some(text) => Self::from_file(path, &text, random),
             None => Err(KeyFileError::Lost { path, store: store.describe() }),
         }
     }
 
-    fn from_text(
+    fn from_file(
         path: PathBuf,
         text: &[u8],
         random: std::sync::Arc<dyn Random>,
     ) -> Result<Self, KeyFileError> {
-        let Some((key, key_id)) = parse(text) else {
-            return Err(KeyFileError::Damaged { path });
-        };
-        Ok(Self { path, key, key_id, random })
+        let location = format!("file {}", path.display());
+        Self::from_text(location, text, random).ok_or(KeyFileError::Damaged { path })
+    }
+
+    /// The encryption of a text that [`key_text`] made; `None` when the text is something else.
+    /// `location` says for people what and where it is.
+    pub fn from_text(
+        location: String,
+        text: &[u8],
+        random: std::sync::Arc<dyn Random>,
+    ) -> Option<Self> {
+        let (key, key_id) = parse(text)?;
+        Some(Self { location, key, key_id, random })
     }
 
     fn other_key(&self, key_id: &str) -> CustodyError {
         CustodyError::Fatal(format!(
-            "it was encrypted under the key {key_id}, and {} holds the key {}; put the right key \
-             file back",
-            self.path.display(),
-            self.key_id
+            "it was encrypted under the key {key_id}, and {} holds the key {}; put the right one back",
+            self.location, self.key_id
         ))
     }
 }
@@ -163,11 +172,19 @@ fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, KeyFileError> {
     std::fs::read(path).map(|bytes| Some(Zeroizing::new(bytes))).map_err(file_error)
 }
 
-fn create(path: &Path, random: &dyn Random) -> Result<(), KeyFileError> {
+/// The text of a new key.
+///
+/// # Errors
+/// The operating system's, when it gives no randomness.
+pub fn key_text(random: &dyn Random) -> Result<Zeroizing<String>, String> {
     let mut key = Zeroizing::new([0; KEY_BYTES]);
-    random.fill(&mut *key).map_err(KeyFileError::Random)?;
+    random.fill(&mut *key)?;
     let encoded = Zeroizing::new(STANDARD.encode(*key));
-    let text = Zeroizing::new(format!("{FIRST_LINE}\n{}\n", *encoded));
+    Ok(Zeroizing::new(format!("{FIRST_LINE}\n{}\n", *encoded)))
+}
+
+fn create(path: &Path, random: &dyn Random) -> Result<(), KeyFileError> {
+    let text = key_text(random).map_err(KeyFileError::Random)?;
     let folder = path.parent().unwrap_or(Path::new("."));
     let made =
         durable::make_private_folder(folder).and_then(|()| durable::create(path, text.as_bytes()));
@@ -178,8 +195,7 @@ fn create(path: &Path, random: &dyn Random) -> Result<(), KeyFileError> {
 #[async_trait]
 impl KeyEncryption for LocalEncryption {
     fn describe(&self) -> Custody {
-        let location = format!("file {}", self.path.display());
-        Custody { location, key_beside_data: true }
+        Custody { location: self.location.clone(), key_beside_data: true }
     }
 
     async fn wrap_key(&self, key: &Secret, context: &[u8]) -> Result<WrappedKey, CustodyError> {
