@@ -1,14 +1,13 @@
 //! The cluster's own certificate authority: a root, and below it one CA for servers and one for
 //! clients, each with a key of its own.
 //!
-//! The files lie in `ca/`: `root.crt`, `servers.crt`, `clients.crt`, and a `.key` beside each. A
-//! key is on disk before its certificate is, so that a crash in between leaves nothing that
+//! In their store they are `root.crt`, `servers.crt`, `clients.crt`, and a `.key` beside each. A
+//! key is stored before its certificate is, so that a crash in between leaves nothing that
 //! anybody trusts: the next run makes the certificate for the key that is there. Nothing that
 //! exists is ever overwritten.
 
 mod ca;
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -16,77 +15,68 @@ use rustls_pki_types::CertificateDer;
 use vaultyard_model::port::clock::Random;
 use vaultyard_model::{ClusterName, Secret};
 
-use self::ca::{Ca, Place};
+use self::ca::{Ca, Plan};
 use crate::inspect::{self, Certificate};
-use crate::store::{self, FileError};
+use crate::store::{FileError, Location, PemStore, certificate_name};
 use crate::wanted::{Usage, Wanted};
 
+/// The name of the root in its store.
+const ROOT: &str = "root";
 const DAY: Duration = Duration::from_secs(86_400);
 /// Ten years.
 const ROOT_LIFETIME: Duration = DAY.saturating_mul(3_653);
 /// Five years.
 const CA_LIFETIME: Duration = DAY.saturating_mul(1_827);
 
-/// Why the authority cannot be used. Nothing was changed.
+/// Why the authority cannot be used. Nothing that was there was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthorityError {
     /// A file could not be read or written.
     #[error("the certificate authority's files cannot be used")]
     File(#[from] FileError),
-    /// A file holds something else than it should.
-    #[error("{} {what}; {}", file.display(), remedy(file))]
+    /// A text holds something else than it should.
+    #[error("{file} {what}; {}", file.remedy())]
     Damaged {
-        /// The file.
-        file: PathBuf,
+        /// Which one.
+        file: Location,
         /// What is wrong with it.
         what: String,
     },
     /// A certificate is there without its key.
-    #[error("{} is missing, without which {} signs nothing; {}", key.display(),
-        certificate.display(), remedy(key))]
+    #[error("{key} is missing, without which {certificate} signs nothing; {}", key.remedy())]
     KeyMissing {
-        /// The key's file.
-        key: PathBuf,
-        /// The certificate's file.
-        certificate: PathBuf,
+        /// Where the key should lie.
+        key: Location,
+        /// Where the certificate lies.
+        certificate: Location,
     },
     /// Key and certificate are not of one pair.
-    #[error("{} is not the key of {}; {}", key.display(), certificate.display(), remedy(key))]
+    #[error("{key} is not the key of {certificate}; {}", key.remedy())]
     KeyMismatch {
-        /// The key's file.
-        key: PathBuf,
-        /// The certificate's file.
-        certificate: PathBuf,
+        /// Where the key lies.
+        key: Location,
+        /// Where the certificate lies.
+        certificate: Location,
     },
     /// The root is missing, and another CA, which it signed, is there.
-    #[error("{} is missing, but not {}, which it signed; {}", root.display(), found.display(),
-        remedy(root))]
+    #[error("{root} is missing, but not {found}, which it signed; {}", root.remedy())]
     RootMissing {
         /// The root's certificate.
-        root: PathBuf,
-        /// The file that is there.
-        found: PathBuf,
+        root: Location,
+        /// The text that is there.
+        found: Location,
     },
     /// A CA was signed by another root.
-    #[error("{} is not signed by {}; {}", file.display(), root.display(), remedy(file))]
+    #[error("{file} is not signed by {root}; {}", file.remedy())]
     ForeignIssuer {
         /// The CA's certificate.
-        file: PathBuf,
+        file: Location,
         /// The root's certificate.
-        root: PathBuf,
+        root: Location,
     },
     /// No random number or key could be made, or nothing signed.
     #[error("the certificate authority cannot be made: {0}")]
     Crypto(String),
-}
-
-/// What helps when a file of the authority is lost or wrong.
-fn remedy(file: &Path) -> String {
-    let folder = file.parent().unwrap_or(file).display();
-    format!(
-        "restore the folder {folder} from a backup, or move it away to start a new authority, \
-         whose new root every client must then be given"
-    )
 }
 
 /// Why no leaf can be issued.
@@ -117,7 +107,7 @@ pub enum IssueError {
     },
 }
 
-/// A certificate with its key, as it goes into files.
+/// A certificate with its key, as it is stored.
 pub struct Issued {
     /// The leaf, then what leads from it to the root, in PEM.
     pub chain: String,
@@ -127,52 +117,47 @@ pub struct Issued {
 
 /// The cluster's certificate authority, ready to sign.
 pub struct Authority {
-    folder: PathBuf,
     root: Ca,
     servers: Ca,
     clients: Ca,
 }
 
 impl Authority {
-    /// Loads the authority from `ca/` in `folder`, and makes what is not there yet. The second
-    /// call with the same folder changes nothing.
+    /// Loads the authority from its store, and makes what is not there yet. The second call with
+    /// the same store changes nothing.
+    ///
+    /// A caller whose store is [`crate::Entries`] stores them before it uses the authority: what
+    /// one that was never stored has signed, the next one does not know.
     ///
     /// # Errors
-    /// [`AuthorityError`] says which file is wrong and what helps.
+    /// [`AuthorityError`] says what is wrong, where, and what helps. What was made until then is
+    /// in the store; entries are better dropped.
     pub fn open(
-        folder: &Path,
+        store: &mut dyn PemStore,
         cluster: &ClusterName,
         random: &dyn Random,
         now: Timestamp,
     ) -> Result<Self, AuthorityError> {
-        let folder = folder.join("ca");
-        store::private_folder(&folder)?;
-        let place = |file: &str, lifetime, usage: Option<Usage>, parent| Place {
-            certificate: folder.join(format!("{file}.crt")),
-            key: folder.join(format!("{file}.key")),
-            common_name: format!("{cluster} {file} CA"),
+        store.prepare()?;
+        refuse_a_second_root(store)?;
+        let plan = |name, lifetime, usage: Option<Usage>, parent| Plan {
+            name,
+            common_name: format!("{cluster} {name} CA"),
             lifetime,
             below: u8::from(usage.is_none()),
             usage,
             parent,
         };
-        let root = place("root", ROOT_LIFETIME, None, None);
-        refuse_a_second_root(&root, &folder)?;
-        let root = root.open(random, now)?;
-        let below = |file, usage| place(file, CA_LIFETIME, Some(usage), Some(&root));
-        let servers = below("servers", Usage::Server).open(random, now)?;
-        let clients = below("clients", Usage::Client).open(random, now)?;
-        Ok(Self { folder, root, servers, clients })
+        let root = plan(ROOT, ROOT_LIFETIME, None, None).open(store, random, now)?;
+        let below = |name, usage| plan(name, CA_LIFETIME, Some(usage), Some(&root));
+        let servers = below("servers", Usage::Server).open(store, random, now)?;
+        let clients = below("clients", Usage::Client).open(store, random, now)?;
+        Ok(Self { root, servers, clients })
     }
 
     /// The root's certificate in PEM: what everybody trusts who talks to the cluster.
     pub fn root_pem(&self) -> &str {
         &self.root.pem
-    }
-
-    /// The file of [`Self::root_pem`].
-    pub fn root_file(&self) -> PathBuf {
-        self.folder.join("root.crt")
     }
 
     /// The client CA's certificate in PEM: what logins by certificate are bound to.
@@ -232,14 +217,15 @@ impl Authority {
 }
 
 /// A new root beside CAs that an older one signed would be trusted by nobody.
-fn refuse_a_second_root(root: &Place<'_>, folder: &Path) -> Result<(), AuthorityError> {
-    if store::exists(&root.certificate)? {
+fn refuse_a_second_root(store: &dyn PemStore) -> Result<(), AuthorityError> {
+    let root = certificate_name(ROOT);
+    if store.read(&root)?.is_some() {
         return Ok(());
     }
     for name in ["servers.crt", "servers.key", "clients.crt", "clients.key"] {
-        let found = folder.join(name);
-        if store::exists(&found)? {
-            return Err(AuthorityError::RootMissing { root: root.certificate.clone(), found });
+        if store.read(name)?.is_some() {
+            let (root, found) = (store.location(&root), store.location(name));
+            return Err(AuthorityError::RootMissing { root, found });
         }
     }
     Ok(())

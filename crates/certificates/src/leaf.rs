@@ -1,4 +1,5 @@
-//! A wanted leaf, kept in a folder as `tls.crt` (leaf, then its CA) and `tls.key` (PKCS #8).
+//! A wanted leaf, stored as `NAME.crt` (leaf, then its CA) and `NAME.key` (PKCS #8). A leaf that
+//! has a folder for itself is `tls.crt` and `tls.key` there.
 
 use std::path::{Path, PathBuf};
 
@@ -8,16 +9,20 @@ use vaultyard_model::port::clock::Random;
 use crate::authority::{Authority, IssueError};
 use crate::inspect::Certificate;
 use crate::renew::{self, Issuer, Reason};
-use crate::store::{self, FileError};
+use crate::store::{FileError, Folder, Location, PemStore, certificate_name, key_name};
 use crate::tls::{Pair, TlsError};
 use crate::wanted::Wanted;
+
+/// The name of a leaf that has a folder for itself.
+const ALONE: &str = "tls";
 
 /// A leaf that lies in a folder with its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leaf {
     /// What the leaf says.
     pub certificate: Certificate,
-    folder: PathBuf,
+    folder: Folder,
+    name: String,
 }
 
 /// What [`Leaf::ensure`] did.
@@ -29,7 +34,7 @@ pub enum Ensured {
     Issued(Reason),
 }
 
-/// Why there is no leaf as wanted. The files are as they were.
+/// Why there is no leaf as wanted. What was stored is as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum LeafError {
     /// A file could not be read or written.
@@ -38,17 +43,17 @@ pub enum LeafError {
     /// The authority could not issue it.
     #[error("no certificate can be issued")]
     Issue(#[from] IssueError),
-    /// There is no pair of certificate and key in the folder.
-    #[error("{} holds no certificate with its key", folder.display())]
+    /// There is no pair of certificate and key.
+    #[error("{certificate} or its key is missing")]
     None {
-        /// The folder.
-        folder: PathBuf,
+        /// Where the certificate should lie.
+        certificate: Location,
     },
-    /// What is in the folder is not a pair.
-    #[error("the certificate in {} cannot be used", folder.display())]
+    /// What is there is not a pair.
+    #[error("{certificate} and its key cannot be used")]
     Damaged {
-        /// The folder.
-        folder: PathBuf,
+        /// Where the certificate lies.
+        certificate: Location,
         /// What is wrong with it.
         source: TlsError,
     },
@@ -67,42 +72,37 @@ impl Leaf {
         random: &dyn Random,
         now: Timestamp,
     ) -> Result<(Self, Ensured), LeafError> {
-        store::private_folder(folder)?;
-        let reason = match Self::open(folder) {
-            Ok((leaf, pair)) => {
-                let same = authority.issued(&pair.chain, wanted.usage);
-                let issuer = Issuer { same, not_after: authority.not_after(wanted.usage) };
-                match renew::reason(&leaf.certificate, wanted, issuer, now) {
-                    None => return Ok((leaf, Ensured::Kept)),
-                    Some(reason) => reason,
-                }
-            }
-            Err(LeafError::None { .. }) => Reason::Missing,
-            Err(LeafError::Damaged { .. }) => Reason::Damaged,
-            Err(error) => return Err(error),
-        };
-        let issued = authority.issue(wanted, random, now)?;
-        let (certificate, key) = (certificate_file(folder), key_file(folder));
-        store::write_pair((&key, issued.key.expose()), (&certificate, issued.chain.as_bytes()))?;
-        Ok((Self::load(folder)?, Ensured::Issued(reason)))
+        let (mut folder, name) = (Folder::new(folder), ALONE.to_owned());
+        let (certificate, ensured) = keep(&mut folder, &name, wanted, authority, random, now)?;
+        Ok((Self { certificate, folder, name }, ensured))
     }
 
-    /// The leaf that lies in the folder, whatever it is good for.
+    /// The leaf that has this folder for itself, whatever it is good for.
     ///
     /// # Errors
     /// [`LeafError`] when there is none, or when it and its key cannot be used.
     pub fn load(folder: &Path) -> Result<Self, LeafError> {
-        Self::open(folder).map(|(leaf, _)| leaf)
+        Self::load_named(folder, ALONE)
+    }
+
+    /// The leaf of this name in a folder of several, whatever it is good for.
+    ///
+    /// # Errors
+    /// [`LeafError`] when there is none, or when it and its key cannot be used.
+    pub fn load_named(folder: &Path, name: &str) -> Result<Self, LeafError> {
+        let folder = Folder::new(folder);
+        let (certificate, _) = read(&folder, name)?;
+        Ok(Self { certificate, folder, name: name.to_owned() })
     }
 
     /// The certificate's file.
     pub fn certificate_file(&self) -> PathBuf {
-        certificate_file(&self.folder)
+        self.folder.file(&certificate_name(&self.name))
     }
 
     /// The private key's file.
     pub fn key_file(&self) -> PathBuf {
-        key_file(&self.folder)
+        self.folder.file(&key_name(&self.name))
     }
 
     /// The moment from which on it is due for renewal by its age.
@@ -115,31 +115,50 @@ impl Leaf {
     /// # Errors
     /// [`LeafError`] when the files are gone or no longer fit.
     pub fn pair(&self) -> Result<Pair, LeafError> {
-        Self::open(&self.folder).map(|(_, pair)| pair)
+        read(&self.folder, &self.name).map(|(_, pair)| pair)
     }
+}
 
-    fn open(folder: &Path) -> Result<(Self, Pair), LeafError> {
-        let folder = folder.to_owned();
-        let certificate = store::read(&certificate_file(&folder))?;
-        let key = store::read(&key_file(&folder))?.map(zeroize::Zeroizing::new);
-        let (Some(certificate), Some(key)) = (certificate, key) else {
-            return Err(LeafError::None { folder });
-        };
-        let read = || {
-            let pair = Pair::from_pem(&certificate, &key)?;
-            Ok((Certificate::from_pem(&certificate)?, pair))
-        };
-        match read() {
-            Ok((certificate, pair)) => Ok((Self { certificate, folder }, pair)),
-            Err(source) => Err(LeafError::Damaged { folder, source }),
+/// Sees to it that the store holds the wanted leaf under this name, valid at `now` and not yet due.
+pub(crate) fn keep(
+    store: &mut dyn PemStore,
+    name: &str,
+    wanted: &Wanted,
+    authority: &Authority,
+    random: &dyn Random,
+    now: Timestamp,
+) -> Result<(Certificate, Ensured), LeafError> {
+    store.prepare()?;
+    let reason = match read(store, name) {
+        Ok((leaf, pair)) => {
+            let same = authority.issued(&pair.chain, wanted.usage);
+            let issuer = Issuer { same, not_after: authority.not_after(wanted.usage) };
+            match renew::reason(&leaf, wanted, issuer, now) {
+                None => return Ok((leaf, Ensured::Kept)),
+                Some(reason) => reason,
+            }
         }
-    }
+        Err(LeafError::None { .. }) => Reason::Missing,
+        Err(LeafError::Damaged { .. }) => Reason::Damaged,
+        Err(error) => return Err(error),
+    };
+    let issued = authority.issue(wanted, random, now)?;
+    let (certificate, key) = (certificate_name(name), key_name(name));
+    store.write_pair((&key, issued.key.expose()), (&certificate, issued.chain.as_bytes()))?;
+    let (leaf, _) = read(store, name)?;
+    Ok((leaf, Ensured::Issued(reason)))
 }
 
-fn certificate_file(folder: &Path) -> PathBuf {
-    folder.join("tls.crt")
-}
-
-fn key_file(folder: &Path) -> PathBuf {
-    folder.join("tls.key")
+fn read(store: &dyn PemStore, name: &str) -> Result<(Certificate, Pair), LeafError> {
+    let name_of_certificate = certificate_name(name);
+    let found = (store.read(&name_of_certificate)?, store.read(&key_name(name))?);
+    let certificate = store.location(&name_of_certificate);
+    let (Some(chain), Some(key)) = found else {
+        return Err(LeafError::None { certificate });
+    };
+    let read = || {
+        let pair = Pair::from_pem(&chain, &key)?;
+        Ok((Certificate::from_pem(&chain)?, pair))
+    };
+    read().map_err(|source| LeafError::Damaged { certificate, source })
 }

@@ -6,8 +6,10 @@
 //! | [`wanted`] | which leaf somebody needs | none |
 //! | [`inspect`] | what a certificate says | none |
 //! | [`renew`] | whether a leaf is still the right one, and why not | none |
-//! | [`authority`] | root, server CA and client CA; issues leaves | files |
+//! | [`store`] | where keys and certificates lie: a folder, or entries in memory | files |
+//! | [`authority`] | root, server CA and client CA; issues leaves | through [`store`] |
 //! | [`leaf`] | keeps a wanted leaf in a folder | files |
+//! | [`leaves`] | brings the leaves among entries up to date | none |
 //! | [`tls`] | what rustls needs: client settings, a certificate that can be replaced | files |
 //! | [`handshake`] | which certificate a server really serves | network |
 //!
@@ -20,14 +22,15 @@ pub mod authority;
 pub mod handshake;
 pub mod inspect;
 pub mod leaf;
+pub mod leaves;
 pub mod renew;
 mod sign;
-mod store;
+pub mod store;
 pub mod tls;
 pub mod wanted;
 
 pub use authority::Authority;
 pub use inspect::Certificate;
 pub use leaf::{Ensured, Leaf};
-pub use store::FileError;
+pub use store::{Entries, FileError, Folder, PemStore};
 pub use wanted::{Usage, Wanted};

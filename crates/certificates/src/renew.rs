@@ -45,6 +45,16 @@ pub fn renewal(not_before: Timestamp, not_after: Timestamp) -> Timestamp {
     not_before.checked_add(two_thirds).unwrap_or(not_after)
 }
 
+/// The moment at which time alone makes [`reason`] call for a new leaf. One that ends with its
+/// issuer is not renewed before its end.
+pub fn next(leaf: &Certificate, issuer_not_after: Timestamp) -> Timestamp {
+    if leaf.not_after < issuer_not_after {
+        renewal(leaf.not_before, leaf.not_after)
+    } else {
+        leaf.not_after
+    }
+}
+
 /// Why a leaf is issued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
@@ -230,6 +240,16 @@ mod tests {
         let when = |now| reason(&leaf(), &wanted(), ending, at(now));
         assert_eq!(when(BEGIN + MONTH - 1), None);
         assert_eq!(when(BEGIN + MONTH), Some(Reason::Expired));
+    }
+
+    #[test]
+    fn nothing_is_due_before_the_next_moment_and_something_at_it() {
+        for issuer in [same(), Issuer { same: true, not_after: leaf().not_after }] {
+            let next = next(&leaf(), issuer.not_after);
+            let second = SignedDuration::from_secs(1);
+            assert_eq!(reason(&leaf(), &wanted(), issuer, next - second), None);
+            assert!(reason(&leaf(), &wanted(), issuer, next).is_some());
+        }
     }
 
     fn moments() -> impl Strategy<Value = Timestamp> {

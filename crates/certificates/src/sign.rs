@@ -1,5 +1,7 @@
 //! What is written into a certificate before it is signed. Pure.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -7,6 +9,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     KeyUsagePurpose, SanType, SerialNumber,
 };
+use vaultyard_model::DnsName;
 use vaultyard_model::port::clock::Random;
 
 use crate::wanted::{Usage, Wanted};
@@ -74,10 +77,14 @@ pub(crate) fn leaf(
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![purpose(wanted.usage)];
-    for name in &wanted.dns_names {
-        params.subject_alt_names.push(SanType::DnsName(name.as_str().try_into()?));
+    // Each once, as `Wanted::sans` has them: a leaf that names one twice would differ from what is
+    // wanted, and be issued anew for ever.
+    let names: BTreeSet<&str> = wanted.dns_names.iter().map(DnsName::as_str).collect();
+    for name in names {
+        params.subject_alt_names.push(SanType::DnsName(name.try_into()?));
     }
-    params.subject_alt_names.extend(wanted.addresses.iter().copied().map(SanType::IpAddress));
+    let addresses: BTreeSet<IpAddr> = wanted.addresses.iter().copied().collect();
+    params.subject_alt_names.extend(addresses.into_iter().map(SanType::IpAddress));
     Ok(params)
 }
 

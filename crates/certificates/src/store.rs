@@ -1,13 +1,123 @@
-//! The files of keys and certificates, with errors that name what was tried on which.
+//! Where keys and certificates lie: each under a name, in a folder or among the entries of
+//! something that is read and written as a whole.
 
-use std::fs::{self, Permissions};
+mod entries;
+mod folder;
+
+use std::fmt;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-pub(crate) use vaultyard_durable::{PRIVATE, PUBLIC};
+use zeroize::Zeroizing;
 
-/// A file or folder that could not be used.
+pub use entries::Entries;
+pub use folder::Folder;
+
+/// PEM texts by their names. A name is that of a file, `root.crt`, without a folder.
+pub trait PemStore {
+    /// Makes the store ready to be written to, and shuts everybody but the owner out of it.
+    ///
+    /// # Errors
+    /// [`FileError`], as for all of these.
+    fn prepare(&mut self) -> Result<(), FileError>;
+
+    /// The whole text; `None` when there is none of this name.
+    ///
+    /// # Errors
+    /// [`FileError`]
+    fn read(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, FileError>;
+
+    /// Writes one text, in place of the one that is there.
+    ///
+    /// # Errors
+    /// [`FileError`]; the old text is then as it was.
+    fn write(&mut self, name: &str, bytes: &[u8], access: Access) -> Result<(), FileError>;
+
+    /// Writes a key and its certificate, so that a reader sees old beside new only for a moment.
+    ///
+    /// # Errors
+    /// [`FileError`]; both are then as they were.
+    fn write_pair(
+        &mut self,
+        key: (&str, &[u8]),
+        certificate: (&str, &[u8]),
+    ) -> Result<(), FileError>;
+
+    /// Where a text of this name lies, for people.
+    fn location(&self, name: &str) -> Location;
+}
+
+/// Who may read a text. Entries that are kept as a whole are as private as the most private one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// The owner alone: keys.
+    Private,
+    /// Everybody who may look into the store: certificates.
+    Public,
+}
+
+/// The name under which the certificate of `name` is stored.
+pub(crate) fn certificate_name(name: &str) -> String {
+    format!("{name}.crt")
+}
+
+/// The name under which the key of `name` is stored.
+pub(crate) fn key_name(name: &str) -> String {
+    format!("{name}.key")
+}
+
+/// Where a text lies, for people: it names the store and the text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Location(Box<Place>);
+
+/// Boxed, so that errors that name two of them stay small.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Place {
+    store: StoreName,
+    name: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum StoreName {
+    Folder(PathBuf),
+    Entries(String),
+}
+
+impl Location {
+    fn new(store: StoreName, name: &str) -> Self {
+        Self(Box::new(Place { store, name: name.to_owned() }))
+    }
+
+    /// The name of the text in its store: `root.crt`.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// What helps when a text of an authority is lost or wrong.
+    pub(crate) fn remedy(&self) -> String {
+        let (restored, put_away) = match &self.0.store {
+            StoreName::Folder(path) => (format!("the folder {}", path.display()), "move it away"),
+            StoreName::Entries(title) => {
+                (format!("the {title}"), "save a copy of it elsewhere and delete it")
+            }
+        };
+        format!(
+            "restore {restored} from a backup, or {put_away} to start a new authority, whose new \
+             root every client must then be given"
+        )
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0.store {
+            StoreName::Folder(path) => path.join(&self.0.name).display().fmt(f),
+            StoreName::Entries(title) => write!(f, "{} of the {title}", self.0.name),
+        }
+    }
+}
+
+/// A file or folder that could not be used. Entries in memory have no such error.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} {}", path.display())]
 pub struct FileError {
@@ -17,61 +127,4 @@ pub struct FileError {
     pub path: PathBuf,
     /// What the operating system said.
     pub source: io::Error,
-}
-
-fn at(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {
-    move |source| FileError { action, path: path.to_owned(), source }
-}
-
-/// Makes the folder, with those above it, and shuts everybody but the owner out of it.
-pub(crate) fn private_folder(folder: &Path) -> Result<(), FileError> {
-    let made = vaultyard_durable::make_private_folder(folder);
-    made.map_err(at("create the folder", folder))?;
-    let mode = fs::metadata(folder).map_err(at("look at", folder))?.permissions().mode();
-    if mode & 0o077 != 0 {
-        let private = Permissions::from_mode(0o700);
-        fs::set_permissions(folder, private).map_err(at("change the permissions of", folder))?;
-    }
-    Ok(())
-}
-
-/// Whether something has this name.
-pub(crate) fn exists(path: &Path) -> Result<bool, FileError> {
-    path.try_exists().map_err(at("look at", path))
-}
-
-/// The whole file; `None` when it is not there.
-pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
-    vaultyard_durable::read(path).map_err(at("read", path))
-}
-
-/// Writes one file.
-pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
-    vaultyard_durable::replace(path, bytes, mode).map_err(at("write", path))
-}
-
-/// Writes a key and its certificate, so that a reader sees old beside new only for a moment.
-pub(crate) fn write_pair(
-    key: (&Path, &[u8]),
-    certificate: (&Path, &[u8]),
-) -> Result<(), FileError> {
-    let both = [(key.0, key.1, PRIVATE), (certificate.0, certificate.1, PUBLIC)];
-    vaultyard_durable::replace_together(&both).map_err(at("write", certificate.0))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_folder_is_made_private_also_when_it_was_open() {
-        let temporary = tempfile::tempdir().unwrap();
-        let folder = temporary.path().join("a/b");
-        let mode = || fs::metadata(&folder).unwrap().permissions().mode() & 0o777;
-        private_folder(&folder).unwrap();
-        assert_eq!(mode(), 0o700);
-        fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
-        private_folder(&folder).unwrap();
-        assert_eq!(mode(), 0o700);
-    }
 }

@@ -9,6 +9,8 @@ use vaultyard_model::{ClusterName, DnsName, ServerName};
 
 use crate::inspect::San;
 
+const LOOPBACK: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+
 /// A leaf as its holder needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
@@ -68,6 +70,42 @@ impl Wanted {
         }
     }
 
+    /// The leaf of one server that clients reach through the proxy alone, and whose address
+    /// changes: valid for the names it has where it runs, for its own in the cluster's zone, and
+    /// for loopback. It has none of those that are the proxy's.
+    pub fn server_by_name(
+        server: &ServerName,
+        dns: &Dns,
+        names: impl IntoIterator<Item = DnsName>,
+        lifetime: Duration,
+    ) -> Self {
+        let own = [dns.zone.child(server.as_str()).ok(), DnsName::new("localhost").ok()];
+        Self {
+            usage: Usage::Server,
+            common_name: server.as_str().to_owned(),
+            dns_names: names.into_iter().chain(own.into_iter().flatten()).collect(),
+            addresses: LOOPBACK.to_vec(),
+            lifetime,
+        }
+    }
+
+    /// The leaf of a proxy whose address changes: valid for the names it has where it runs, for
+    /// every name under which clients come to the cluster, and for loopback.
+    pub fn proxy_by_name(
+        cluster: &ClusterName,
+        dns: &Dns,
+        names: impl IntoIterator<Item = DnsName>,
+        lifetime: Duration,
+    ) -> Self {
+        Self {
+            usage: Usage::Server,
+            common_name: format!("{cluster}-proxy"),
+            dns_names: names.into_iter().chain(shared_names(dns)).collect(),
+            addresses: LOOPBACK.to_vec(),
+            lifetime,
+        }
+    }
+
     /// The leaf by which somebody logs in; the common name is what the login's role is bound to.
     pub fn client(identity: Identity, lifetime: Duration) -> Self {
         Self {
@@ -103,9 +141,8 @@ fn shared_names(dns: &Dns) -> Vec<DnsName> {
 }
 
 fn with_loopback(address: IpAddr) -> Vec<IpAddr> {
-    let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
     let mut addresses = vec![address];
-    addresses.extend(loopback.into_iter().filter(|other| *other != address));
+    addresses.extend(LOOPBACK.into_iter().filter(|other| *other != address));
     addresses
 }
 
@@ -155,6 +192,44 @@ mod tests {
         assert_eq!(wanted.common_name, "vault-proxy");
         assert!(!shown(&wanted).contains(&"vault-0".to_owned()));
         assert_eq!(wanted.addresses.len(), 2);
+    }
+
+    fn names(texts: &[&str]) -> Vec<DnsName> {
+        texts.iter().map(|text| DnsName::new(text).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_server_behind_the_proxy_has_no_name_of_the_proxy() {
+        let server = ClusterName::new("vault").unwrap().server(0);
+        let given = names(&["vault-0", "vault-0.vault-servers.vault.svc"]);
+        let wanted = Wanted::server_by_name(&server, &dns(), given, Duration::from_secs(3_600));
+        let expected = [
+            "localhost",
+            "vault-0",
+            "vault-0.vault-servers.vault.svc",
+            "vault-0.vault.test",
+            "127.0.0.1",
+            "::1",
+        ];
+        assert_eq!(shown(&wanted), expected);
+    }
+
+    #[test]
+    fn a_proxy_without_an_address_has_its_own_names_and_those_of_clients() {
+        let cluster = ClusterName::new("vault").unwrap();
+        let given = names(&["vault", "vault.vault.svc", "localhost"]);
+        let wanted = Wanted::proxy_by_name(&cluster, &dns(), given, Duration::from_secs(3_600));
+        let expected = [
+            "active.vault.test",
+            "localhost",
+            "standby.vault.test",
+            "vault",
+            "vault.vault.svc",
+            "vault.vault.test",
+            "127.0.0.1",
+            "::1",
+        ];
+        assert_eq!(shown(&wanted), expected);
     }
 
     #[test]

@@ -1,6 +1,5 @@
-//! One authority: loaded from its two files, or made.
+//! One authority: loaded from its two texts, or made.
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -11,10 +10,10 @@ use vaultyard_model::Secret;
 use vaultyard_model::port::clock::Random;
 use zeroize::Zeroizing;
 
-use super::{AuthorityError, Issued};
+use super::{AuthorityError, Issued, ROOT};
 use crate::inspect::{self, Certificate, InspectError};
 use crate::sign::{self, Validity};
-use crate::store;
+use crate::store::{Access, Location, PemStore, certificate_name, key_name};
 use crate::wanted::{Usage, Wanted};
 
 /// One authority: what it says, and the key it signs with.
@@ -25,10 +24,9 @@ pub(super) struct Ca {
     pub(super) issuer: rcgen::Issuer<'static, KeyPair>,
 }
 
-/// Where a CA lies, and what it is to be when it is not there yet.
-pub(super) struct Place<'a> {
-    pub(super) certificate: PathBuf,
-    pub(super) key: PathBuf,
+/// Under which name a CA is stored, and what it is to be when it is not there yet.
+pub(super) struct Plan<'a> {
+    pub(super) name: &'static str,
     pub(super) common_name: String,
     pub(super) lifetime: Duration,
     pub(super) below: u8,
@@ -36,37 +34,46 @@ pub(super) struct Place<'a> {
     pub(super) parent: Option<&'a Ca>,
 }
 
-impl Place<'_> {
+/// Where a CA lies.
+struct Place {
+    certificate: Location,
+    key: Location,
+    root: Location,
+}
+
+impl Plan<'_> {
     /// Loads the CA, after making what is not there.
-    pub(super) fn open(&self, random: &dyn Random, now: Timestamp) -> Result<Ca, AuthorityError> {
-        let key = match (store::read(&self.key)?, store::exists(&self.certificate)?) {
-            (Some(bytes), _) => self.read_key(Zeroizing::new(bytes))?,
-            (None, true) => {
-                let (key, certificate) = (self.key.clone(), self.certificate.clone());
+    pub(super) fn open(
+        &self,
+        store: &mut dyn PemStore,
+        random: &dyn Random,
+        now: Timestamp,
+    ) -> Result<Ca, AuthorityError> {
+        let (certificate, key) = (certificate_name(self.name), key_name(self.name));
+        let place = Place {
+            certificate: store.location(&certificate),
+            key: store.location(&key),
+            root: store.location(&certificate_name(ROOT)),
+        };
+        let found = store.read(&certificate)?;
+        let key = match (store.read(&key)?, &found) {
+            (Some(pem), _) => place.read_key(&pem)?,
+            (None, Some(_)) => {
+                let Place { key, certificate, .. } = place;
                 return Err(AuthorityError::KeyMissing { key, certificate });
             }
-            (None, false) => self.make_key()?,
+            (None, None) => make_key(store, &key)?,
         };
-        let pem = match store::read(&self.certificate)? {
-            Some(bytes) => String::from_utf8(bytes)
-                .map_err(|_| damaged(&self.certificate, InspectError::NotPem))?,
-            None => self.make_certificate(&key, random, now)?,
+        let pem = match found {
+            Some(pem) => String::from_utf8(pem.to_vec())
+                .map_err(|_| damaged(&place.certificate, InspectError::NotPem))?,
+            None => {
+                let pem = self.make_certificate(&key, random, now)?;
+                store.write(&certificate, pem.as_bytes(), Access::Public)?;
+                pem
+            }
         };
-        self.load(pem, key)
-    }
-
-    fn read_key(&self, pem: Zeroizing<Vec<u8>>) -> Result<KeyPair, AuthorityError> {
-        let text = std::str::from_utf8(&pem).ok();
-        // The library's reason is left out: an error about a key says nothing of what is in it.
-        text.and_then(|text| KeyPair::from_pem(text).ok())
-            .ok_or_else(|| damaged(&self.key, "holds no private key that can be read"))
-    }
-
-    fn make_key(&self) -> Result<KeyPair, AuthorityError> {
-        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(crypto)?;
-        let pem = Zeroizing::new(key.serialize_pem());
-        store::write(&self.key, pem.as_bytes(), store::PRIVATE)?;
-        Ok(key)
+        place.load(pem, key, self.parent)
     }
 
     fn make_certificate(
@@ -83,14 +90,28 @@ impl Place<'_> {
             Some(parent) => params.signed_by(key, &parent.issuer),
             None => params.self_signed(key),
         };
-        let pem = signed.map_err(crypto)?.pem();
-        store::write(&self.certificate, pem.as_bytes(), store::PUBLIC)?;
-        Ok(pem)
+        Ok(signed.map_err(crypto)?.pem())
+    }
+}
+
+fn make_key(store: &mut dyn PemStore, name: &str) -> Result<KeyPair, AuthorityError> {
+    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(crypto)?;
+    let pem = Zeroizing::new(key.serialize_pem());
+    store.write(name, pem.as_bytes(), Access::Private)?;
+    Ok(key)
+}
+
+impl Place {
+    fn read_key(&self, pem: &[u8]) -> Result<KeyPair, AuthorityError> {
+        let text = std::str::from_utf8(pem).ok();
+        // The library's reason is left out: an error about a key says nothing of what is in it.
+        text.and_then(|text| KeyPair::from_pem(text).ok())
+            .ok_or_else(|| damaged(&self.key, "holds no private key that can be read"))
     }
 
     /// Checks that certificate, key and parent belong together. The dates are looked at when
     /// something is signed.
-    fn load(&self, pem: String, key: KeyPair) -> Result<Ca, AuthorityError> {
+    fn load(self, pem: String, key: KeyPair, parent: Option<&Ca>) -> Result<Ca, AuthorityError> {
         let damaged_certificate = |what: InspectError| damaged(&self.certificate, what);
         let der = CertificateDer::from_pem_slice(pem.as_bytes())
             .map_err(|_| damaged_certificate(InspectError::NotPem))?;
@@ -100,13 +121,13 @@ impl Place<'_> {
         }
         let public_key = inspect::public_key(&der).map_err(damaged_certificate)?;
         if public_key != key.subject_public_key_info() {
-            let (key, certificate) = (self.key.clone(), self.certificate.clone());
+            let Self { key, certificate, .. } = self;
             return Err(AuthorityError::KeyMismatch { key, certificate });
         }
-        let signer = self.parent.map_or(&der, |parent| &parent.der);
+        let signer = parent.map_or(&der, |parent| &parent.der);
         if !inspect::signed_by(&der, signer).map_err(damaged_certificate)? {
-            let root = self.certificate.with_file_name("root.crt");
-            return Err(AuthorityError::ForeignIssuer { file: self.certificate.clone(), root });
+            let Self { certificate: file, root, .. } = self;
+            return Err(AuthorityError::ForeignIssuer { file, root });
         }
         let issuer = rcgen::Issuer::from_ca_cert_der(&der, key)
             .map_err(|error| damaged(&self.certificate, error))?;
@@ -114,8 +135,8 @@ impl Place<'_> {
     }
 }
 
-fn damaged(file: &Path, what: impl ToString) -> AuthorityError {
-    AuthorityError::Damaged { file: file.to_owned(), what: what.to_string() }
+fn damaged(file: &Location, what: impl ToString) -> AuthorityError {
+    AuthorityError::Damaged { file: file.clone(), what: what.to_string() }
 }
 
 fn crypto(error: rcgen::Error) -> AuthorityError {

@@ -91,7 +91,7 @@ fn a_certificate_lost_in_a_crash_is_made_for_the_key_that_is_there() {
 fn a_key_that_is_gone_is_named() {
     let error = refused(|scene| fs::remove_file(scene.path("ca/clients.key")).unwrap());
     assert!(matches!(&error, AuthorityError::KeyMissing { key, .. }
-        if key.ends_with("ca/clients.key")));
+        if key.to_string().ends_with("/ca/clients.key")));
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn a_damaged_file_is_named() {
             let error = refused(|scene| fs::write(scene.path("ca").join(name), content).unwrap());
             assert!(
                 matches!(&error, AuthorityError::Damaged { file, .. }
-                if file.file_name().is_some_and(|found| found == name)),
+                if file.name() == name),
                 "{name}: {error}"
             );
         }
@@ -116,7 +116,7 @@ fn a_key_of_another_certificate_is_named() {
         fs::copy(scene.path("ca/clients.key"), scene.path("ca/servers.key")).unwrap();
     });
     assert!(matches!(&error, AuthorityError::KeyMismatch { key, .. }
-        if key.ends_with("ca/servers.key")));
+        if key.to_string().ends_with("/ca/servers.key")));
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn an_authority_below_another_root_is_named() {
         }
     });
     assert!(matches!(&error, AuthorityError::ForeignIssuer { file, .. }
-        if file.ends_with("ca/servers.crt")));
+        if file.to_string().ends_with("/ca/servers.crt")));
 }
 
 #[test]

@@ -127,7 +127,7 @@ async fn logs_in(scene: &Scene, identity: Option<&Leaf>) -> bool {
         .with_single_cert(pair.chain, pair.key)
         .unwrap();
     let serving = Serving::start(config).await;
-    let root = fs::read(scene.authority().root_file()).unwrap();
+    let root = fs::read(scene.path("ca/root.crt")).unwrap();
     let trust = client_config(
         &root,
         identity.map(|leaf| Arc::new(Swappable::new(&leaf.pair().unwrap()).unwrap())),

@@ -22,6 +22,16 @@ fn a_leaf_is_issued_once_and_kept() {
 }
 
 #[test]
+fn a_name_that_is_wanted_twice_is_no_reason_for_another_leaf() {
+    let scene = Scene::new();
+    let mut wanted = wanted(Usage::Server);
+    wanted.dns_names.extend(wanted.dns_names.clone());
+    wanted.addresses.extend(wanted.addresses.clone());
+    scene.ensure("vault-0", &wanted);
+    assert_eq!(scene.ensure("vault-0", &wanted).1, Ensured::Kept);
+}
+
+#[test]
 fn the_key_is_for_its_owner_alone_and_the_chain_leads_to_the_root() {
     let scene = Scene::new();
     let (leaf, _) = scene.ensure("vault-0", &wanted(Usage::Client));

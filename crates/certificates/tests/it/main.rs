@@ -6,4 +6,6 @@
 mod authority;
 mod handshake;
 mod leaf;
+mod leaves;
 mod scene;
+mod store;

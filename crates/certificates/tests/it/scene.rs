@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 use vaultyard_certificates::authority::AuthorityError;
 use vaultyard_certificates::leaf::LeafError;
-use vaultyard_certificates::{Authority, Ensured, Leaf, Usage, Wanted};
+use vaultyard_certificates::{Authority, Ensured, Folder, Leaf, Usage, Wanted};
 use vaultyard_model::port::clock::Random;
 use vaultyard_model::{ClusterName, DnsName};
 
@@ -45,7 +45,7 @@ impl Scene {
 
     pub(crate) fn open(&self) -> Result<Authority, AuthorityError> {
         let cluster = ClusterName::new("vault").unwrap();
-        Authority::open(self.folder.path(), &cluster, &self.random, self.now)
+        Authority::open(&mut Folder::new(self.path("ca")), &cluster, &self.random, self.now)
     }
 
     pub(crate) fn authority(&self) -> Authority {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::net::UnixListener;
-use vaultyard_certificates::{Authority, Leaf};
+use vaultyard_certificates::{Authority, Folder, Leaf};
 use vaultyard_model::access::Identity;
 use vaultyard_model::cluster::Servers;
 use vaultyard_model::port::clock::{Clock, Random};
@@ -122,7 +122,8 @@ pub(crate) async fn prepare(
     state.keep_document(&document.text).map_err(failed)?;
     let pki = state.paths().pki();
     let now = clock.now();
-    let authority = Authority::open(&pki, &cluster.name, &random, now).map_err(failed)?;
+    let mut folder = Folder::new(pki.join("ca"));
+    let authority = Authority::open(&mut folder, &cluster.name, &random, now).map_err(failed)?;
     let [proxy, own, administrator] = leaves(cluster, &layout, state.paths(), &authority, now)?;
     progress.done(format!("certificates are in place, from the private CA in {}", pki.display()));
     let authority = Arc::new(authority);
