@@ -1,6 +1,7 @@
 //! What a target is told, made from the model: texts and objects, nothing else. Everything here is
 //! pure and cannot fail, because what the model holds is valid.
 
+pub mod kubernetes;
 #[cfg(test)]
 mod sample;
 pub mod server_configuration;

@@ -1,4 +1,5 @@
-//! The configuration file of one server on one machine, as JSON.
+//! The configuration file of one server, as JSON: on one machine here, in a pod in
+//! [`mod@crate::kubernetes::server_configuration`], which fills in other endpoints.
 //!
 //! The form is the one that OpenBao 2.6 and 2.7 take without a warning. Three of its rules are not
 //! plain from the server's own documentation:
@@ -57,6 +58,24 @@ pub struct Owner {
     pub group: u32,
 }
 
+/// Where one server listens and is reached, and whom it knows.
+pub(crate) struct Endpoints {
+    /// The raft node id.
+    pub(crate) node: String,
+    /// The URL of its API, as the others and clients reach it.
+    pub(crate) api: String,
+    /// The URL of its cluster port, as the others reach it.
+    pub(crate) cluster: String,
+    /// The address and port that its API listens on.
+    pub(crate) listen_api: String,
+    /// The address and port that raft and request forwarding listen on.
+    pub(crate) listen_cluster: String,
+    /// The URLs of the other servers' APIs.
+    pub(crate) others: Vec<String>,
+    /// The networks whose `X-Forwarded-For` is believed. With none, the header is not looked at.
+    pub(crate) believed: Vec<String>,
+}
+
 /// What stands when the document does not say otherwise.
 const DEFAULTS: [(&str, &str); 1] = [("log_level", "info")];
 
@@ -69,7 +88,27 @@ pub fn server_configuration(
     paths: &Paths,
     owner: Owner,
 ) -> String {
-    let mut all = owned(cluster, layout, place, paths, owner);
+    let others = layout.servers.iter().filter(|other| other.name != place.name);
+    let endpoints = Endpoints {
+        node: place.name.to_string(),
+        api: url(place.api),
+        cluster: url(place.cluster),
+        listen_api: place.api.to_string(),
+        listen_cluster: place.cluster.to_string(),
+        others: others.map(|other| url(other.api)).collect(),
+        believed: vec![single(layout.proxy.ip())],
+    };
+    configuration(cluster, &endpoints, paths, owner)
+}
+
+/// The same for a server with these endpoints, wherever it stands.
+pub(crate) fn configuration(
+    cluster: &Cluster,
+    endpoints: &Endpoints,
+    paths: &Paths,
+    owner: Owner,
+) -> String {
+    let mut all = owned(cluster, endpoints, paths, owner);
     if let Value::Map(own) = &cluster.servers.configuration {
         for (key, value) in own {
             all.entry(key.as_str()).or_insert_with(|| to_json(value));
@@ -83,24 +122,23 @@ pub fn server_configuration(
 
 fn owned(
     cluster: &Cluster,
-    layout: &Layout,
-    place: &Place,
+    endpoints: &Endpoints,
     paths: &Paths,
     owner: Owner,
 ) -> Map<String, Json> {
     let entries = [
         ("cluster_name", json!(cluster.name.as_str())),
-        ("api_addr", json!(url(place.api))),
-        ("cluster_addr", json!(url(place.cluster))),
+        ("api_addr", json!(endpoints.api)),
+        ("cluster_addr", json!(endpoints.cluster)),
         ("disable_standby_reads", json!(true)),
         ("enable_response_header_hostname", json!(true)),
         ("enable_response_header_raft_node_id", json!(true)),
         ("log_format", json!("json")),
-        ("storage", json!({"raft": raft(layout, place, paths)})),
+        ("storage", json!({"raft": raft(endpoints, paths)})),
         (
             "listener",
             json!([
-                {"tcp": tcp_listener(layout, place, paths)},
+                {"tcp": tcp_listener(endpoints, paths)},
                 {"unix": unix_listener(paths, owner)},
             ]),
         ),
@@ -110,41 +148,41 @@ fn owned(
     entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
-fn raft(layout: &Layout, place: &Place, paths: &Paths) -> Json {
-    let others = layout.servers.iter().filter(|other| other.name != place.name);
-    let retry_join: Vec<Json> = others
-        .map(|other| {
-            json!({
-                "leader_api_addr": url(other.api),
-                "leader_ca_cert_file": paths.certificate_authority,
-            })
+fn raft(endpoints: &Endpoints, paths: &Paths) -> Json {
+    let other = |url: &String| {
+        json!({
+            "leader_api_addr": url,
+            "leader_ca_cert_file": paths.certificate_authority,
         })
-        .collect();
+    };
     let mut raft = json!({
         "path": paths.data,
-        "node_id": place.name.as_str(),
+        "node_id": endpoints.node,
         // Elections in 2 to 4 s instead of 8 to 22.
         "performance_multiplier": 1,
     });
-    if !retry_join.is_empty() {
-        raft["retry_join"] = Json::Array(retry_join);
+    if !endpoints.others.is_empty() {
+        raft["retry_join"] = endpoints.others.iter().map(other).collect();
     }
     raft
 }
 
-/// The API: it believes `X-Forwarded-For` from the proxy alone and shows metrics to nobody without
-/// a token.
-fn tcp_listener(layout: &Layout, place: &Place, paths: &Paths) -> Json {
-    json!({
-        "address": place.api.to_string(),
-        "cluster_address": place.cluster.to_string(),
+/// The API: it believes `X-Forwarded-For` from the named networks alone and shows metrics to nobody
+/// without a token.
+fn tcp_listener(endpoints: &Endpoints, paths: &Paths) -> Json {
+    let mut listener = json!({
+        "address": endpoints.listen_api,
+        "cluster_address": endpoints.listen_cluster,
         "tls_cert_file": paths.tls_certificate,
         "tls_key_file": paths.tls_key,
-        "x_forwarded_for_authorized_addrs": [single(layout.proxy.ip())],
-        "x_forwarded_for_hop_skips": 0,
-        "x_forwarded_for_reject_not_authorized": false,
-        "x_forwarded_for_reject_not_present": false,
-    })
+    });
+    if !endpoints.believed.is_empty() {
+        listener["x_forwarded_for_authorized_addrs"] = json!(endpoints.believed);
+        listener["x_forwarded_for_hop_skips"] = json!(0);
+        listener["x_forwarded_for_reject_not_authorized"] = json!(false);
+        listener["x_forwarded_for_reject_not_present"] = json!(false);
+    }
+    listener
 }
 
 /// The way in for the owner of the server's folder: metrics without a token, and a new root token

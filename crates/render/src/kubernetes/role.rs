@@ -1,0 +1,153 @@
+//! What each account may do. Every rule names its objects, and names them for as many servers and
+//! attempts as there can ever be, so that nothing but a person's `up` changes a Role.
+//!
+//! What is created is created by server-side apply: the API server then checks `patch` and `create`
+//! with the object's name, which a POST does not carry. Lists and watches of one object are held to
+//! its name when they select `metadata.name`.
+
+use k8s_openapi::api::rbac::v1::{PolicyRule, Role, RoleBinding, RoleRef, Subject};
+
+use super::labels::{Component, Scope, metadata};
+use super::names::Names;
+use super::object::Object;
+
+const GROUP: &str = "rbac.authorization.k8s.io";
+const READ: [&str; 1] = ["get"];
+const FOLLOW: [&str; 3] = ["get", "list", "watch"];
+const KEEP: [&str; 5] = ["get", "list", "watch", "create", "patch"];
+const CREATE: [&str; 3] = ["get", "create", "patch"];
+
+/// Every Role, each with its binding behind it.
+pub(super) fn roles(names: &Names) -> Vec<Object> {
+    let cluster_controller = Account {
+        component: Component::ClusterController,
+        name: names.cluster_controller(),
+        namespace: names.operations(),
+    };
+    let certificates_controller = Account {
+        component: Component::CertificatesController,
+        name: names.certificates_controller(),
+        namespace: names.operations(),
+    };
+    let unsealer = Account {
+        component: Component::Server,
+        name: names.stateful_set().to_owned(),
+        namespace: names.namespace(),
+    };
+    let (application, operations) = (Scope::Application, Scope::Operations);
+    [
+        unsealer.role(names, application, names.unsealer(), of_unsealers(names)),
+        cluster_controller.own_role(names, application, of_the_cluster_controller(names)),
+        cluster_controller.own_role(
+            names,
+            operations,
+            vec![rule("coordination.k8s.io", "leases", [names.cluster_controller()], KEEP)],
+        ),
+        certificates_controller.own_role(names, application, of_certificates_controller(names)),
+        certificates_controller.own_role(
+            names,
+            operations,
+            vec![
+                rule("coordination.k8s.io", "leases", [names.certificates_controller()], KEEP),
+                rule("", "secrets", [names.authority()], KEEP),
+            ],
+        ),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// Keys are created and read, and never changed: the Secrets are immutable, and the probe alone may
+/// be deleted.
+fn of_unsealers(names: &Names) -> Vec<PolicyRule> {
+    vec![
+        rule("", "secrets", names.key_secrets(), CREATE),
+        rule("", "secrets", [names.keys_probe()], ["delete"]),
+    ]
+}
+
+fn of_the_cluster_controller(names: &Names) -> Vec<PolicyRule> {
+    let cluster = || names.cluster().to_owned();
+    vec![
+        rule("vaultyard.dev", "vaultclusters", [cluster()], FOLLOW),
+        rule("vaultyard.dev", "vaultclusters/status", [cluster()], ["get", "patch"]),
+        rule("", "configmaps", [names.document()], KEEP),
+        rule("", "services", [names.service().to_owned(), names.servers()], KEEP),
+        rule("apps", "statefulsets", [names.stateful_set().to_owned()], KEEP),
+        rule("apps", "deployments", [names.proxy()], KEEP),
+        rule(
+            "policy",
+            "poddisruptionbudgets",
+            [names.stateful_set().to_owned(), names.proxy()],
+            KEEP,
+        ),
+        rule(
+            "networking.k8s.io",
+            "networkpolicies",
+            [names.deny(), names.servers(), names.proxy()],
+            KEEP,
+        ),
+        rule("", "pods", names.every_server(), FOLLOW),
+        rule("", "persistentvolumeclaims", names.every_claim(), READ),
+    ]
+}
+
+fn of_certificates_controller(names: &Names) -> Vec<PolicyRule> {
+    let secrets = [names.server_certificates(), names.identities(), names.proxy_certificate()];
+    vec![
+        rule("vaultyard.dev", "vaultclusters", [names.cluster().to_owned()], FOLLOW),
+        rule("", "secrets", secrets, KEEP),
+    ]
+}
+
+fn rule(
+    group: &str,
+    resource: &str,
+    objects: impl IntoIterator<Item = String>,
+    verbs: impl IntoIterator<Item = &'static str>,
+) -> PolicyRule {
+    PolicyRule {
+        api_groups: Some(vec![group.to_owned()]),
+        resources: Some(vec![resource.to_owned()]),
+        resource_names: Some(objects.into_iter().collect()),
+        verbs: verbs.into_iter().map(str::to_owned).collect(),
+        ..Default::default()
+    }
+}
+
+/// Who gets rights.
+struct Account<'a> {
+    component: Component,
+    name: String,
+    namespace: &'a str,
+}
+
+impl Account<'_> {
+    /// A Role of the account's own name.
+    fn own_role(&self, names: &Names, scope: Scope, rules: Vec<PolicyRule>) -> [Object; 2] {
+        self.role(names, scope, self.name.clone(), rules)
+    }
+
+    fn role(
+        &self,
+        names: &Names,
+        scope: Scope,
+        name: String,
+        rules: Vec<PolicyRule>,
+    ) -> [Object; 2] {
+        let metadata = metadata(names, scope, Some(self.component), name.clone());
+        let role = Role { metadata: metadata.clone(), rules: Some(rules) };
+        let binding = RoleBinding {
+            metadata,
+            role_ref: RoleRef { api_group: Some(GROUP.to_owned()), kind: "Role".to_owned(), name },
+            subjects: Some(vec![Subject {
+                kind: "ServiceAccount".to_owned(),
+                name: self.name.clone(),
+                namespace: Some(self.namespace.to_owned()),
+                api_group: None,
+            }]),
+        };
+        [Object::of(&role), Object::of(&binding)]
+    }
+}

@@ -1,0 +1,28 @@
+//! One account for each kind of pod. None hands its token to pods by itself: who needs it says so.
+
+use k8s_openapi::api::core::v1::ServiceAccount;
+
+use super::labels::{Component, Scope, metadata};
+use super::names::Names;
+use super::object::Object;
+
+/// All accounts of the cluster.
+pub(super) fn service_accounts(names: &Names) -> Vec<Object> {
+    let account = |scope, component, name: String| {
+        Object::of(&ServiceAccount {
+            metadata: metadata(names, scope, Some(component), name),
+            automount_service_account_token: Some(false),
+            ..Default::default()
+        })
+    };
+    vec![
+        account(Scope::Application, Component::Server, names.stateful_set().to_owned()),
+        account(Scope::Application, Component::Proxy, names.proxy()),
+        account(Scope::Operations, Component::ClusterController, names.cluster_controller()),
+        account(
+            Scope::Operations,
+            Component::CertificatesController,
+            names.certificates_controller(),
+        ),
+    ]
+}

@@ -1,0 +1,118 @@
+//! The StatefulSet of the servers.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::apps::v1::{
+    StatefulSet, StatefulSetPersistentVolumeClaimRetentionPolicy, StatefulSetSpec,
+    StatefulSetUpdateStrategy,
+};
+use k8s_openapi::api::core::v1::{
+    PersistentVolumeClaim, PersistentVolumeClaimSpec, PodTemplateSpec, VolumeResourceRequirements,
+};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use vaultyard_model::Cluster;
+
+use super::labels::{Component, Scope, labels, metadata, pods_of, selector};
+use super::names::Names;
+use super::object::Object;
+use super::release::Release;
+use super::server_configuration::configuration_hash;
+use super::server_pod::{DATA, server_pod};
+
+/// The annotation of pods that changes when servers need a restart for their configuration.
+pub const CONFIGURATION_HASH: &str = "vaultyard.dev/configuration-hash";
+
+/// The servers. Kubernetes starts all pods at once, since the unsealers know who initialises, and
+/// replaces none by itself, since only Vaultyard knows who leads. Volumes outlive everything.
+pub(super) fn stateful_set(cluster: &Cluster, names: &Names, release: &Release) -> Object {
+    let keep = || Some("Retain".to_owned());
+    let component = Some(Component::Server);
+    Object::of(&StatefulSet {
+        metadata: metadata(names, Scope::Application, component, names.stateful_set()),
+        spec: Some(StatefulSetSpec {
+            service_name: Some(names.servers()),
+            replicas: Some(cluster.servers.replicas.count().into()),
+            selector: pods_of(names, Component::Server),
+            pod_management_policy: Some("Parallel".to_owned()),
+            update_strategy: Some(StatefulSetUpdateStrategy {
+                type_: Some("OnDelete".to_owned()),
+                rolling_update: None,
+            }),
+            persistent_volume_claim_retention_policy: Some(
+                StatefulSetPersistentVolumeClaimRetentionPolicy {
+                    when_deleted: keep(),
+                    when_scaled: keep(),
+                },
+            ),
+            revision_history_limit: Some(10),
+            template: PodTemplateSpec {
+                metadata: Some(ObjectMeta {
+                    labels: Some(labels(names, component)),
+                    annotations: Some(BTreeMap::from([(
+                        CONFIGURATION_HASH.to_owned(),
+                        configuration_hash(cluster),
+                    )])),
+                    ..Default::default()
+                }),
+                spec: Some(server_pod(cluster, names, release)),
+            },
+            volume_claim_templates: Some(vec![claim(cluster, names)]),
+            ..Default::default()
+        }),
+        ..Default::default()
+    })
+}
+
+/// The volume of one server. Nothing here can be changed later, so nothing here depends on what
+/// changes, but for the size.
+fn claim(cluster: &Cluster, names: &Names) -> PersistentVolumeClaim {
+    let size = Quantity(quantity(cluster.servers.raft_bytes));
+    PersistentVolumeClaim {
+        metadata: ObjectMeta {
+            name: Some(DATA.to_owned()),
+            labels: Some(selector(names, Component::Server)),
+            ..Default::default()
+        },
+        spec: Some(PersistentVolumeClaimSpec {
+            access_modes: Some(vec!["ReadWriteOnce".to_owned()]),
+            resources: Some(VolumeResourceRequirements {
+                requests: Some(BTreeMap::from([("storage".to_owned(), size)])),
+                limits: None,
+            }),
+            volume_mode: Some("Filesystem".to_owned()),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+/// Bytes as Kubernetes itself writes them: with the greatest binary unit that leaves a whole number.
+fn quantity(bytes: u64) -> String {
+    let unit = ["Ti", "Gi", "Mi", "Ki"].into_iter().zip([40, 30, 20, 10]);
+    let mut fitting = unit.filter(|(_, shift)| bytes > 0 && bytes.trailing_zeros() >= *shift);
+    match fitting.next() {
+        Some((unit, shift)) => format!("{}{unit}", bytes >> shift),
+        None => bytes.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quantity_has_the_greatest_unit_that_leaves_a_whole_number() {
+        for (bytes, text) in [
+            (10 << 30, "10Gi"),
+            (1 << 40, "1Ti"),
+            (256 << 20, "256Mi"),
+            (1536 << 20, "1536Mi"),
+            (10_000_000_000, "9765625Ki"),
+            (1001, "1001"),
+            (0, "0"),
+        ] {
+            assert_eq!(quantity(bytes), text);
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! What holds for all objects together.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value as Json, json};
+use vaultyard_model::{Cluster, Software, Version, Zone};
+
+use super::*;
+use crate::sample;
+
+fn release() -> Release {
+    let digest = |digit: &str| format!("@sha256:{}", digit.repeat(64));
+    Release {
+        vaultyard: format!("registry.example:5000/vaultyard{}", digest("a")),
+        server: format!("registry.example:5000/openbao/openbao:2.7.2{}", digest("b")),
+    }
+}
+
+fn vault() -> Cluster {
+    let mut cluster = sample::cluster(3);
+    cluster.servers.software = Software::Vault;
+    cluster.servers.version = Version::new("1.21.1").unwrap();
+    cluster
+}
+
+fn zoned(replicas: u64) -> Cluster {
+    let mut cluster = sample::cluster(replicas);
+    cluster.servers.zones = ["a", "b", "c"].map(|zone| Zone::new(zone).unwrap()).to_vec();
+    cluster
+}
+
+fn document() -> Json {
+    json!({
+        "apiVersion": "vaultyard.dev/v1alpha1",
+        "kind": "VaultCluster",
+        "metadata": {"name": "vault"},
+        "spec": {},
+    })
+}
+
+/// Stands for the definition, whose own golden is `schema/vaultcluster.crd.yaml`.
+fn definition() -> Json {
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": names::DEFINITION},
+    })
+}
+
+fn everything(cluster: &Cluster) -> Vec<Object> {
+    let text = "apiVersion: vaultyard.dev/v1alpha1\nkind: VaultCluster\nmetadata: {name: vault}\n";
+    let mut all = installation(cluster, &release(), &definition(), &document());
+    all.extend(workload(cluster, &release(), text));
+    all
+}
+
+fn matrix() -> [(&'static str, Cluster); 5] {
+    [
+        ("openbao-1", sample::cluster(1)),
+        ("openbao-3", sample::cluster(3)),
+        ("openbao-5", sample::cluster(5)),
+        ("openbao-3-zones", zoned(3)),
+        ("vault-3", vault()),
+    ]
+}
+
+fn the<'a>(objects: &'a [Object], kind: &str, name: &str) -> &'a Json {
+    let found = objects.iter().find(|object| object.kind == kind && object.name == name);
+    &found.unwrap_or_else(|| panic!("no {kind} {name}")).body
+}
+
+/// The pods of every workload: name of the workload, then the pod's specification.
+fn pods(objects: &[Object]) -> impl Iterator<Item = (&str, &Json)> {
+    let workloads = objects.iter().filter(|object| object.api_version == "apps/v1");
+    workloads.map(|object| (object.name.as_str(), &object.body["spec"]["template"]["spec"]))
+}
+
+fn containers(pod: &Json) -> impl Iterator<Item = &Json> {
+    let of = |field: &str| pod[field].as_array().map(Vec::as_slice).unwrap_or_default();
+    of("initContainers").iter().chain(of("containers"))
+}
+
+#[test]
+fn all_objects_are_as_they_were() {
+    for (name, cluster) in matrix() {
+        sample::golden(&format!("kubernetes/{name}.yaml"), &yaml(&everything(&cluster)));
+    }
+}
+
+#[test]
+fn the_yaml_says_what_the_objects_are() {
+    for (_, cluster) in matrix() {
+        for object in everything(&cluster) {
+            let text = yaml(std::slice::from_ref(&object));
+            let back: Json = serde_saphyr::from_str(&text).unwrap();
+            assert_eq!(back, object.body, "{text}");
+        }
+    }
+}
+
+#[test]
+fn no_two_objects_have_the_same_name() {
+    for (_, cluster) in matrix() {
+        let objects = everything(&cluster);
+        let of =
+            |object: &Object| (object.kind.clone(), object.namespace.clone(), object.name.clone());
+        let distinct: BTreeSet<_> = objects.iter().map(of).collect();
+        assert_eq!(distinct.len(), objects.len());
+    }
+}
+
+#[test]
+fn an_object_says_outside_what_stands_in_its_body() {
+    for object in everything(&sample::cluster(3)) {
+        assert_eq!(object.body["apiVersion"], object.api_version);
+        assert_eq!(object.body["kind"], object.kind);
+        assert_eq!(object.body["metadata"]["name"], object.name);
+        assert_eq!(object.body["metadata"]["namespace"].as_str(), object.namespace.as_deref());
+    }
+}
+
+#[test]
+fn everything_but_the_definition_and_the_document_carries_our_labels() {
+    let given = ["CustomResourceDefinition", "VaultCluster"];
+    for object in everything(&sample::cluster(3)) {
+        if !given.contains(&object.kind.as_str()) {
+            let labels = &object.body["metadata"]["labels"];
+            assert_eq!(labels[labels::MANAGED_BY], "vaultyard", "{} {}", object.kind, object.name);
+            assert_eq!(labels[labels::INSTANCE], "vault", "{} {}", object.kind, object.name);
+        }
+    }
+}
+
+#[test]
+fn namespaces_come_first_and_the_document_last() {
+    let objects = installation(&sample::cluster(3), &release(), &definition(), &document());
+    assert_eq!(objects[0].kind, "Namespace");
+    assert_eq!(objects[1].kind, "Namespace");
+    let last = objects.last().unwrap();
+    assert_eq!((last.kind.as_str(), last.namespace.as_deref()), ("VaultCluster", Some("vault")));
+}
+
+#[test]
+fn every_rule_of_every_role_names_its_objects() {
+    let objects = everything(&sample::cluster(3));
+    let roles: Vec<_> = objects.iter().filter(|object| object.kind == "Role").collect();
+    assert_eq!(roles.len(), 5);
+    for role in roles {
+        for rule in role.body["rules"].as_array().unwrap() {
+            let names = rule["resourceNames"].as_array().unwrap();
+            assert!(!names.is_empty(), "{rule}");
+            assert!(!rule.to_string().contains('*'), "{rule}");
+        }
+    }
+    assert!(objects.iter().all(|object| !object.kind.starts_with("ClusterRole")));
+}
+
+#[test]
+fn roles_do_not_change_with_the_number_of_servers() {
+    let roles = |replicas| {
+        let mut objects = everything(&sample::cluster(replicas));
+        objects.retain(|object| object.kind.starts_with("Role"));
+        objects
+    };
+    assert_eq!(roles(1), roles(9));
+}
+
+#[test]
+fn the_cluster_controller_may_write_exactly_what_it_keeps() {
+    let cluster = sample::cluster(3);
+    let objects = everything(&cluster);
+    let role = the(&objects, "Role", "vault-cluster-controller");
+    let mut allowed = BTreeSet::new();
+    for rule in role["rules"].as_array().unwrap() {
+        if rule["verbs"].as_array().unwrap().contains(&json!("create")) {
+            for name in rule["resourceNames"].as_array().unwrap() {
+                let plural = rule["resources"][0].as_str().unwrap().to_owned();
+                allowed.insert((plural, name.as_str().unwrap().to_owned()));
+            }
+        }
+    }
+    let plural = |kind: &str| match kind {
+        "NetworkPolicy" => "networkpolicies".to_owned(),
+        kind => format!("{}s", kind.to_lowercase()),
+    };
+    let kept = workload(&cluster, &release(), "").into_iter();
+    let kept: BTreeSet<_> = kept.map(|object| (plural(&object.kind), object.name)).collect();
+    assert_eq!(allowed, kept);
+}
+
+#[test]
+fn what_cannot_be_changed_later_does_not_change() {
+    let mut other = zoned(5);
+    other.servers.version = Version::new("2.8.0").unwrap();
+    let newer = Release {
+        vaultyard: release().vaultyard.replace('a', "c"),
+        server: release().server.replace('b', "d"),
+    };
+    let before = workload(&sample::cluster(3), &release(), "before");
+    let after = workload(&other, &newer, "after");
+    let fields = |objects: &[Object]| {
+        let set = the(objects, "StatefulSet", "vault")["spec"].clone();
+        let mut all: Vec<Json> = ["selector", "serviceName", "podManagementPolicy"]
+            .into_iter()
+            .chain(["volumeClaimTemplates", "revisionHistoryLimit"])
+            .map(|field| set[field].clone())
+            .collect();
+        all.push(the(objects, "Deployment", "vault-proxy")["spec"]["selector"].clone());
+        for service in ["vault", "vault-servers"] {
+            all.push(the(objects, "Service", service)["spec"]["clusterIP"].clone());
+        }
+        all
+    };
+    assert_eq!(fields(&before), fields(&after));
+    let controllers = |cluster: &Cluster| {
+        let objects = installation(cluster, &release(), &definition(), &document());
+        let names = ["vault-cluster-controller", "vault-certificates-controller"];
+        names.map(|name| {
+            let selector = the(&objects, "Deployment", name)["spec"]["selector"].clone();
+            (selector, the(&objects, "RoleBinding", name)["roleRef"].clone())
+        })
+    };
+    assert_eq!(controllers(&sample::cluster(3)), controllers(&other));
+}
+
+#[test]
+fn no_pod_has_a_right_on_its_node() {
+    for (name, pod) in pods(&everything(&sample::cluster(3))) {
+        assert_eq!(pod["securityContext"]["runAsNonRoot"], true, "{name}");
+        assert_eq!(pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault", "{name}");
+        for container in containers(pod) {
+            let context = &container["securityContext"];
+            assert_eq!(context["allowPrivilegeEscalation"], false, "{name}");
+            assert_eq!(context["readOnlyRootFilesystem"], true, "{name}");
+            assert_eq!(context["capabilities"]["drop"], json!(["ALL"]), "{name}");
+            assert!(container["image"].as_str().unwrap().contains("@sha256:"), "{name}");
+        }
+    }
+}
+
+#[test]
+fn every_mount_has_its_volume_and_every_volume_its_mount() {
+    let objects = everything(&sample::cluster(3));
+    for (name, pod) in pods(&objects) {
+        let named = |list: &Json| -> BTreeSet<String> {
+            let entries = list.as_array().map(Vec::as_slice).unwrap_or_default();
+            entries.iter().map(|entry| entry["name"].as_str().unwrap().to_owned()).collect()
+        };
+        let mut volumes = named(&pod["volumes"]);
+        if name == "vault" {
+            volumes.insert(server_pod::DATA.to_owned());
+        }
+        let mounts: BTreeSet<String> =
+            containers(pod).flat_map(|container| named(&container["volumeMounts"])).collect();
+        assert_eq!(mounts, volumes, "{name}");
+    }
+}
+
+#[test]
+fn the_server_has_no_token_and_is_not_killed_by_a_probe() {
+    let objects = everything(&sample::cluster(3));
+    let pod = &the(&objects, "StatefulSet", "vault")["spec"]["template"]["spec"];
+    assert_eq!(pod["automountServiceAccountToken"], false);
+    let server = &pod["containers"][0];
+    assert_eq!(server["livenessProbe"], Json::Null);
+    let mounts = server["volumeMounts"].as_array().unwrap();
+    assert!(mounts.iter().all(|mount| mount["name"] != server_pod::TOKEN));
+}
+
+#[test]
+fn a_drain_leaves_a_majority_and_never_waits_for_the_only_server() {
+    let objects = everything(&sample::cluster(5));
+    let budget = &the(&objects, "PodDisruptionBudget", "vault")["spec"];
+    assert_eq!(budget["minAvailable"], 3);
+    assert_eq!(budget["unhealthyPodEvictionPolicy"], "AlwaysAllow");
+    let alone = everything(&sample::cluster(1));
+    assert!(alone.iter().all(|object| object.kind != "PodDisruptionBudget"));
+}
