@@ -46,6 +46,8 @@ const LAYERS: &[Layer] = &[
     Layer { package: "vaultyard-certificates", ours: &[DURABLE, MODEL], never: &["kube*", "hickory-*"] },
     Layer { package: "vaultyard-dns", ours: &[MODEL], never: &["kube*"] },
     Layer { package: "vaultyard-proxy", ours: &[MODEL], never: &["kube*", "hickory-*"] },
+    Layer { package: "vaultyard-target-kubernetes", ours: &[DURABLE, MODEL, "vaultyard-render"],
+        never: &["hickory-*", "google-cloud-*"] },
     Layer { package: "vaultyard-target-local", ours: &[DURABLE, MODEL, "vaultyard-render"],
         never: &["kube*", "hickory-*", "google-cloud-*"] },
     Layer { package: "vaultyard-cli", ours: &["vaultyard-*"], never: &[] },

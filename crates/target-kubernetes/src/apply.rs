@@ -1,0 +1,174 @@
+//! Server-side apply of whole objects, which says what it changed and takes nothing over.
+
+use serde_json::Value;
+use vaultyard_render::kubernetes::labels::{INSTANCE, MANAGED_BY, VAULTYARD};
+
+use crate::client::Api;
+use crate::error::{ApiError, FieldConflict, Reason};
+use crate::object::{Apply, version};
+use crate::reference::Reference;
+
+mod difference;
+
+/// How to apply.
+#[derive(Debug, Clone, Copy)]
+pub struct Options<'a> {
+    /// Who owns the fields afterwards.
+    pub manager: &'a str,
+    /// Whether to take fields from other managers.
+    pub force: bool,
+    /// Whether only to be told what would happen.
+    pub dry_run: bool,
+    /// Whose an object that stands there already must be.
+    pub owner: Owner<'a>,
+}
+
+/// Whose an object must be that is applied to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner<'a> {
+    /// This cluster's, by its name.
+    Cluster(&'a str),
+    /// Vaultyard's, whichever cluster's: what all clusters share.
+    Vaultyard,
+    /// Anybody's: it is taken over (`--adopt`).
+    Anybody,
+}
+
+/// What applying did, or would do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Applied {
+    /// There was none.
+    Created,
+    /// These fields have other values now: `.spec.replicas`.
+    Changed(Vec<String>),
+    /// It was so already.
+    Unchanged,
+}
+
+/// Why an object was not applied.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ApplyError {
+    /// Others own fields of it.
+    #[error(
+        "cannot apply {object}: {}; let them give these fields up, or undo their change",
+        owners(fields)
+    )]
+    Conflict {
+        /// The object.
+        object: String,
+        /// Who owns which field.
+        fields: Vec<FieldConflict>,
+    },
+    /// An object with this name belongs to somebody else.
+    #[error(
+        "{object} is there already and belongs to {whose}; choose another name or namespace, or \
+         delete it. It is never taken over without --adopt"
+    )]
+    Foreign {
+        /// The object.
+        object: String,
+        /// Whose it is, as far as its labels say.
+        whose: String,
+    },
+    /// Anything else.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+}
+
+fn owners(fields: &[FieldConflict]) -> String {
+    let fields =
+        fields.iter().map(|conflict| format!("{} owns {}", conflict.manager, conflict.field));
+    fields.collect::<Vec<_>>().join(", ")
+}
+
+impl Owner<'_> {
+    /// Whose the object is, when it is not whose it must be.
+    fn foreign(self, object: &Value) -> Option<String> {
+        let label = |name: &str| object["metadata"]["labels"][name].as_str();
+        if self == Self::Anybody {
+            return None;
+        }
+        if label(MANAGED_BY) != Some(VAULTYARD) {
+            let whose = label(MANAGED_BY).unwrap_or("somebody else (it has no label of ours)");
+            return Some(whose.to_owned());
+        }
+        match self {
+            Self::Cluster(name) if label(INSTANCE) != Some(name) => {
+                let other = label(INSTANCE).unwrap_or("without a name");
+                Some(format!("another cluster of Vaultyard ({other})"))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Api {
+    /// Applies the whole object: fields that this manager applied before and that are not in `body`
+    /// any more go away.
+    ///
+    /// # Errors
+    /// [`ApplyError`]; nothing has changed then, unless the API server could not be reached.
+    pub async fn apply(
+        &self,
+        object: &Reference,
+        body: &Value,
+        options: Options<'_>,
+    ) -> Result<Applied, ApplyError> {
+        let before = self.get(object).await?;
+        let whose = before.as_ref().and_then(|before| options.owner.foreign(before));
+        if let Some(whose) = whose {
+            return Err(ApplyError::Foreign { object: object.to_string(), whose });
+        }
+        let Options { manager, force, dry_run, .. } = options;
+        let answer = self.apply_patch(object, &Apply { manager, force, dry_run }, body).await;
+        let answer = answer.map_err(|error| match error.reason {
+            Reason::Conflict { fields, .. } if !fields.is_empty() => {
+                ApplyError::Conflict { object: object.to_string(), fields }
+            }
+            _ => ApplyError::Api(error),
+        })?;
+        let Some(before) = before.filter(|_| !answer.created) else { return Ok(Applied::Created) };
+        if !dry_run && version(&before) == version(&answer.body) {
+            return Ok(Applied::Unchanged);
+        }
+        let changed = difference::between(&before, &answer.body);
+        Ok(if changed.is_empty() { Applied::Unchanged } else { Applied::Changed(changed) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn labelled(manager: &str, instance: &str) -> Value {
+        json!({"metadata": {"labels": {MANAGED_BY: manager, INSTANCE: instance}}})
+    }
+
+    #[test]
+    fn what_belongs_to_somebody_else_is_foreign() {
+        let ours = Owner::Cluster("vault");
+        assert_eq!(ours.foreign(&labelled("vaultyard", "vault")), None);
+        let none = ours.foreign(&json!({"metadata": {}})).unwrap();
+        assert!(none.contains("no label of ours"), "{none}");
+        assert_eq!(ours.foreign(&labelled("Helm", "vault")).as_deref(), Some("Helm"));
+        let other = ours.foreign(&labelled("vaultyard", "other")).unwrap();
+        assert!(other.contains("another cluster of Vaultyard (other)"), "{other}");
+    }
+
+    #[test]
+    fn what_clusters_share_may_be_of_any_of_them() {
+        assert_eq!(Owner::Vaultyard.foreign(&labelled("vaultyard", "other")), None);
+        assert!(Owner::Vaultyard.foreign(&labelled("Helm", "other")).is_some());
+        assert_eq!(Owner::Anybody.foreign(&labelled("Helm", "other")), None);
+    }
+
+    #[test]
+    fn a_conflict_says_who_owns_what() {
+        let fields =
+            vec![FieldConflict { manager: "kubectl".into(), field: ".spec.replicas".into() }];
+        let error = ApplyError::Conflict { object: "the StatefulSet a".into(), fields }.to_string();
+        assert!(error.contains("kubectl owns .spec.replicas"), "{error}");
+    }
+}

@@ -1,0 +1,221 @@
+//! Which of several equal processes leads, agreed upon through a Lease.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{Stream, StreamExt};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::sync::watch::{self, Receiver, Sender};
+use tokio::time::{Instant, sleep, timeout_at};
+use tracing::{info, warn};
+use vaultyard_model::port::clock::Clock;
+
+use crate::backoff::Backoff;
+use crate::client::Api;
+use crate::error::{ApiError, Reason};
+use crate::object::Apply;
+use crate::reference::Reference;
+
+mod decide;
+
+use decide::{Decision, Record, Seen, decide};
+
+/// So long others wait after the last sign of life. With the time that a watch takes to tell, that
+/// is less than 15 s after the leader's death.
+const LASTS: Duration = Duration::from_secs(13);
+/// How often the leader gives a sign of life.
+const RENEW_EVERY: Duration = Duration::from_secs(4);
+/// After so long without having given one it leads no more, well before others may.
+const GIVE_UP: Duration = Duration::from_secs(9);
+/// How long giving the Lease back may take when the process ends.
+const RELEASE: Duration = Duration::from_secs(2);
+
+/// One candidate.
+pub struct Election {
+    api: Api,
+    lease: Reference,
+    labels: BTreeMap<String, String>,
+    identity: String,
+    clock: Arc<dyn Clock>,
+    leads: Sender<bool>,
+}
+
+impl Election {
+    /// A candidate that nobody else is called like: `identity` is the pod's name. The Lease is made
+    /// with these labels when there is none. The receiver tells whether this candidate leads.
+    pub fn new(
+        api: Api,
+        lease: Reference,
+        labels: BTreeMap<String, String>,
+        identity: String,
+        clock: Arc<dyn Clock>,
+    ) -> (Self, Receiver<bool>) {
+        let (leads, led) = watch::channel(false);
+        (Self { api, lease, labels, identity, clock, leads }, led)
+    }
+
+    /// Runs for the Lease, and keeps it, until `stop`; then gives it back, so that the next one leads
+    /// at once. Whoever stops it has ended the leader's work before.
+    ///
+    /// Needs the rights to list, watch, get, create and patch the Lease by its name.
+    pub async fn run(self, stop: impl Future<Output = ()> + Send) {
+        let mut stop = pin!(stop);
+        loop {
+            let held = tokio::select! {
+                () = &mut stop => return,
+                held = self.wait_for_turn() => held,
+            };
+            info!(lease = %self.lease, identity = self.identity, "leads");
+            self.leads.send_replace(true);
+            let mut held = held;
+            tokio::select! {
+                () = &mut stop => {
+                    self.leads.send_replace(false);
+                    self.release(&held).await;
+                    return;
+                }
+                () = self.keep(&mut held) => {}
+            }
+            self.leads.send_replace(false);
+            warn!(lease = %self.lease, identity = self.identity, "leads no more");
+        }
+    }
+
+    /// Returns the Lease as it is once this candidate holds it.
+    async fn wait_for_turn(&self) -> Held {
+        let mut changes = pin!(crate::watch::watch(self.api.clone(), self.lease.clone()));
+        let mut backoff = Backoff::default();
+        let mut seen = self.next(&mut changes).await;
+        loop {
+            let decision = decide(seen.as_ref(), &self.identity, Instant::now().into_std());
+            if let Decision::Wait(time) = decision {
+                tokio::select! {
+                    next = self.next(&mut changes) => seen = next,
+                    () = sleep(time) => {}
+                }
+                continue;
+            }
+            match self.claim(seen.as_ref().map(|seen| &seen.record)).await {
+                Ok(held) => return held,
+                // Somebody was faster. The watch says who, though perhaps not at once.
+                Err(error) if error.is_conflict() => seen = self.next(&mut changes).await,
+                Err(error) => {
+                    warn!("{error}");
+                    tokio::select! {
+                        next = self.next(&mut changes) => seen = next,
+                        () = sleep(backoff.after(Some(&error))) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    async fn next<S>(&self, changes: &mut std::pin::Pin<&mut S>) -> Option<Seen>
+    where
+        S: Stream<Item = Result<Option<Value>, ApiError>>,
+    {
+        loop {
+            match changes.next().await {
+                Some(Ok(lease)) => {
+                    let since = Instant::now().into_std();
+                    return lease.map(|lease| Seen { record: Record::read(&lease), since });
+                }
+                Some(Err(error)) => warn!("{error}"),
+                // The stream never ends.
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    async fn claim(&self, before: Option<&Record>) -> Result<Held, ApiError> {
+        let last_sign = Instant::now();
+        let now = self.clock.now();
+        let lease = match before {
+            Some(before) => self.patch(&decide::claim(before, &self.identity, LASTS, now)).await?,
+            None => self.create(now).await?,
+        };
+        Ok(Held { record: Record::read(&lease), last_sign })
+    }
+
+    async fn create(&self, now: Timestamp) -> Result<Value, ApiError> {
+        let kind = self.lease.kind();
+        let spec = decide::claim(&Record::default(), &self.identity, LASTS, now)["spec"].take();
+        let body = json!({
+            "apiVersion": kind.api_version,
+            "kind": kind.kind,
+            "metadata": {"name": self.lease.name(), "labels": self.labels},
+            "spec": spec,
+        });
+        let apply = Apply { manager: &self.identity, force: false, dry_run: false };
+        let answer = self.api.apply_patch(&self.lease, &apply, &body).await?;
+        if answer.created {
+            return Ok(answer.body);
+        }
+        let message = "it was created in this moment".to_owned();
+        let reason = Reason::Conflict { message, fields: Vec::new() };
+        Err(ApiError { act: format!("create {}", self.lease), reason })
+    }
+
+    async fn patch(&self, patch: &Value) -> Result<Value, ApiError> {
+        self.api.merge(&self.lease, "", &self.identity, patch).await
+    }
+
+    /// Returns when the Lease is not held any more, or cannot be known to be.
+    async fn keep(&self, held: &mut Held) {
+        let mut wait = RENEW_EVERY;
+        let mut backoff = Backoff::default();
+        loop {
+            let end = held.last_sign + GIVE_UP;
+            if timeout_at(end, sleep(wait)).await.is_err() {
+                return;
+            }
+            let Ok(renewed) = timeout_at(end, self.renew(&held.record)).await else { return };
+            match renewed {
+                Ok(Some(renewed)) => {
+                    *held = renewed;
+                    wait = RENEW_EVERY;
+                    backoff.reset();
+                }
+                Ok(None) => return,
+                Err(error) => {
+                    warn!("{error}");
+                    wait = backoff.after(Some(&error)).min(RENEW_EVERY);
+                }
+            }
+        }
+    }
+
+    /// `None` when somebody else holds the Lease.
+    async fn renew(&self, record: &Record) -> Result<Option<Held>, ApiError> {
+        match self.claim(Some(record)).await {
+            Err(error) if error.is_conflict() || error.is_not_found() => {}
+            other => return other.map(Some),
+        }
+        // A person who puts a label on it does not take it; one who deletes it does.
+        let Some(now) = self.api.get(&self.lease).await? else { return Ok(None) };
+        let now = Record::read(&now);
+        if now.holder != self.identity {
+            return Ok(None);
+        }
+        self.claim(Some(&now)).await.map(Some)
+    }
+
+    async fn release(&self, held: &Held) {
+        let patch = decide::release(&held.record);
+        match tokio::time::timeout(RELEASE, self.patch(&patch)).await {
+            Ok(Ok(_)) => info!(lease = %self.lease, identity = self.identity, "gave the lead back"),
+            Ok(Err(error)) => warn!("{error}"),
+            Err(_) => warn!("the lead was not given back in time; it ends by itself"),
+        }
+    }
+}
+
+struct Held {
+    record: Record,
+    /// When the last sign of life that arrived was sent.
+    last_sign: Instant,
+}

@@ -1,0 +1,85 @@
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+use vaultyard_target_kubernetes::Reference;
+use vaultyard_target_kubernetes::kind::LEASE;
+use vaultyard_target_kubernetes::lease::Election;
+
+use crate::place::{Place, WallClock, in_a_place, within};
+
+struct Candidate {
+    leads: watch::Receiver<bool>,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<()>,
+}
+
+impl Candidate {
+    fn start(place: &Place, lease: &Reference, identity: &str) -> Self {
+        let (api, labels) = (place.api.clone(), place.labels());
+        let clock = Arc::new(WallClock);
+        let (election, leads) =
+            Election::new(api, lease.clone(), labels, identity.to_owned(), clock);
+        let (stop, stopped) = oneshot::channel();
+        let task = tokio::spawn(election.run(async {
+            stopped.await.ok();
+        }));
+        Self { leads, stop: Some(stop), task }
+    }
+
+    async fn leads(&mut self, limit: Duration) {
+        within(limit, self.leads.wait_for(|leads| *leads)).await.unwrap();
+    }
+
+    async fn stop(mut self) {
+        self.stop.take().unwrap().send(()).unwrap();
+        self.task.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn one_leads_and_another_follows_in_order_and_after_a_crash() {
+    in_a_place(async |place| {
+        let lease = place.object(LEASE, "vault-cluster-controller");
+        let mut first = Candidate::start(&place, &lease, "first");
+        first.leads(Duration::from_secs(10)).await;
+        let mut second = Candidate::start(&place, &lease, "second");
+        let mut third = Candidate::start(&place, &lease, "third");
+
+        // Whoever puts a label on it does not take it.
+        place.put(&lease, json!({"metadata": {"labels": {"touched": "yes"}}})).await;
+        let renewed = async || {
+            let before = place.api.get(&lease).await.unwrap().unwrap();
+            loop {
+                let now = place.api.get(&lease).await.unwrap().unwrap();
+                if now["spec"]["renewTime"] != before["spec"]["renewTime"] {
+                    return now;
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        let now = within(Duration::from_secs(10), renewed()).await;
+        assert_eq!(now["spec"]["holderIdentity"], "first");
+        assert!(*first.leads.borrow() && !*second.leads.borrow() && !*third.leads.borrow());
+
+        let ordered = Instant::now();
+        first.stop().await;
+        let (mut leader, mut waiting) = tokio::select! {
+            () = second.leads(Duration::from_secs(2)) => (second, third),
+            () = third.leads(Duration::from_secs(2)) => (third, second),
+        };
+        let ordered = ordered.elapsed();
+        assert!(*leader.leads.borrow_and_update() && !*waiting.leads.borrow());
+
+        let crashed = Instant::now();
+        leader.task.abort();
+        waiting.leads(Duration::from_secs(15)).await;
+        println!("handed over in {ordered:?} in order and {:?} after a crash", crashed.elapsed());
+        let found = place.api.get(&lease).await.unwrap().unwrap();
+        assert_eq!(found["spec"]["leaseTransitions"], 2);
+        waiting.stop().await;
+    })
+    .await;
+}

@@ -1,0 +1,13 @@
+//! The API of a real cluster, which `VAULTYARD_TEST_KUBECONFIG` leads to.
+
+#![allow(clippy::unwrap_used)] // Helpers of tests are not recognised as tests.
+
+mod apply;
+mod connect;
+mod cut;
+mod lease;
+mod place;
+mod pods;
+mod rights;
+mod secrets;
+mod watch;
