@@ -103,8 +103,11 @@ impl Check<'_, '_> {
             let problem = self.not_supported();
             let finding = self.report.add(entry.at, &path, problem);
             finding.found = Some(entry.key.clone());
-            let elsewhere = of.shape.support == Support::LocalOnly;
-            finding.hint = elsewhere.then(|| "it is for target local".to_owned());
+            finding.hint = match of.shape.support {
+                Support::LocalOnly => Some("it is for target local".to_owned()),
+                Support::KubernetesOnly => Some("it is for target kubernetes".to_owned()),
+                Support::Everywhere | Support::Planned => None,
+            };
             return None;
         }
         if entry.value.is_null() && !of.shape.may_be_empty() {
@@ -136,7 +139,10 @@ impl Check<'_, '_> {
             let finding = self.report.add(node.at, path, Problem::WrongValue);
             finding.found = Some(if node.is_null() { "nothing" } else { "{}" }.to_owned());
             finding.allowed = Some(shape.allowed());
-            finding.hint = Some("leave the field out to have its default".to_owned());
+            let has_default = shape.default.is_some();
+            let hint =
+                if has_default { "leave the field out to have its default" } else { "give one" };
+            finding.hint = Some(hint.to_owned());
         }
     }
 
@@ -300,6 +306,7 @@ impl Check<'_, '_> {
         match support {
             Support::Everywhere => true,
             Support::LocalOnly => self.target == Target::Local,
+            Support::KubernetesOnly => self.target == Target::Kubernetes,
             Support::Planned => false,
         }
     }

@@ -1,16 +1,16 @@
 //! A document that was found right, as the cluster that it declares.
 
-use std::path::PathBuf;
+mod ingress;
+mod keys;
 
 use serde_json::Value as Json;
-use vaultyard_model::cluster::{
-    self, Cluster, DnsProvider, Encryption, Guarded, Network, Replicas, Store,
-};
+use vaultyard_model::cluster::{self, Cluster, DnsProvider, Replicas};
 use vaultyard_model::{Namespace, Value, Zone};
 
+pub(crate) use ingress::{front_tls, way};
+
 use crate::document::{
-    Certificates, Dns, DnsPolicy, Ingress, Issuer, Keys, PrivateCa, Proxy, Servers, Software,
-    VaultCluster,
+    Certificates, Dns, DnsPolicy, Issuer, PrivateCa, Servers, Software, VaultCluster,
 };
 use crate::finding::{Problem, quoted};
 use crate::format::Readable;
@@ -45,12 +45,13 @@ fn cluster(document: &VaultCluster) -> Result<Cluster, Misread> {
     let namespace = document.metadata.namespace.as_ref().map(Written::value).transpose()?;
     Ok(Cluster {
         namespace: namespace.unwrap_or_else(|| Namespace::of(&name)),
-        name,
         servers: servers(&spec.servers)?,
-        keys: keys(&spec.keys)?,
+        keys: keys::keys(&spec.keys, &name)?,
         certificates: certificates(&spec.certificates)?,
         dns,
-        ingress: ingress(&spec.ingress)?,
+        ingress: ingress::ingress(&spec.ingress)?,
+        monitoring: ingress::monitoring(&spec.monitoring)?,
+        name,
     })
 }
 
@@ -71,16 +72,6 @@ fn servers(servers: &Servers) -> Result<cluster::Servers, Misread> {
         configuration: Value::Map(
             configuration.iter().map(|(key, json)| (key.clone(), value(json))).collect(),
         ),
-    })
-}
-
-fn keys(keys: &Keys) -> Result<cluster::Keys, Misread> {
-    let path: Option<PathBuf> = keys.directory().map(Written::value).transpose()?;
-    Ok(cluster::Keys {
-        shares: keys.shares,
-        threshold: keys.threshold,
-        encryption: Encryption::Local,
-        store: Store::Directory { path },
     })
 }
 
@@ -109,23 +100,12 @@ fn dns(dns: &Dns, name: &vaultyard_model::ClusterName) -> Result<cluster::Dns, M
     Ok(cluster::Dns { zone, host, provider: DnsProvider::Embedded, policy })
 }
 
-fn ingress(ingress: &Ingress) -> Result<cluster::Ingress, Misread> {
-    let proxy: &Proxy = &ingress.proxy;
-    Ok(cluster::Ingress {
-        proxy: cluster::Proxy {
-            max_in_flight: proxy.max_in_flight,
-            hold: proxy.hold.value()?,
-            max_held: proxy.max_held,
-            max_held_bytes: proxy.max_held_bytes.value()?.0,
-            trusted_proxies: values::<Network>(&proxy.trusted_proxies)?,
-            proxy_protocol: proxy.proxy_protocol,
-            open: values::<Guarded>(&proxy.open)?,
-        },
-    })
-}
-
 fn values<T: Readable>(written: &[Written<T>]) -> Result<Vec<T>, Misread> {
     written.iter().map(Written::value).collect()
+}
+
+fn optional<T: Readable>(written: &Option<Written<T>>) -> Result<Option<T>, Misread> {
+    written.as_ref().map(Written::value).transpose()
 }
 
 /// A setting of the server. Numbers that are neither 64-bit integers nor finite do not get here.

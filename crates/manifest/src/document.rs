@@ -5,18 +5,20 @@
 //!
 //! | extension | says |
 //! |---|---|
-//! | `x-vaultyard-support` | `planned`: known, refused on every target; `local`: refused elsewhere |
+//! | `x-vaultyard-support` | `planned`: known, refused on every target; `local`, `kubernetes`: refused elsewhere |
 //! | `x-vaultyard-format` | the form of a text |
 //! | `x-vaultyard-least`, `-most` | bounds of a duration or an amount |
 //! | `x-vaultyard-default` | a default that depends on other fields, in words |
 //! | `x-vaultyard-why` | why values out of bounds are refused |
 //! | `x-vaultyard-stand-in` | what a required field counts as while it is wrong |
 //! | `x-vaultyard-one-of` | exactly one of the fields is given |
+//! | `x-vaultyard-rules` | rules between fields for the API server: pairs of an expression and a text |
 
 mod certificates;
 mod dns;
 mod ingress;
-mod keys;
+pub(crate) mod keys;
+mod monitoring;
 mod servers;
 
 use std::borrow::Cow;
@@ -28,8 +30,9 @@ use vaultyard_model::{ClusterName, Namespace};
 
 pub(crate) use certificates::{Certificates, Issuer, PrivateCa};
 pub(crate) use dns::{Dns, DnsPolicy};
-pub(crate) use ingress::{Ingress, Proxy};
+pub(crate) use ingress::{FrontTls, Gce, Ingress, Proxy, SharedGateway};
 pub(crate) use keys::Keys;
+pub(crate) use monitoring::Monitoring;
 pub(crate) use servers::{Servers, Software};
 
 use crate::scalar::Written;
@@ -87,8 +90,12 @@ pub(crate) struct Spec {
     pub(crate) certificates: Certificates,
     /// Names for what runs.
     pub(crate) dns: Dns,
-    /// The way in for clients.
+    /// The way in for clients: Vaultyard's own proxy and, on Kubernetes, what stands in front of it. On
+    /// one machine nothing does, and all but `proxy` is without effect.
     pub(crate) ingress: Ingress,
+    /// Who looks at the metrics on Kubernetes. Nothing is made unless it is asked for. On one machine
+    /// this is without effect: the metrics stand at the address that `up` shows.
+    pub(crate) monitoring: Monitoring,
     /// Files with `VaultSettings` documents, relative to this one: policies, logins, secret engines.
     pub(crate) settings: Vec<Planned>,
     /// Where images come from, and what they must pass.

@@ -175,6 +175,7 @@ fn support(support: Support) -> Option<&'static str> {
     match support {
         Support::Everywhere => None,
         Support::LocalOnly => Some("on target local only"),
+        Support::KubernetesOnly => Some("on target kubernetes only"),
         Support::Planned => Some("not supported by this version"),
     }
 }

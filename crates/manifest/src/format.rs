@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use vaultyard_model::cluster::{Guarded, Network};
+use vaultyard_model::cluster::{
+    AgeRecipient, AwsKey, AwsRegion, Bucket, EnginePath, GoogleKey, GoogleName, Guarded, Label,
+    Network, ObjectName, Prefix, Web,
+};
 use vaultyard_model::{ClusterName, DnsName, Namespace, Version, Zone, duration};
 
 /// A value that is written as text.
@@ -28,10 +31,21 @@ pub(crate) enum Format {
     Network,
     AbsolutePath,
     Guarded,
+    ObjectName,
+    GoogleName,
+    Bucket,
+    Prefix,
+    GoogleKey,
+    AwsKey,
+    AwsRegion,
+    EnginePath,
+    Label,
+    AgeRecipient,
+    Web,
 }
 
 impl Format {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 21] = [
         Self::ClusterName,
         Self::Namespace,
         Self::Zone,
@@ -42,6 +56,17 @@ impl Format {
         Self::Network,
         Self::AbsolutePath,
         Self::Guarded,
+        Self::ObjectName,
+        Self::GoogleName,
+        Self::Bucket,
+        Self::Prefix,
+        Self::GoogleKey,
+        Self::AwsKey,
+        Self::AwsRegion,
+        Self::EnginePath,
+        Self::Label,
+        Self::AgeRecipient,
+        Self::Web,
     ];
 
     /// The word in schemas.
@@ -57,6 +82,17 @@ impl Format {
             Self::Network => "network",
             Self::AbsolutePath => "absolute-path",
             Self::Guarded => "guarded-operation",
+            Self::ObjectName => "object-name",
+            Self::GoogleName => "google-name",
+            Self::Bucket => "bucket",
+            Self::Prefix => "prefix",
+            Self::GoogleKey => "google-key",
+            Self::AwsKey => "aws-key",
+            Self::AwsRegion => "aws-region",
+            Self::EnginePath => "engine-path",
+            Self::Label => "label",
+            Self::AgeRecipient => "age-recipient",
+            Self::Web => "web-address",
         }
     }
 
@@ -88,7 +124,20 @@ impl Format {
             Self::Quantity => Some(r"^[0-9]+(\.[0-9]+)?([KMGTPE]i|[kMGTPE])?$"),
             Self::Network => Some(r"^[0-9a-fA-F.:]+(/[0-9]+)?$"),
             Self::AbsolutePath => Some("^/"),
-            Self::Guarded => None,
+            Self::Guarded | Self::Label => None,
+            Self::Prefix | Self::EnginePath => Some("^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$"),
+            Self::ObjectName => {
+                Some(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+            }
+            Self::GoogleName => Some("^[a-z]([-a-z0-9]*[a-z0-9])?$"),
+            Self::Bucket => Some(r"^[a-z0-9][a-z0-9._-]*[a-z0-9]$"),
+            Self::GoogleKey => {
+                Some("^projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+$")
+            }
+            Self::AwsKey => Some("^[A-Za-z0-9:/_-]+$"),
+            Self::AwsRegion => Some("^[a-z0-9-]+$"),
+            Self::AgeRecipient => Some("^age1[a-z0-9]+$"),
+            Self::Web => Some("^https?://[^/]+/?$"),
         }
     }
 
@@ -99,6 +148,13 @@ impl Format {
             Self::Namespace => Some(Namespace::LONGEST),
             Self::Zone => Some(63),
             Self::DnsName => Some(254),
+            Self::ObjectName => Some(253),
+            Self::GoogleName => Some(GoogleName::LONGEST),
+            Self::Bucket => Some(222),
+            Self::Prefix | Self::EnginePath => Some(200),
+            Self::Label => Some(255),
+            Self::AwsRegion => Some(32),
+            Self::AwsKey => Some(2048),
             _ => None,
         }
     }
@@ -116,6 +172,21 @@ impl Format {
             Self::Network => "a network or an address, such as 10.0.0.0/8 or ::1",
             Self::AbsolutePath => "a path that begins with /",
             Self::Guarded => "the name of a guarded operation",
+            Self::ObjectName => "the name of an object: a-z, 0-9, - and . in between",
+            Self::GoogleName => "a name at Google: at most 63 characters a-z, 0-9 and -",
+            Self::Bucket => "the name of a bucket: 3 to 222 characters a-z, 0-9, -, _ and .",
+            Self::Prefix => "a folder within the bucket, such as clusters/vault",
+            Self::GoogleKey => {
+                "the full name of a key, such as projects/p/locations/l/keyRings/r/cryptoKeys/k"
+            }
+            Self::AwsKey => "the id, ARN or alias of a key, such as alias/vault",
+            Self::AwsRegion => "a region, such as eu-central-1",
+            Self::EnginePath => "a name on the server, without a slash at its ends",
+            Self::Label => "a label of 1 to 255 characters",
+            Self::AgeRecipient => "a public key of age, which begins with age1",
+            Self::Web => {
+                "scheme, host and port, such as https://vault.example:8200; http is for this machine only"
+            }
         }
     }
 
@@ -131,6 +202,17 @@ impl Format {
             Self::Network => "10.0.0.0/8",
             Self::AbsolutePath => "/opt/openbao/bin/bao",
             Self::Guarded => "metrics",
+            Self::ObjectName => "nginx",
+            Self::GoogleName => "vault-address",
+            Self::Bucket => "vault-keys",
+            Self::Prefix => "clusters/vault",
+            Self::GoogleKey => "projects/p/locations/l/keyRings/r/cryptoKeys/k",
+            Self::AwsKey => "alias/vault",
+            Self::AwsRegion => "eu-central-1",
+            Self::EnginePath => "transit",
+            Self::Label => "vault",
+            Self::AgeRecipient => "age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg",
+            Self::Web => "https://vault.example:8200",
         }
     }
 
@@ -147,6 +229,17 @@ impl Format {
             Self::Network => Network::read(text).map(drop),
             Self::AbsolutePath => PathBuf::read(text).map(drop),
             Self::Guarded => Guarded::read(text).map(drop),
+            Self::ObjectName => ObjectName::read(text).map(drop),
+            Self::GoogleName => GoogleName::read(text).map(drop),
+            Self::Bucket => Bucket::read(text).map(drop),
+            Self::Prefix => Prefix::read(text).map(drop),
+            Self::GoogleKey => GoogleKey::read(text).map(drop),
+            Self::AwsKey => AwsKey::read(text).map(drop),
+            Self::AwsRegion => AwsRegion::read(text).map(drop),
+            Self::EnginePath => EnginePath::read(text).map(drop),
+            Self::Label => Label::read(text).map(drop),
+            Self::AgeRecipient => AgeRecipient::read(text).map(drop),
+            Self::Web => Web::read(text).map(drop),
         }
     }
 
@@ -227,6 +320,33 @@ impl Readable for Guarded {
         Self::ALL.into_iter().find(|guarded| guarded.as_str() == text).ok_or(None)
     }
 }
+
+/// Texts whose own check says all there is to say.
+macro_rules! readable {
+    ($($name:ident),+) => {
+        $(impl Readable for $name {
+            const FORMAT: Format = Format::$name;
+
+            fn read(text: &str) -> Result<Self, Option<String>> {
+                Self::new(text).ok_or(None)
+            }
+        })+
+    };
+}
+
+readable!(
+    ObjectName,
+    GoogleName,
+    Bucket,
+    Prefix,
+    GoogleKey,
+    AwsKey,
+    AwsRegion,
+    EnginePath,
+    Label,
+    AgeRecipient,
+    Web
+);
 
 impl Readable for PathBuf {
     const FORMAT: Format = Format::AbsolutePath;

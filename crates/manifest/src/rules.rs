@@ -1,9 +1,12 @@
 //! The rules between fields: each field alone may be right, and they still do not go together.
 
+mod ingress;
+mod monitoring;
+
 use vaultyard_model::cluster::Replicas;
 use vaultyard_model::{ClusterName, DnsName};
 
-use crate::document::{Dns, Keys, Proxy, Servers, VaultCluster};
+use crate::document::{Dns, Keys, Servers, VaultCluster};
 use crate::finding::Problem;
 use crate::node::{Node, field};
 use crate::owned;
@@ -26,6 +29,12 @@ pub enum Rule {
         /// `spec.keys.shares`
         shares: u8,
     },
+    /// Nobody could decrypt.
+    #[error("age encrypts to nobody: there are no recipients")]
+    NoRecipients,
+    /// Data keys would travel in the clear.
+    #[error("the transit engine is spoken to over https only: data keys go there")]
+    TransitInTheClear,
     /// A zone would stay without a server.
     #[error("{zones} zones for {replicas} servers leave a zone empty")]
     MoreZonesThanServers {
@@ -58,6 +67,61 @@ pub enum Rule {
     /// Nobody's header would be believed.
     #[error("proxyProtocol needs trustedProxies: without one, every connection would be refused")]
     NobodyTrusted,
+    /// Two things would stand in front of the proxies under one name.
+    #[error("className and gatewayApi exclude each other")]
+    TwoFronts,
+    /// A setting of something that is not there.
+    #[error("only an Ingress or a Gateway has {field}, and none is declared")]
+    NothingInFront {
+        /// The field.
+        field: &'static str,
+    },
+    /// Only Google's load balancer has it.
+    #[error("only a load balancer of Google has {field}, and {class} is none")]
+    NotOfGoogle {
+        /// The field.
+        field: &'static str,
+        /// The class that was given.
+        class: String,
+    },
+    /// Google's load balancer cannot do it.
+    #[error("{field} cannot be had with {class}")]
+    NotAtGoogle {
+        /// The field.
+        field: &'static str,
+        /// The class that was given.
+        class: String,
+    },
+    /// A setting of a Gateway that is not Vaultyard's.
+    #[error("the Gateway is kept by somebody else, who sets {field} too")]
+    OfTheGateway {
+        /// The field.
+        field: &'static str,
+    },
+    /// An Ingress ends TLS.
+    #[error("an Ingress cannot pass TLS on")]
+    PassthroughOfIngress,
+    /// There would be no certificate at all.
+    #[error("there is no certificate in the list")]
+    NoCertificates,
+    /// The API server would refuse it.
+    #[error("{name:?} cannot be the name of an annotation or label")]
+    NotAKey {
+        /// What was written.
+        name: String,
+    },
+    /// The API server would refuse it.
+    #[error("{value:?} cannot be the value of a label")]
+    NotALabel {
+        /// What was written.
+        value: String,
+    },
+    /// Two would collect the same metrics.
+    #[error("podMonitoring and podMonitor exclude each other")]
+    TwoCollectors,
+    /// Nobody would read the rules.
+    #[error("alerts need somebody who collects metrics")]
+    AlertsForNobody,
 }
 
 /// Looks at the rules whose fields are right in themselves.
@@ -67,7 +131,8 @@ pub(crate) fn check(document: &VaultCluster, root: &Node, report: &mut Report<'_
     rules.zones(&document.spec.servers);
     rules.names(document);
     rules.configuration();
-    rules.proxy(&document.spec.ingress.proxy);
+    rules.ingress(&document.spec.ingress);
+    rules.monitoring(&document.spec.monitoring);
 }
 
 /// The name that clients use: the one that was given, else the cluster's within the zone. `None`
@@ -108,6 +173,17 @@ impl Rules<'_, '_> {
         } else if threshold == 1 && shares > 1 {
             let hint = "write at least 2, or 1 share";
             self.broken(Rule::ThresholdOfOne { shares }, &involved, hint);
+        }
+        let transit = keys.encryption.transit.as_ref();
+        let address = transit.and_then(|transit| transit.address.value().ok());
+        if address.is_some_and(|address| !address.tls()) {
+            let involved = ["spec.keys.encryption.transit.address"];
+            self.broken(Rule::TransitInTheClear, &involved, "write https");
+        }
+        if keys.encryption.age.as_ref().is_some_and(|age| age.recipients.is_empty()) {
+            let involved = ["spec.keys.encryption.age.recipients"];
+            let hint = "list the public key of the identity in identityFile, and others' beside it";
+            self.broken(Rule::NoRecipients, &involved, hint);
         }
     }
 
@@ -161,15 +237,6 @@ impl Rules<'_, '_> {
             let finding = self.report.add(entry.at, &path, Problem::SetByVaultyard);
             finding.found = Some(entry.key.clone());
             finding.hint = Some(setting.instead.to_owned());
-        }
-    }
-
-    fn proxy(&mut self, proxy: &Proxy) {
-        if proxy.proxy_protocol && proxy.trusted_proxies.is_empty() {
-            let involved =
-                ["spec.ingress.proxy.proxyProtocol", "spec.ingress.proxy.trustedProxies"];
-            let hint = "list the networks of the proxies in front";
-            self.broken(Rule::NobodyTrusted, &involved, hint);
         }
     }
 }

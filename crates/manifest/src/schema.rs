@@ -36,7 +36,11 @@ pub fn crd() -> String {
     let definition = json!({
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": format!("{plural}.{group}")},
+        "metadata": {
+            "name": format!("{plural}.{group}"),
+            // By this `up` knows that it may bring the definition up to date.
+            "labels": {"app.kubernetes.io/managed-by": "vaultyard"},
+        },
         "spec": {
             "group": group,
             "scope": "Namespaced",
@@ -144,8 +148,18 @@ fn fields(object: &Object, dialect: Dialect) -> Map<String, Json> {
     if !properties.is_empty() {
         schema.insert("properties".to_owned(), properties.into());
     }
-    if dialect == Dialect::JsonSchema {
-        schema.insert("additionalProperties".to_owned(), false.into());
+    match dialect {
+        Dialect::JsonSchema => {
+            schema.insert("additionalProperties".to_owned(), false.into());
+        }
+        Dialect::Structural if !object.rules.is_empty() => {
+            let rules = object.rules.iter();
+            let rules: Vec<Json> = rules
+                .map(|rule| json!({"rule": rule.expression, "message": rule.message}))
+                .collect();
+            schema.insert("x-kubernetes-validations".to_owned(), rules.into());
+        }
+        Dialect::Structural => {}
     }
     schema
 }

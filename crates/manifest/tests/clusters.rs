@@ -2,11 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are not marked as tests")]
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use vaultyard_manifest::{BUILT_IN, Cluster, OWNED_SETTINGS, Problem, Target, built_in, parse};
-use vaultyard_model::cluster::{DnsPolicy, Guarded, Issuer, Network, Store};
+use vaultyard_model::cluster::{
+    Collector, DnsPolicy, Encryption, FrontTls, GoogleLoadBalancer, GoogleName, Guarded, Issuer,
+    Monitoring, Network, ObjectName, Store, Transit, TransitLogin, Way,
+};
 use vaultyard_model::{ClusterName, Software, Value, Version};
 
 fn read(text: &str) -> Cluster {
@@ -38,6 +42,66 @@ fn every_default_is_what_the_documentation_says() {
         assert_eq!((proxy.hold, proxy.max_held_bytes), (Duration::from_secs(30), 64 << 20));
         assert!(proxy.trusted_proxies.is_empty() && proxy.open.is_empty());
         assert!(!proxy.proxy_protocol);
+        assert_eq!(cluster.ingress.front, None);
+        assert_eq!(cluster.monitoring, Monitoring::default());
+    }
+}
+
+/// A load balancer of Google with nothing said about it.
+fn plain() -> GoogleLoadBalancer {
+    GoogleLoadBalancer {
+        static_address: None,
+        ssl_policy: None,
+        security_policy: None,
+        connection_draining: None,
+    }
+}
+
+#[test]
+fn what_stands_in_front_arrives() {
+    let google = |name: &str| GoogleName::new(name);
+    let object = |name: &str| ObjectName::new(name).unwrap();
+    let cluster = read(include_str!("good/ingress-gce.yaml"));
+    let front = cluster.ingress.front.unwrap();
+    assert_eq!(front.way, Way::Ingress { class: object("gce") });
+    let names = ["vault-2026", "vault-2027"].map(|name| google(name).unwrap());
+    assert_eq!(front.tls, FrontTls::PreShared(names.to_vec()));
+    assert_eq!(front.annotations["networking.gke.io/suppress-firewall-xpn-error"], "true");
+    let balancer = GoogleLoadBalancer {
+        static_address: google("vault"),
+        ssl_policy: google("modern"),
+        security_policy: google("office-only"),
+        connection_draining: Some(Duration::ZERO),
+    };
+    assert_eq!(front.google, Some(balancer));
+    let collector = Some(Collector::Google);
+    assert_eq!(cluster.monitoring, Monitoring { collector, alerts: true, dashboard: true });
+
+    let cluster = read(include_str!("good/ingress-nginx.yaml"));
+    let front = cluster.ingress.front.unwrap();
+    assert_eq!(front.tls, FrontTls::Secret(object("web")));
+    assert_eq!(front.google, None);
+    let labels = BTreeMap::from([("release".to_owned(), "prometheus".to_owned())]);
+    let namespace = Some(object("monitoring"));
+    assert_eq!(cluster.monitoring.collector, Some(Collector::Operator { labels, namespace }));
+
+    let front = read(include_str!("good/ingress-gateway.yaml")).ingress.front.unwrap();
+    let (namespace, listener) = (Some(object("infra")), Some(object("https")));
+    assert_eq!(front.way, Way::SharedGateway { name: object("shared"), namespace, listener });
+    assert_eq!(front.tls, FrontTls::OwnCertificate);
+    assert_eq!(front.google, Some(plain()));
+
+    let front = read(include_str!("good/kubernetes-ingress-passthrough.yaml")).ingress.front;
+    let front = front.unwrap();
+    assert_eq!(front.way, Way::Gateway { class: object("istio") });
+    assert_eq!((front.tls, front.google), (FrontTls::Passthrough, None));
+}
+
+#[test]
+fn a_class_of_google_needs_no_word_about_it() {
+    for front in ["className: gce-internal", "gatewayApi: {gatewayClassName: gke-l7-rilb}"] {
+        let text = format!("{BUILT_IN}spec: {{ingress: {{{front}}}}}\n");
+        assert_eq!(read(&text).ingress.front.unwrap().google, Some(plain()), "{front}");
     }
 }
 
@@ -69,6 +133,41 @@ fn every_field_arrives() {
     assert_eq!(proxy.trusted_proxies, networks);
     assert_eq!(proxy.open, [Guarded::Metrics, Guarded::StepDown]);
     assert!(proxy.proxy_protocol);
+}
+
+#[test]
+fn stores_and_encryptions_arrive_with_their_defaults() {
+    let google = read(include_str!("good/keys-google.yaml")).keys;
+    assert_eq!(google.store.to_string(), "gs://vault-keys/clusters/vault");
+    let key = "Google Cloud KMS projects/p/locations/europe-west4/keyRings/r/cryptoKeys/k";
+    assert_eq!(google.encryption.to_string(), key);
+
+    let aws = read(include_str!("good/keys-aws.yaml")).keys;
+    assert_eq!(aws.store.to_string(), "s3://vault-keys/vault in eu-central-1", "its own folder");
+    let Store::S3 { endpoint: Some(endpoint), .. } = aws.store else { panic!("an endpoint") };
+    assert_eq!(endpoint.to_string(), "http://127.0.0.1:9000");
+    let Encryption::AwsKms { key, endpoint: None, .. } = aws.encryption else { panic!("a key") };
+    assert_eq!(key.as_str(), "alias/vault");
+
+    let text = include_str!("good/kubernetes-keys-transit.yaml");
+    let transit = parse("test.yaml", text, Target::Kubernetes).unwrap().keys;
+    assert_eq!(transit.store, Store::KubernetesSecret);
+    let Encryption::Transit(Transit { address, mount, login, .. }) = transit.encryption else {
+        panic!("a transit engine")
+    };
+    assert_eq!(
+        (address.to_string().as_str(), mount.as_str()),
+        ("https://vault.example:443", "transit")
+    );
+    let TransitLogin::Kubernetes { mount, token_file, .. } = login else { panic!("a role") };
+    assert_eq!(mount.as_str(), "kubernetes");
+    let token = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+    assert_eq!(token_file, PathBuf::from(token));
+
+    let pkcs11 = read(include_str!("good/keys-pkcs11.yaml")).keys.encryption;
+    assert_eq!(pkcs11.to_string(), "the key unseal of the token vault");
+    let age = read(include_str!("good/keys-age.yaml")).keys.encryption;
+    assert!(matches!(age, Encryption::Age { recipients, .. } if recipients.len() == 1));
 }
 
 #[test]

@@ -67,13 +67,27 @@ fn fields_are_explained() {
         "spec.keys.encryption",
         "spec.keys.encryption.local",
         "spec.keys.encryption.googleKms",
+        "spec.keys.encryption.transit",
+        "spec.keys.encryption.transit.auth.kubernetes.tokenFile",
+        "spec.keys.encryption.azureKeyVault",
         "spec.keys.store.directory.path",
+        "spec.keys.store.googleStorage",
+        "spec.keys.store.kubernetesSecret",
+        "spec.keys.store.s3.prefix",
         "spec.certificates.public.privateCa.lifetime",
         "spec.dns.host",
         "spec.dns.policy",
+        "spec.ingress",
+        "spec.ingress.className",
+        "spec.ingress.gatewayApi",
+        "spec.ingress.gce",
+        "spec.ingress.gce.connectionDraining",
+        "spec.ingress.tls",
         "spec.ingress.proxy",
         "spec.ingress.proxy.maxInFlight",
         "spec.ingress.proxy.open",
+        "spec.monitoring",
+        "spec.monitoring.podMonitor",
         "spec.settings",
     ] {
         let name = if path.is_empty() { "document" } else { path };
@@ -95,7 +109,7 @@ fn a_wrong_path_is_answered_with_the_right_one() {
         ("spec.keys.treshold", "did you mean \"threshold\"?"),
         ("spec.replicas", "there is spec.servers.replicas"),
         ("spec.keys.shares.many", "spec.keys.shares has no fields"),
-        ("spec.ingress.colour", "it has proxy, className, gatewayApi"),
+        ("spec.ingress.colour", "it has proxy, className, gatewayApi, tls, gce, annotations"),
     ] {
         assert_eq!(explain(path).unwrap_err().hint, hint);
         assert_eq!(outline(path).unwrap_err().hint, hint);

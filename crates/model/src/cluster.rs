@@ -1,8 +1,21 @@
 //! A cluster as a person declared it, every default filled in and every value checked.
 
+mod ingress;
+mod keys;
+mod place;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+
+pub use ingress::{
+    Collector, Front, FrontTls, GOOGLE_GATEWAY_CLASSES, GOOGLE_INGRESS_CLASSES, GoogleLoadBalancer,
+    GoogleName, Ingress, Monitoring, ObjectName, Way,
+};
+pub use keys::{Encryption, Store, Transit, TransitLogin};
+pub use place::{
+    AgeRecipient, AwsKey, AwsRegion, Bucket, EnginePath, GoogleKey, Label, Prefix, Web,
+};
 
 use crate::{ClusterName, DnsName, Namespace, ServerName, Software, Value, Version, Zone};
 
@@ -23,6 +36,8 @@ pub struct Cluster {
     pub dns: Dns,
     /// `spec.ingress`.
     pub ingress: Ingress,
+    /// `spec.monitoring`.
+    pub monitoring: Monitoring,
 }
 
 /// What runs, how often, and where.
@@ -82,23 +97,6 @@ pub struct Keys {
     pub store: Store,
 }
 
-/// What encrypts the shares. Others (cloud KMS, transit, HSM) come with their targets.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Encryption {
-    /// A key-encryption key in a file of its own beside the data: for trials.
-    Local,
-}
-
-/// Where the encrypted shares are kept. Others (object stores) come with their targets.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Store {
-    /// A folder; the target's own when no path is given.
-    Directory {
-        /// An absolute path.
-        path: Option<PathBuf>,
-    },
-}
-
 /// Who issues which certificates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Certificates {
@@ -147,13 +145,6 @@ pub enum DnsPolicy {
     UpsertOnly,
     /// Deletions too.
     Sync,
-}
-
-/// The way in for clients.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ingress {
-    /// Vaultyard's leader-aware proxy.
-    pub proxy: Proxy,
 }
 
 /// The limits of the proxy. They hold for the whole cluster and are shared out among proxies.

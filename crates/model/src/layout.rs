@@ -48,8 +48,8 @@ pub struct Place {
 pub struct Site {
     /// Its name.
     pub name: ServerName,
-    /// Its zone.
-    pub zone: Zone,
+    /// Its zone; `None` while that is not known.
+    pub zone: Option<Zone>,
     /// Its API.
     pub address: Address,
 }
@@ -140,7 +140,7 @@ impl Layout {
     pub fn sites(&self) -> Vec<Site> {
         let site = |place: &Place| Site {
             name: place.name.clone(),
-            zone: place.zone.clone(),
+            zone: Some(place.zone.clone()),
             address: place.api.into(),
         };
         self.servers.iter().map(site).collect()

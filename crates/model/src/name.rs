@@ -66,6 +66,12 @@ impl ClusterName {
     pub fn server(&self, ordinal: u8) -> ServerName {
         ServerName { text: format!("{}-{ordinal}", self.0), ordinal }
     }
+
+    /// The server of this cluster that has this name; `None` when it is another cluster's, or none's.
+    pub fn server_named(&self, text: &str) -> Option<ServerName> {
+        let ordinal = text.strip_prefix(self.as_str())?.strip_prefix('-')?.parse().ok()?;
+        Some(self.server(ordinal)).filter(|server| server.as_str() == text)
+    }
 }
 
 /// A namespace of Kubernetes that holds a cluster. At most 52 characters, so that the name of the
@@ -201,6 +207,17 @@ shows_its_text!(ClusterName, Namespace, ServerName, Zone, DnsName);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_is_known_by_its_name_alone() {
+        let cluster = ClusterName::new("vault").unwrap();
+        assert_eq!(cluster.server_named("vault-7"), Some(cluster.server(7)));
+        for stranger in
+            ["vault", "vault-", "vault-07", "vault-+7", "vault-300", "vault-a", "other-7"]
+        {
+            assert_eq!(cluster.server_named(stranger), None, "{stranger}");
+        }
+    }
 
     #[test]
     fn a_cluster_name_is_a_dns_label_of_at_most_forty_characters() {

@@ -114,6 +114,8 @@ pub enum ProcessSeen {
     Stopped,
     /// On another machine: only its API tells of it.
     Elsewhere,
+    /// Not started, and its target says why in words: no node has room, an image cannot be had.
+    Waits(String),
 }
 
 impl ProcessSeen {

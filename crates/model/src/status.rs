@@ -61,8 +61,8 @@ impl Phase {
 pub struct ServerStatus {
     /// Its name.
     pub name: ServerName,
-    /// Its zone.
-    pub zone: Zone,
+    /// Its zone; `None` while that is not known.
+    pub zone: Option<Zone>,
     /// Its API address.
     pub address: Address,
     /// What it runs, as it says itself.

@@ -4,7 +4,6 @@ use std::fmt::{self, Display};
 use std::net::Ipv4Addr;
 
 use vaultyard_model::Cluster;
-use vaultyard_model::cluster::Store;
 
 /// A change that is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,18 +59,15 @@ pub fn refuse(
     compare("spec.keys.shares", shares.0, shares.1, Why::Fixed);
     let threshold = (before.threshold.to_string(), after.threshold.to_string());
     compare("spec.keys.threshold", threshold.0, threshold.1, Why::Fixed);
-    compare("spec.keys.store", shown(&before.store), shown(&after.store), Why::Fixed);
+    let encryption = (before.encryption.to_string(), after.encryption.to_string());
+    compare("spec.keys.encryption", encryption.0, encryption.1, Why::Fixed);
+    compare("spec.keys.store", before.store.to_string(), after.store.to_string(), Why::Fixed);
     faults
-}
-
-fn shown(store: &Store) -> String {
-    let Store::Directory { path } = store;
-    let own = || "the state directory's own folder".to_owned();
-    path.as_ref().map_or_else(own, |path| path.display().to_string())
 }
 
 #[cfg(test)]
 mod tests {
+    use vaultyard_model::cluster::{Encryption, GoogleKey, Store};
     use vaultyard_testkit::sample;
 
     use super::*;
@@ -93,6 +89,8 @@ mod tests {
         let mut new = sample::cluster(1);
         new.keys.shares += 1;
         new.keys.threshold += 1;
+        let key = GoogleKey::new("projects/p/locations/l/keyRings/r/cryptoKeys/k").unwrap();
+        new.keys.encryption = Encryption::GoogleKms { key };
         new.keys.store = Store::Directory { path: Some("/elsewhere".into()) };
         let faults = refuse(&old, &new, Some(FIRST), Ipv4Addr::new(127, 0, 1, 10));
         let what: Vec<_> = faults.iter().map(|fault| fault.what).collect();
@@ -103,6 +101,7 @@ mod tests {
                 "the first address",
                 "spec.keys.shares",
                 "spec.keys.threshold",
+                "spec.keys.encryption",
                 "spec.keys.store"
             ]
         );

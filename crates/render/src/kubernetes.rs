@@ -13,6 +13,7 @@ pub mod names;
 mod namespace;
 mod network_policy;
 mod object;
+pub mod optional;
 pub mod pod;
 mod pod_disruption_budget;
 mod release;
@@ -46,8 +47,8 @@ pub fn installation(
     all.push(Object::from_json(definition.clone()));
     all.extend(admission_policy::admission_policy(cluster, &names, release));
     all.extend(service_account::service_accounts(&names));
-    all.extend(role::roles(&names));
-    all.extend(network_policy::of_operations(&names));
+    all.extend(role::roles(cluster, &names));
+    all.extend(network_policy::of_operations(cluster, &names));
     all.push(deployment::cluster_controller(cluster, &names, release));
     all.push(deployment::certificates_controller(cluster, &names, release));
     all.push(vault_cluster::vault_cluster(&names, document));
@@ -59,12 +60,13 @@ pub fn installation(
 pub fn workload(cluster: &Cluster, release: &Release, document: &str) -> Vec<Object> {
     let names = Names::of(cluster);
     let mut all = vec![config_map::document(&names, document)];
-    all.extend(network_policy::of_the_application(&names));
+    all.extend(network_policy::of_the_application(cluster, &names));
     all.push(service::servers(&names));
-    all.push(service::proxy(&names));
+    all.push(service::proxy(cluster, &names));
     all.extend(pod_disruption_budget::of_servers(cluster, &names));
     all.extend(pod_disruption_budget::of_proxies(cluster, &names));
     all.push(stateful_set::stateful_set(cluster, &names, release));
     all.push(deployment::proxy(cluster, &names, release));
+    all.extend(optional::objects(cluster, &names));
     all
 }

@@ -2,6 +2,7 @@
 //! pure and cannot fail, because what the model holds is valid.
 
 pub mod kubernetes;
+pub mod prerequisites;
 #[cfg(test)]
 mod sample;
 pub mod server_configuration;

@@ -39,6 +39,10 @@ pub const VAULT_CLUSTER: Kind =
 
 const ADMISSION: &str = "admissionregistration.k8s.io/v1";
 const RBAC: &str = "rbac.authorization.k8s.io/v1";
+const GATEWAY: &str = "gateway.networking.k8s.io/v1";
+const GKE: &str = "networking.gke.io/v1";
+const GOOGLE_MONITORING: &str = "monitoring.googleapis.com/v1";
+const OPERATOR_MONITORING: &str = "monitoring.coreos.com/v1";
 
 const KINDS: &[Kind] = &[
     CONFIG_MAP,
@@ -63,6 +67,20 @@ const KINDS: &[Kind] = &[
     everywhere("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions"),
     everywhere(ADMISSION, "ValidatingAdmissionPolicy", "validatingadmissionpolicies"),
     everywhere(ADMISSION, "ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings"),
+    // Not Kubernetes' own: there only where somebody installed them, used only when asked for.
+    namespaced("cloud.google.com/v1", "BackendConfig", "backendconfigs"),
+    namespaced("networking.gke.io/v1beta1", "FrontendConfig", "frontendconfigs"),
+    namespaced(GATEWAY, "Gateway", "gateways"),
+    namespaced(GATEWAY, "HTTPRoute", "httproutes"),
+    namespaced(GATEWAY, "TLSRoute", "tlsroutes"),
+    namespaced(GATEWAY, "BackendTLSPolicy", "backendtlspolicies"),
+    namespaced(GKE, "HealthCheckPolicy", "healthcheckpolicies"),
+    namespaced(GKE, "GCPBackendPolicy", "gcpbackendpolicies"),
+    namespaced(GKE, "GCPGatewayPolicy", "gcpgatewaypolicies"),
+    namespaced(GOOGLE_MONITORING, "PodMonitoring", "podmonitorings"),
+    namespaced(GOOGLE_MONITORING, "Rules", "rules"),
+    namespaced(OPERATOR_MONITORING, "PodMonitor", "podmonitors"),
+    namespaced(OPERATOR_MONITORING, "PrometheusRule", "prometheusrules"),
 ];
 
 impl Kind {
@@ -85,6 +103,14 @@ impl Kind {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_optional_kinds_are_known_by_the_same_names() {
+        for resource in vaultyard_render::kubernetes::optional::RESOURCES {
+            let known = Kind::find(resource.api_version, resource.kind).unwrap();
+            assert_eq!((known.plural, known.namespaced), (resource.plural, true));
+        }
+    }
 
     #[test]
     fn paths_are_those_of_the_api() {

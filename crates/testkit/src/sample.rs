@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use vaultyard_model::cluster::{
-    Certificates, Dns, DnsPolicy, DnsProvider, Encryption, Ingress, Issuer, Keys, Proxy, Replicas,
-    Servers, Store,
+    Certificates, Dns, DnsPolicy, DnsProvider, Encryption, Ingress, Issuer, Keys, Monitoring,
+    Proxy, Replicas, Servers, Store,
 };
 use vaultyard_model::{Cluster, ClusterName, DnsName, Namespace, Software, Value, Version};
 
@@ -54,6 +54,8 @@ pub fn cluster(replicas: u64) -> Cluster {
                 proxy_protocol: false,
                 open: Vec::new(),
             },
+            front: None,
         },
+        monitoring: Monitoring::default(),
     }
 }

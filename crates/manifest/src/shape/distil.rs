@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::{Field, Integer, Kind, Object, Shape, Support, Text, Word};
+use super::{Field, Integer, Kind, Object, ServerRule, Shape, Support, Text, Word};
 use crate::format::Format;
 
 impl Shape {
@@ -46,6 +46,7 @@ fn support(schema: &Map<String, Json>) -> Support {
     match schema.get("x-vaultyard-support").and_then(Json::as_str) {
         Some("planned") => Support::Planned,
         Some("local") => Support::LocalOnly,
+        Some("kubernetes") => Support::KubernetesOnly,
         _ => Support::Everywhere,
     }
 }
@@ -87,7 +88,13 @@ fn object(schema: &Map<String, Json>, one_of: bool) -> Object {
         required: is_required(name),
         shape: Shape::distil(property),
     });
-    Object { fields: fields.collect(), one_of }
+    let rules = schema.get("x-vaultyard-rules").and_then(Json::as_array).into_iter().flatten();
+    Object { fields: fields.collect(), one_of, rules: rules.filter_map(rule).collect() }
+}
+
+fn rule(pair: &Json) -> Option<ServerRule> {
+    let text = |index: usize| pair.get(index)?.as_str().map(str::to_owned);
+    Some(ServerRule { expression: text(0)?, message: text(1)? })
 }
 
 fn text(schema: &Map<String, Json>) -> Text {

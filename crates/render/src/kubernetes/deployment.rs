@@ -30,7 +30,7 @@ const CONTROLLERS: i32 = 2;
 /// How long a pod that ends is still sent new connections, until every node knows.
 const LEAVING_SECONDS: i64 = 5;
 /// The longest a request may take at a server, by the servers' own default.
-const REQUEST_SECONDS: i64 = 90;
+pub(super) const REQUEST_SECONDS: i64 = 90;
 
 /// How many proxies run: one a zone, no more than servers, two where there is more than one server.
 pub fn proxies(cluster: &Cluster) -> i32 {

@@ -1,7 +1,7 @@
 //! What every object of a cluster is called. Nobody else puts such a name together, so that Roles,
 //! selectors, controllers and unsealers cannot disagree.
 
-use vaultyard_model::Cluster;
+use vaultyard_model::{Cluster, ClusterName, Namespace};
 
 /// The name of the custom resource definition, the same for all clusters.
 pub const DEFINITION: &str = "vaultclusters.vaultyard.dev";
@@ -25,10 +25,15 @@ pub struct Names {
 impl Names {
     /// The names for this cluster.
     pub fn of(cluster: &Cluster) -> Self {
+        Self::new(&cluster.name, &cluster.namespace)
+    }
+
+    /// The names for the cluster of this name in this namespace.
+    pub fn new(cluster: &ClusterName, namespace: &Namespace) -> Self {
         Self {
-            cluster: cluster.name.as_str().to_owned(),
-            namespace: cluster.namespace.as_str().to_owned(),
-            operations: cluster.namespace.operations(),
+            cluster: cluster.as_str().to_owned(),
+            namespace: namespace.as_str().to_owned(),
+            operations: namespace.operations(),
         }
     }
 
@@ -117,6 +122,27 @@ impl Names {
         self.with("proxy-certificate")
     }
 
+    /// What stands before the proxies, and what monitoring reads: the Ingress or Gateway, its route
+    /// and policies, the monitors and the rules. Each is the only one of its kind.
+    pub fn front(&self) -> &str {
+        &self.cluster
+    }
+
+    /// The route that sends clients without TLS to where TLS is.
+    pub fn redirect(&self) -> String {
+        self.with("redirect")
+    }
+
+    /// The ConfigMap with the certificate of the authority that vouches for the proxies.
+    pub fn trust(&self) -> String {
+        self.with("ca")
+    }
+
+    /// The ConfigMap with the dashboard.
+    pub fn dashboard(&self) -> String {
+        self.with("dashboard")
+    }
+
     /// The Secret with the certificate authority, in the operations namespace.
     pub fn authority(&self) -> String {
         self.with("authority")
@@ -182,7 +208,7 @@ impl Names {
 mod tests {
     use std::collections::BTreeSet;
 
-    use vaultyard_model::{ClusterName, DnsName, Namespace};
+    use vaultyard_model::DnsName;
 
     use super::*;
     use crate::sample;

@@ -11,25 +11,33 @@ use k8s_openapi::api::networking::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
+use vaultyard_model::Cluster;
+
 use super::labels::{Component, Scope, metadata, pods_of};
 use super::names::Names;
 use super::object::Object;
+use super::optional::scrapers;
 use super::pod::{API, CLUSTER, PROBES, UNSEALER};
 
 /// The label that every namespace has of itself.
 pub(super) const NAMESPACE: &str = "kubernetes.io/metadata.name";
 
 /// What the application namespace needs.
-pub(super) fn of_the_application(names: &Names) -> Vec<Object> {
-    vec![deny(names, Scope::Application), servers(names), proxies(names)]
+pub(super) fn of_the_application(cluster: &Cluster, names: &Names) -> Vec<Object> {
+    vec![deny(names, Scope::Application), servers(cluster, names), proxies(cluster, names)]
 }
 
 /// What the operations namespace needs.
-pub(super) fn of_operations(names: &Names) -> Vec<Object> {
+pub(super) fn of_operations(cluster: &Cluster, names: &Names) -> Vec<Object> {
     vec![
         deny(names, Scope::Operations),
-        controller(names, Component::ClusterController, names.cluster_controller()),
-        controller(names, Component::CertificatesController, names.certificates_controller()),
+        controller(cluster, names, Component::ClusterController, names.cluster_controller()),
+        controller(
+            cluster,
+            names,
+            Component::CertificatesController,
+            names.certificates_controller(),
+        ),
     ]
 }
 
@@ -47,7 +55,7 @@ fn deny(names: &Names, scope: Scope) -> Object {
 
 /// Servers and their unsealers: among themselves, from the proxies and the controllers; out to the
 /// API server and to key management, which is HTTPS.
-fn servers(names: &Names) -> Object {
+fn servers(cluster: &Cluster, names: &Names) -> Object {
     let own = peer(names, Component::Server, Scope::Application, Scope::Application);
     let proxy = peer(names, Component::Proxy, Scope::Application, Scope::Application);
     let from_operations = |component| peer(names, component, Scope::Operations, Scope::Application);
@@ -61,18 +69,21 @@ fn servers(names: &Names) -> Object {
             component: Component::Server,
             scope: Scope::Application,
             name: names.servers(),
-            ingress: vec![
-                from(vec![own.clone()], &[API, CLUSTER, UNSEALER]),
-                from(vec![proxy], &[API, UNSEALER]),
-                from(controllers, &[API, UNSEALER, PROBES]),
-            ],
+            ingress: with_metrics(
+                cluster,
+                vec![
+                    from(vec![own.clone()], &[API, CLUSTER, UNSEALER]),
+                    from(vec![proxy], &[API, UNSEALER]),
+                    from(controllers, &[API, UNSEALER, PROBES]),
+                ],
+            ),
             egress: vec![to(vec![own], &[API, CLUSTER, UNSEALER]), resolving(), https()],
         },
     )
 }
 
-/// Proxies: from everywhere, since clients are; out to the servers alone.
-fn proxies(names: &Names) -> Object {
+/// Proxies: from everywhere, since clients and load balancers are; out to the servers alone.
+fn proxies(cluster: &Cluster, names: &Names) -> Object {
     let own = peer(names, Component::Server, Scope::Application, Scope::Application);
     policy(
         names,
@@ -80,14 +91,15 @@ fn proxies(names: &Names) -> Object {
             component: Component::Proxy,
             scope: Scope::Application,
             name: names.proxy(),
-            ingress: vec![from(Vec::new(), &[API])],
+            ingress: with_metrics(cluster, vec![from(Vec::new(), &[API])]),
             egress: vec![to(vec![own], &[API, UNSEALER]), resolving()],
         },
     )
 }
 
-/// A controller: out to the API server, the servers and the proxies; nobody comes in.
-fn controller(names: &Names, component: Component, name: String) -> Object {
+/// A controller: out to the API server, the servers and the proxies; nobody comes in but for its
+/// metrics.
+fn controller(cluster: &Cluster, names: &Names, component: Component, name: String) -> Object {
     let out = |component| peer(names, component, Scope::Application, Scope::Operations);
     policy(
         names,
@@ -95,7 +107,7 @@ fn controller(names: &Names, component: Component, name: String) -> Object {
             component,
             scope: Scope::Operations,
             name,
-            ingress: Vec::new(),
+            ingress: with_metrics(cluster, Vec::new()),
             egress: vec![
                 to(vec![out(Component::Server)], &[API, UNSEALER, PROBES]),
                 to(vec![out(Component::Proxy)], &[API]),
@@ -125,6 +137,18 @@ fn policy(names: &Names, policy: Policy) -> Object {
             egress: Some(egress),
         }),
     })
+}
+
+/// Lets in who reads the metrics, if anybody does.
+fn with_metrics(
+    cluster: &Cluster,
+    mut rules: Vec<NetworkPolicyIngressRule>,
+) -> Vec<NetworkPolicyIngressRule> {
+    let scrapers = scrapers(cluster);
+    if !scrapers.is_empty() {
+        rules.push(from(scrapers, &[PROBES]));
+    }
+    rules
 }
 
 fn both() -> Vec<String> {

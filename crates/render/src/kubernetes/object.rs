@@ -36,6 +36,14 @@ impl Object {
         }
     }
 
+    /// Whether both are the same object, whatever stands in them.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.api_version == other.api_version
+            && self.kind == other.kind
+            && self.namespace == other.namespace
+            && self.name == other.name
+    }
+
     /// An object that comes as JSON already.
     pub(super) fn from_json(body: Json) -> Self {
         let text = |value: &Json| value.as_str().map(str::to_owned);

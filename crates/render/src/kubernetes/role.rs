@@ -7,9 +7,12 @@
 
 use k8s_openapi::api::rbac::v1::{PolicyRule, Role, RoleBinding, RoleRef, Subject};
 
+use vaultyard_model::Cluster;
+
 use super::labels::{Component, Scope, metadata};
 use super::names::Names;
 use super::object::Object;
+use super::optional;
 
 const GROUP: &str = "rbac.authorization.k8s.io";
 const READ: [&str; 1] = ["get"];
@@ -18,7 +21,7 @@ const KEEP: [&str; 5] = ["get", "list", "watch", "create", "patch"];
 const CREATE: [&str; 3] = ["get", "create", "patch"];
 
 /// Every Role, each with its binding behind it.
-pub(super) fn roles(names: &Names) -> Vec<Object> {
+pub(super) fn roles(cluster: &Cluster, names: &Names) -> Vec<Object> {
     let cluster_controller = Account {
         component: Component::ClusterController,
         name: names.cluster_controller(),
@@ -37,13 +40,20 @@ pub(super) fn roles(names: &Names) -> Vec<Object> {
     let (application, operations) = (Scope::Application, Scope::Operations);
     [
         unsealer.role(names, application, names.unsealer(), of_unsealers(names)),
-        cluster_controller.own_role(names, application, of_the_cluster_controller(names)),
+        cluster_controller.own_role(names, application, of_the_cluster_controller(cluster, names)),
         cluster_controller.own_role(
             names,
             operations,
-            vec![rule("coordination.k8s.io", "leases", [names.cluster_controller()], KEEP)],
+            [rule("coordination.k8s.io", "leases", [names.cluster_controller()], KEEP)]
+                .into_iter()
+                .chain(of_optional(cluster, names, operations))
+                .collect(),
         ),
-        certificates_controller.own_role(names, application, of_certificates_controller(names)),
+        certificates_controller.own_role(
+            names,
+            application,
+            of_certificates_controller(cluster, names),
+        ),
         certificates_controller.own_role(
             names,
             operations,
@@ -67,11 +77,11 @@ fn of_unsealers(names: &Names) -> Vec<PolicyRule> {
     ]
 }
 
-fn of_the_cluster_controller(names: &Names) -> Vec<PolicyRule> {
-    let cluster = || names.cluster().to_owned();
-    vec![
-        rule("vaultyard.dev", "vaultclusters", [cluster()], FOLLOW),
-        rule("vaultyard.dev", "vaultclusters/status", [cluster()], ["get", "patch"]),
+fn of_the_cluster_controller(cluster: &Cluster, names: &Names) -> Vec<PolicyRule> {
+    let own = || names.cluster().to_owned();
+    let mut rules = vec![
+        rule("vaultyard.dev", "vaultclusters", [own()], FOLLOW),
+        rule("vaultyard.dev", "vaultclusters/status", [own()], ["get", "patch"]),
         rule("", "configmaps", [names.document()], KEEP),
         rule("", "services", [names.service().to_owned(), names.servers()], KEEP),
         rule("apps", "statefulsets", [names.stateful_set().to_owned()], KEEP),
@@ -90,15 +100,27 @@ fn of_the_cluster_controller(names: &Names) -> Vec<PolicyRule> {
         ),
         rule("", "pods", names.every_server(), FOLLOW),
         rule("", "persistentvolumeclaims", names.every_claim(), READ),
-    ]
+    ];
+    rules.extend(of_optional(cluster, names, Scope::Application));
+    rules
 }
 
-fn of_certificates_controller(names: &Names) -> Vec<PolicyRule> {
+/// What the document asks for in this namespace, and nothing of what it does not.
+fn of_optional(cluster: &Cluster, names: &Names, scope: Scope) -> Vec<PolicyRule> {
+    let named = optional::named(cluster, names, scope).into_iter();
+    named.map(|((group, resource), objects)| rule(group, resource, objects, KEEP)).collect()
+}
+
+fn of_certificates_controller(cluster: &Cluster, names: &Names) -> Vec<PolicyRule> {
     let secrets = [names.server_certificates(), names.identities(), names.proxy_certificate()];
-    vec![
+    let mut rules = vec![
         rule("vaultyard.dev", "vaultclusters", [names.cluster().to_owned()], FOLLOW),
         rule("", "secrets", secrets, KEEP),
-    ]
+    ];
+    if optional::publishes_trust(cluster) {
+        rules.push(rule("", "configmaps", [names.trust()], KEEP));
+    }
+    rules
 }
 
 fn rule(

@@ -1,12 +1,16 @@
 //! The two Services.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use vaultyard_model::Cluster;
 
 use super::labels::{Component, Scope, metadata, selector};
 use super::names::Names;
 use super::object::Object;
-use super::pod;
+use super::{optional, pod};
 
 /// Every server's own name, from the moment its pod has an address: sealed servers must find each
 /// other to be unsealed at all. Only Vaultyard's own parts come this way.
@@ -29,13 +33,24 @@ pub(super) fn servers(names: &Names) -> Object {
 }
 
 /// Where clients go: the proxies.
-pub(super) fn proxy(names: &Names) -> Object {
+pub(super) fn proxy(cluster: &Cluster, names: &Names) -> Object {
+    let annotations: BTreeMap<String, String> = optional::service_annotations(cluster, names)
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
+    let https = ServicePort {
+        app_protocol: optional::application_protocol(cluster),
+        ..port("https", 443, pod::API)
+    };
     Object::of(&Service {
-        metadata: metadata(names, Scope::Application, Some(Component::Proxy), names.service()),
+        metadata: ObjectMeta {
+            annotations: (!annotations.is_empty()).then_some(annotations),
+            ..metadata(names, Scope::Application, Some(Component::Proxy), names.service())
+        },
         spec: Some(ServiceSpec {
             type_: Some("ClusterIP".to_owned()),
             selector: Some(selector(names, Component::Proxy)),
-            ports: Some(vec![port("api", pod::API, pod::API), port("https", 443, pod::API)]),
+            ports: Some(vec![port("api", pod::API, pod::API), https]),
             ..Default::default()
         }),
         ..Default::default()

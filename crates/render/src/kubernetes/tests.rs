@@ -8,7 +8,7 @@ use vaultyard_model::{Cluster, Software, Version, Zone};
 use super::*;
 use crate::sample;
 
-fn release() -> Release {
+pub(super) fn release() -> Release {
     let digest = |digit: &str| format!("@sha256:{}", digit.repeat(64));
     Release {
         vaultyard: format!("registry.example:5000/vaultyard{}", digest("a")),
@@ -47,7 +47,7 @@ fn definition() -> Json {
     })
 }
 
-fn everything(cluster: &Cluster) -> Vec<Object> {
+pub(super) fn everything(cluster: &Cluster) -> Vec<Object> {
     let text = "apiVersion: vaultyard.dev/v1alpha1\nkind: VaultCluster\nmetadata: {name: vault}\n";
     let mut all = installation(cluster, &release(), &definition(), &document());
     all.extend(workload(cluster, &release(), text));
@@ -64,7 +64,7 @@ fn matrix() -> [(&'static str, Cluster); 5] {
     ]
 }
 
-fn the<'a>(objects: &'a [Object], kind: &str, name: &str) -> &'a Json {
+pub(super) fn the<'a>(objects: &'a [Object], kind: &str, name: &str) -> &'a Json {
     let found = objects.iter().find(|object| object.kind == kind && object.name == name);
     &found.unwrap_or_else(|| panic!("no {kind} {name}")).body
 }
@@ -165,27 +165,50 @@ fn roles_do_not_change_with_the_number_of_servers() {
     assert_eq!(roles(1), roles(9));
 }
 
-#[test]
-fn the_cluster_controller_may_write_exactly_what_it_keeps() {
-    let cluster = sample::cluster(3);
-    let objects = everything(&cluster);
-    let role = the(&objects, "Role", "vault-cluster-controller");
+/// What the cluster controller may create: namespace, resource, name.
+fn allowed(objects: &[Object]) -> BTreeSet<(String, String, String)> {
+    let is_its =
+        |object: &&Object| object.kind == "Role" && object.name == "vault-cluster-controller";
     let mut allowed = BTreeSet::new();
-    for rule in role["rules"].as_array().unwrap() {
-        if rule["verbs"].as_array().unwrap().contains(&json!("create")) {
+    for role in objects.iter().filter(is_its) {
+        for rule in role.body["rules"].as_array().unwrap() {
+            if !rule["verbs"].as_array().unwrap().contains(&json!("create")) {
+                continue;
+            }
             for name in rule["resourceNames"].as_array().unwrap() {
-                let plural = rule["resources"][0].as_str().unwrap().to_owned();
-                allowed.insert((plural, name.as_str().unwrap().to_owned()));
+                let resource = rule["resources"][0].as_str().unwrap().to_owned();
+                let namespace = role.namespace.clone().unwrap();
+                allowed.insert((namespace, resource, name.as_str().unwrap().to_owned()));
             }
         }
     }
+    allowed
+}
+
+#[test]
+fn the_cluster_controller_may_write_exactly_what_it_keeps() {
     let plural = |kind: &str| match kind {
         "NetworkPolicy" => "networkpolicies".to_owned(),
-        kind => format!("{}s", kind.to_lowercase()),
+        kind => match optional::RESOURCES.iter().find(|resource| resource.kind == kind) {
+            Some(resource) => resource.plural.to_owned(),
+            None => format!("{}s", kind.to_lowercase()),
+        },
     };
-    let kept = workload(&cluster, &release(), "").into_iter();
-    let kept: BTreeSet<_> = kept.map(|object| (plural(&object.kind), object.name)).collect();
-    assert_eq!(allowed, kept);
+    let clusters = matrix().map(|(_, cluster)| cluster).into_iter();
+    for cluster in clusters.chain(optional::tests::matrix().map(|(_, cluster)| cluster)) {
+        let kept = workload(&cluster, &release(), "").into_iter();
+        let mut kept: BTreeSet<_> = kept
+            .map(|object| (object.namespace.unwrap(), plural(&object.kind), object.name))
+            .collect();
+        let lease = "vault-cluster-controller".to_owned();
+        kept.insert(("vault-operations".to_owned(), "leases".to_owned(), lease));
+        let may = allowed(&everything(&cluster));
+        // Rights do not come and go with the number of servers; the budgets of a single one do.
+        let budgets = |of: &&(String, String, String)| of.1 == "poddisruptionbudgets";
+        let surplus: Vec<_> = may.difference(&kept).filter(|of| !budgets(of)).collect();
+        assert_eq!(surplus, Vec::<&(String, String, String)>::new());
+        assert!(kept.is_subset(&may));
+    }
 }
 
 #[test]

@@ -1,0 +1,1 @@
+# The cluster vault/vault needs nothing at Google beforehand.

@@ -1,0 +1,125 @@
+//! Rules for alerts, in the form that Google's Rules and prometheus-operator's PrometheusRule share.
+
+use serde_json::{Value as Json, json};
+use vaultyard_model::Cluster;
+use vaultyard_model::cluster::Issuer;
+
+use crate::kubernetes::names::{MOST_SERVERS, Names};
+
+/// How much of a certificate's life is left when somebody must know: it is renewed when a third is.
+const LIFE_LEFT: u64 = 6;
+
+/// One alert.
+struct Alert {
+    name: &'static str,
+    expression: String,
+    /// How long it must hold.
+    lasting: &'static str,
+    severity: &'static str,
+    summary: String,
+    description: &'static str,
+}
+
+/// The labels of the servers' metrics, which their unsealers have.
+pub(super) fn of_servers(names: &Names) -> String {
+    let most = MOST_SERVERS - 1;
+    format!(r#"namespace="{}",pod=~"{}-[0-{most}]""#, names.namespace(), names.cluster())
+}
+
+/// The labels of the proxies' metrics.
+pub(super) fn of_proxies(names: &Names) -> String {
+    format!(r#"namespace="{}",pod=~"{}-.+""#, names.namespace(), names.proxy())
+}
+
+/// The rules.
+pub(super) fn groups(cluster: &Cluster, names: &Names) -> Json {
+    let rules: Vec<Json> = alerts(cluster, names).iter().map(|alert| rule(alert, names)).collect();
+    let name = format!("vaultyard-{}-{}", names.namespace(), names.cluster());
+    json!([{"name": name, "interval": "30s", "rules": rules}])
+}
+
+fn rule(alert: &Alert, names: &Names) -> Json {
+    json!({
+        "alert": alert.name,
+        "expr": alert.expression,
+        "for": alert.lasting,
+        "labels": {"severity": alert.severity, "namespace": names.namespace()},
+        "annotations": {"summary": alert.summary, "description": alert.description},
+    })
+}
+
+fn alerts(cluster: &Cluster, names: &Names) -> Vec<Alert> {
+    let (servers, proxies) = (of_servers(names), of_proxies(names));
+    let replicas = cluster.servers.replicas.count();
+    let whole = format!("{}/{}", names.namespace(), names.cluster());
+    let ends = |name: &'static str, labels: &str, issuer: &Issuer| {
+        let Issuer::PrivateCa { lifetime } = issuer;
+        let left = lifetime.as_secs() / LIFE_LEFT;
+        Alert {
+            name,
+            expression: format!(
+                "vaultyard_certificate_expiry_timestamp_seconds{{{labels}}} - time() < {left}"
+            ),
+            lasting: "1m",
+            severity: "critical",
+            summary: "A certificate of {{ $labels.pod }} ends in \
+                      {{ $value | humanizeDuration }} and was not renewed"
+                .to_owned(),
+            description: "Look at the log of the certificates controller. When the certificate \
+                          ends, nobody can connect any more.",
+        }
+    };
+    vec![
+        Alert {
+            name: "VaultyardServerSealed",
+            expression: format!("vaultyard_server_sealed{{{servers}}} == 1"),
+            lasting: "2m",
+            severity: "critical",
+            summary: "{{ $labels.pod }} is sealed".to_owned(),
+            description: "Its unsealer should have unsealed it within seconds. `vaultyard why` and \
+                          the log of the container unsealer say what it waits for.",
+        },
+        Alert {
+            name: "VaultyardNoLeader",
+            expression: format!("sum(vaultyard_server_leader{{{servers}}}) < 1"),
+            lasting: "1m",
+            severity: "critical",
+            summary: format!("No server of {whole} leads"),
+            description: "Requests wait at the proxies and are then answered with 503. A majority \
+                          of the servers must be unsealed and reach each other.",
+        },
+        Alert {
+            name: "VaultyardServersMissing",
+            expression: format!(
+                "(count(vaultyard_server_sealed{{{servers}}}) or vector(0)) < {replicas}"
+            ),
+            lasting: "5m",
+            severity: "warning",
+            summary: format!("{whole} has {{{{ $value }}}} of {replicas} servers"),
+            description: "A pod does not run, or its metrics cannot be read.",
+        },
+        Alert {
+            name: "VaultyardRequestsFailed",
+            expression: format!(
+                "sum(increase(vaultyard_proxy_requests_total{{{proxies},\
+                 outcome=~\"unavailable|broken|silent\"}}[5m])) > 0"
+            ),
+            lasting: "1m",
+            severity: "warning",
+            summary: format!("Requests to {whole} found no leader in time, or lost it"),
+            description: "Clients saw a 502, 503 or 504. The metric's label outcome says why.",
+        },
+        Alert {
+            name: "VaultyardLeaderUnsteady",
+            expression: format!(
+                "max(increase(vaultyard_proxy_leader_changes_total{{{proxies}}}[1h])) > 5"
+            ),
+            lasting: "1m",
+            severity: "warning",
+            summary: format!("The leader of {whole} changes again and again"),
+            description: "Look for slow disks, a slow network or servers without CPU.",
+        },
+        ends("VaultyardServerCertificateEnds", &servers, &cluster.certificates.servers),
+        ends("VaultyardProxyCertificateEnds", &proxies, &cluster.certificates.public),
+    ]
+}

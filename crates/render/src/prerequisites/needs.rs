@@ -1,0 +1,147 @@
+//! The needs themselves, whatever language they are written in.
+
+use vaultyard_model::Cluster;
+use vaultyard_model::cluster::{Encryption, FrontTls, GoogleName, Store, Way};
+
+use crate::kubernetes::Names;
+
+/// Everything that must exist.
+pub(super) struct Needs {
+    /// The cluster, for people: namespace and name.
+    pub(super) cluster: String,
+    /// The reserved address.
+    pub(super) address: Option<(String, Reach)>,
+    /// The SSL policy.
+    pub(super) ssl_policy: Option<(String, Reach)>,
+    /// The security policy, which people write: only its name is known here.
+    pub(super) security_policy: Option<String>,
+    /// Certificates that people upload.
+    pub(super) certificates: Vec<String>,
+    /// Whether the load balancer needs a subnet for its proxies.
+    pub(super) proxy_subnet: bool,
+    /// The bucket of the keys.
+    pub(super) bucket: Option<Folder>,
+    /// The key that encrypts them.
+    pub(super) key: Option<Key>,
+    /// The namespace and the name of the account that uses bucket and key.
+    pub(super) account: (String, String),
+}
+
+/// From where an address can be reached, which decides its kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// A global one, from the internet.
+    Global,
+    /// One of a region, from the internet.
+    Regional,
+    /// One of a network.
+    Internal,
+}
+
+/// A folder in a bucket.
+pub(super) struct Folder {
+    pub(super) bucket: String,
+    pub(super) prefix: String,
+}
+
+/// A key of Cloud KMS, by the parts of its name.
+pub(super) struct Key {
+    pub(super) project: String,
+    pub(super) location: String,
+    pub(super) ring: String,
+    pub(super) name: String,
+}
+
+impl Needs {
+    /// What this document needs.
+    pub(super) fn of(cluster: &Cluster) -> Self {
+        let names = Names::of(cluster);
+        let front = cluster.ingress.front.as_ref();
+        let google = front.and_then(|front| front.google.as_ref());
+        let reach = front.map_or(Reach::Global, |front| reach(&front.way));
+        let of_google =
+            |name: &Option<GoogleName>| name.as_ref().map(|name| name.as_str().to_owned());
+        let certificates = match front.map(|front| &front.tls) {
+            Some(FrontTls::PreShared(names)) => names.iter().map(ToString::to_string).collect(),
+            _ => Vec::new(),
+        };
+        Self {
+            cluster: format!("{}/{}", names.namespace(), names.cluster()),
+            address: google
+                .and_then(|google| of_google(&google.static_address))
+                .map(|n| (n, reach)),
+            ssl_policy: google.and_then(|google| of_google(&google.ssl_policy)).map(|n| (n, reach)),
+            security_policy: google.and_then(|google| of_google(&google.security_policy)),
+            certificates,
+            proxy_subnet: google.is_some() && reach != Reach::Global,
+            bucket: match &cluster.keys.store {
+                Store::GoogleStorage { bucket, prefix } => {
+                    Some(Folder { bucket: bucket.to_string(), prefix: prefix.to_string() })
+                }
+                _ => None,
+            },
+            key: match &cluster.keys.encryption {
+                Encryption::GoogleKms { key } => key_parts(key.as_str()),
+                _ => None,
+            },
+            account: (names.namespace().to_owned(), names.stateful_set().to_owned()),
+        }
+    }
+
+    /// Whether there is nothing to do.
+    pub(super) fn is_empty(&self) -> bool {
+        self.address.is_none()
+            && self.ssl_policy.is_none()
+            && self.security_policy.is_none()
+            && self.certificates.is_empty()
+            && !self.proxy_subnet
+            && !self.uses_keys()
+    }
+
+    /// Whether the servers' account needs rights.
+    pub(super) fn uses_keys(&self) -> bool {
+        self.bucket.is_some() || self.key.is_some()
+    }
+
+    /// What people must make themselves, a sentence each.
+    pub(super) fn by_hand(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        if let Some(policy) = &self.security_policy {
+            all.push(format!(
+                "Cloud Armor: the security policy {policy}, with the rules you want."
+            ));
+        }
+        for certificate in &self.certificates {
+            all.push(format!("The certificate {certificate}, with its key."));
+        }
+        if self.proxy_subnet {
+            all.push("A proxy-only subnet in the region, in the network of the nodes.".to_owned());
+        }
+        all
+    }
+}
+
+fn reach(way: &Way) -> Reach {
+    match way {
+        way if way.is_global() => Reach::Global,
+        Way::Gateway { class } if class.as_str().contains("external") => Reach::Regional,
+        // A Gateway of somebody else has an address of its own.
+        Way::SharedGateway { .. } => Reach::Global,
+        Way::Ingress { .. } | Way::Gateway { .. } => Reach::Internal,
+    }
+}
+
+fn key_parts(name: &str) -> Option<Key> {
+    let parts: Vec<&str> = name.split('/').collect();
+    let ["projects", project, "locations", location, "keyRings", ring, "cryptoKeys", key] =
+        parts.as_slice()
+    else {
+        return None;
+    };
+    Some(Key {
+        project: (*project).to_owned(),
+        location: (*location).to_owned(),
+        ring: (*ring).to_owned(),
+        name: (*key).to_owned(),
+    })
+}

@@ -1,0 +1,208 @@
+//! As a file for Terraform or OpenTofu.
+
+use std::fmt::Write;
+
+use vaultyard_model::Cluster;
+
+use super::gcloud::probes;
+use super::needs::{Folder, Key, Needs, Reach};
+
+/// Resources of the provider `google`, for a module of their own.
+pub fn terraform(cluster: &Cluster) -> String {
+    let needs = Needs::of(cluster);
+    if needs.is_empty() {
+        return format!("# The cluster {} needs nothing at Google beforehand.\n", needs.cluster);
+    }
+    let mut file = Blocks(String::new());
+    file.comment(&format!(
+        "What the cluster {} needs at Google before `vaultyard up`.",
+        needs.cluster
+    ));
+    for by_hand in needs.by_hand() {
+        file.comment(&format!("By hand: {by_hand}"));
+    }
+    variables(&mut file, &needs);
+    if let Some((name, reach)) = &needs.address {
+        address(&mut file, name, *reach);
+    }
+    if let Some((name, reach)) = &needs.ssl_policy {
+        ssl_policy(&mut file, name, *reach);
+    }
+    if needs.uses_keys() {
+        member(&mut file, &needs);
+    }
+    if let Some(folder) = &needs.bucket {
+        bucket(&mut file, folder);
+    }
+    if let Some(wanted) = &needs.key {
+        key(&mut file, wanted);
+    }
+    file.0
+}
+
+/// The text of a file. Names from a document hold no character that a quoted text would have to
+/// escape.
+struct Blocks(String);
+
+impl Blocks {
+    fn comment(&mut self, text: &str) {
+        let _ = writeln!(self.0, "# {text}");
+    }
+
+    /// A block, with each line as it stands.
+    fn block(&mut self, head: &str, lines: &[String]) {
+        let _ = writeln!(self.0, "\n{head} {{");
+        for line in lines {
+            let _ = writeln!(self.0, "  {line}");
+        }
+        self.0.push_str("}\n");
+    }
+
+    fn resource(&mut self, kind: &str, label: &str, lines: &[String]) {
+        self.block(&format!("resource \"{kind}\" \"{label}\""), lines);
+    }
+}
+
+fn text(name: &str, value: &str) -> String {
+    format!("{name} = \"{value}\"")
+}
+
+fn raw(name: &str, value: &str) -> String {
+    format!("{name} = {value}")
+}
+
+fn variables(file: &mut Blocks, needs: &Needs) {
+    let mut variable = |name: &str, about: &str| {
+        let lines = [text("description", about), raw("type", "string")];
+        file.block(&format!("variable \"{name}\""), &lines);
+    };
+    variable("project", "The id of the project that GKE runs in.");
+    let regional = |need: &Option<(String, Reach)>| {
+        need.as_ref().is_some_and(|(_, reach)| *reach != Reach::Global)
+    };
+    if regional(&needs.address) || regional(&needs.ssl_policy) || needs.bucket.is_some() {
+        variable("region", "The region of the cluster.");
+    }
+    if matches!(needs.address, Some((_, Reach::Internal))) {
+        variable("subnet", "The subnet of the nodes.");
+    }
+}
+
+fn placed(reach: Reach, name: &str) -> Vec<String> {
+    let mut lines = vec![text("name", name), raw("project", "var.project")];
+    if reach != Reach::Global {
+        lines.push(raw("region", "var.region"));
+    }
+    lines
+}
+
+fn address(file: &mut Blocks, name: &str, reach: Reach) {
+    let mut lines = placed(reach, name);
+    if reach == Reach::Internal {
+        lines.push(text("address_type", "INTERNAL"));
+        lines.push(text("purpose", "SHARED_LOADBALANCER_VIP"));
+        lines.push(raw("subnetwork", "var.subnet"));
+    }
+    let kind = match reach {
+        Reach::Global => "google_compute_global_address",
+        Reach::Regional | Reach::Internal => "google_compute_address",
+    };
+    file.resource(kind, "clients", &lines);
+}
+
+fn ssl_policy(file: &mut Blocks, name: &str, reach: Reach) {
+    let mut lines = placed(reach, name);
+    lines.push(text("profile", "MODERN"));
+    lines.push(text("min_tls_version", "TLS_1_2"));
+    let kind = match reach {
+        Reach::Global => "google_compute_ssl_policy",
+        Reach::Regional | Reach::Internal => "google_compute_region_ssl_policy",
+    };
+    file.resource(kind, "clients", &lines);
+}
+
+/// The servers' account, which GKE's workload identity vouches for.
+fn member(file: &mut Blocks, needs: &Needs) {
+    let (namespace, account) = &needs.account;
+    file.block("data \"google_project\" \"gke\"", &[raw("project_id", "var.project")]);
+    let pool = "projects/${data.google_project.gke.number}/locations/global/workloadIdentityPools";
+    let member = format!(
+        "principal://iam.googleapis.com/{pool}/${{var.project}}.svc.id.goog/subject/ns/{namespace}/sa/{account}"
+    );
+    file.block("locals", &[text("servers", &member)]);
+}
+
+fn bucket(file: &mut Blocks, Folder { bucket, prefix }: &Folder) {
+    file.resource(
+        "google_storage_bucket",
+        "keys",
+        &[
+            text("name", bucket),
+            raw("project", "var.project"),
+            raw("location", "var.region"),
+            raw("uniform_bucket_level_access", "true"),
+            text("public_access_prevention", "enforced"),
+            "versioning {".to_owned(),
+            raw("  enabled", "true"),
+            "}".to_owned(),
+            "soft_delete_policy {".to_owned(),
+            raw("  retention_duration_seconds", "7776000"),
+            "}".to_owned(),
+            "lifecycle {".to_owned(),
+            raw("  prevent_destroy", "true"),
+            "}".to_owned(),
+        ],
+    );
+    let mut grant = |label: &str, role: &str, condition: &[String]| {
+        let mut lines = vec![
+            raw("bucket", "google_storage_bucket.keys.name"),
+            text("role", role),
+            raw("member", "local.servers"),
+        ];
+        lines.extend_from_slice(condition);
+        file.resource("google_storage_bucket_iam_member", label, &lines);
+    };
+    grant("create", "roles/storage.objectCreator", &[]);
+    grant("read", "roles/storage.objectViewer", &[]);
+    // Probes are the only objects that may be deleted.
+    let condition = probes(bucket, prefix).replace('"', "\\\"");
+    grant(
+        "probe",
+        "roles/storage.objectUser",
+        &[
+            "condition {".to_owned(),
+            text("  title", "probes-of-the-key-store"),
+            text("  expression", &condition),
+            "}".to_owned(),
+        ],
+    );
+}
+
+fn key(file: &mut Blocks, Key { project, location, ring, name }: &Key) {
+    file.resource(
+        "google_kms_key_ring",
+        "keys",
+        &[text("name", ring), text("project", project), text("location", location)],
+    );
+    file.resource(
+        "google_kms_crypto_key",
+        "keys",
+        &[
+            text("name", name),
+            raw("key_ring", "google_kms_key_ring.keys.id"),
+            text("purpose", "ENCRYPT_DECRYPT"),
+            "lifecycle {".to_owned(),
+            raw("  prevent_destroy", "true"),
+            "}".to_owned(),
+        ],
+    );
+    file.resource(
+        "google_kms_crypto_key_iam_member",
+        "servers",
+        &[
+            raw("crypto_key_id", "google_kms_crypto_key.keys.id"),
+            text("role", "roles/cloudkms.cryptoKeyEncrypterDecrypter"),
+            raw("member", "local.servers"),
+        ],
+    );
+}

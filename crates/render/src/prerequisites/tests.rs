@@ -1,0 +1,68 @@
+//! What is printed, for each kind of need.
+
+use std::collections::BTreeMap;
+
+use vaultyard_model::Cluster;
+use vaultyard_model::cluster::{
+    Bucket, Encryption, Front, FrontTls, GoogleKey, GoogleLoadBalancer, GoogleName, ObjectName,
+    Prefix, Store, Way,
+};
+
+use super::*;
+use crate::sample;
+
+fn front(way: Way, tls: FrontTls) -> Cluster {
+    let name = |text: &str| GoogleName::new(text);
+    let mut cluster = sample::cluster(3);
+    let google = Some(GoogleLoadBalancer {
+        static_address: name("vault-address"),
+        ssl_policy: name("modern"),
+        security_policy: name("office-only"),
+        connection_draining: None,
+    });
+    cluster.ingress.front = Some(Front { way, tls, annotations: BTreeMap::new(), google });
+    cluster
+}
+
+fn keys_at_google(mut cluster: Cluster) -> Cluster {
+    let key = "projects/keys-project/locations/europe-west4/keyRings/vault/cryptoKeys/unseal";
+    cluster.keys.encryption = Encryption::GoogleKms { key: GoogleKey::new(key).unwrap() };
+    cluster.keys.store = Store::GoogleStorage {
+        bucket: Bucket::new("example-vault-keys").unwrap(),
+        prefix: Prefix::new("clusters/vault").unwrap(),
+    };
+    cluster
+}
+
+fn matrix() -> [(&'static str, Cluster); 5] {
+    let class = |text: &str| ObjectName::new(text).unwrap();
+    let gateway = |text: &str| Way::Gateway { class: class(text) };
+    let shared = FrontTls::PreShared(vec![GoogleName::new("vault-2026").unwrap()]);
+    let own = FrontTls::OwnCertificate;
+    [
+        ("global", keys_at_google(front(Way::Ingress { class: class("gce") }, shared))),
+        ("internal", front(gateway("gke-l7-rilb"), own.clone())),
+        ("regional", front(gateway("gke-l7-regional-external-managed"), own)),
+        ("keys", keys_at_google(sample::cluster(3))),
+        ("nothing", sample::cluster(3)),
+    ]
+}
+
+#[test]
+fn what_must_exist_is_printed_as_it_was() {
+    for (name, cluster) in matrix() {
+        sample::golden(&format!("prerequisites/{name}.sh"), &gcloud(&cluster));
+        sample::golden(&format!("prerequisites/{name}.tf"), &terraform(&cluster));
+    }
+}
+
+/// Who can delete a key, or overwrite it, can lose it.
+#[test]
+fn only_probes_may_be_deleted() {
+    let cluster = keys_at_google(sample::cluster(3));
+    for text in [gcloud(&cluster), terraform(&cluster)] {
+        let conditions = text.matches("example-vault-keys/objects/clusters/vault/probe-").count();
+        assert_eq!(text.matches("storage.objectUser").count(), conditions, "{text}");
+        assert!(!text.contains("objectAdmin"), "{text}");
+    }
+}
