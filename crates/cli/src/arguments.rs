@@ -34,6 +34,11 @@ pub(crate) struct Common {
     /// directory, for example ~/.local/state/vaultyard]
     #[arg(long, global = true, env = "VAULTYARD_STATE", value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
+    /// Where the cluster runs
+    #[arg(long, global = true, env = "VAULTYARD_TARGET", value_enum, default_value_t = Target::Local)]
+    pub(crate) target: Target,
+    #[command(flatten)]
+    pub(crate) kubernetes: Kubernetes,
     /// Say only what went wrong
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
@@ -96,12 +101,10 @@ The token is written where bao and vault look for it (~/.vault-token, mode 0600)
     },
     /// Stop the servers in order and keep their data
     Down,
-    /// Remove the cluster with its data and keys, for good
-    Destroy {
-        /// The cluster's name; asked for when left out
-        #[arg(long, value_name = "NAME")]
-        yes: Option<String>,
-    },
+    /// Remove the cluster; on this machine with its data and keys, for good
+    #[command(after_help = "\
+On Kubernetes the servers' volumes and the unseal keys stay, unless --volumes and --keys ask for them.")]
+    Destroy(Destroy),
     /// The unseal keys: check them, hand them out, make a root token from them
     #[command(subcommand)]
     Keys(Keys),
@@ -129,10 +132,12 @@ The token is written where bao and vault look for it (~/.vault-token, mode 0600)
         /// document at /etc/vaultyard/NAME.yaml]
         #[arg(long, short, value_name = "FILE")]
         file: Option<PathBuf>,
-        /// For which target
-        #[arg(long, value_enum, default_value_t = Target::Local)]
-        target: Target,
+        #[command(flatten)]
+        images: Images,
     },
+    /// Run one part of a cluster in its pod on Kubernetes
+    #[command(subcommand, hide = true)]
+    Controller(Controller),
     /// Print completions for a shell
     Completions {
         /// Which shell
@@ -144,11 +149,56 @@ The token is written where bao and vault look for it (~/.vault-token, mode 0600)
     FaultPoints,
 }
 
+/// What runs in a pod of its own.
+#[derive(Clone, Copy, Subcommand)]
+pub(crate) enum Controller {
+    /// Put a server's files in place and end
+    Prepare,
+    /// Unseal the server of this pod, and keep it
+    Unsealer,
+    /// Pass requests on to the server that leads
+    Proxy,
+    /// Keep the certificates of a cluster
+    Certificates,
+    /// Keep the objects of a cluster, and its status
+    Cluster,
+}
+
 /// Where a cluster runs.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Target {
     /// Real server processes on this machine.
     Local,
+    /// Pods.
+    Kubernetes,
+}
+
+/// The heading of what counts on Kubernetes alone.
+const KUBERNETES: &str = "Kubernetes";
+
+/// Which API server, and which of the clusters there.
+#[derive(Args)]
+pub(crate) struct Kubernetes {
+    /// The kubeconfig [default: those in $KUBECONFIG, else ~/.kube/config]
+    #[arg(long, global = true, value_name = "FILE", help_heading = KUBERNETES)]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// The context within it [default: its current one]
+    #[arg(long, global = true, value_name = "NAME", help_heading = KUBERNETES)]
+    pub(crate) context: Option<String>,
+    /// The namespace of the cluster [default: wherever there is one]
+    #[arg(long, short, global = true, value_name = "NAME", help_heading = KUBERNETES)]
+    pub(crate) namespace: Option<String>,
+}
+
+/// Which images run. Each by digest: what was approved is what runs.
+#[derive(Args)]
+pub(crate) struct Images {
+    /// Vaultyard's own image: REPOSITORY@sha256:DIGEST
+    #[arg(long, env = "VAULTYARD_IMAGE", value_name = "IMAGE", help_heading = KUBERNETES)]
+    pub(crate) image: Option<String>,
+    /// The servers' image: REPOSITORY@sha256:DIGEST
+    #[arg(long, env = "VAULTYARD_SERVER_IMAGE", value_name = "IMAGE", help_heading = KUBERNETES)]
+    pub(crate) server_image: Option<String>,
 }
 
 /// The document and where it comes from.
@@ -168,9 +218,11 @@ pub(crate) struct Document {
 pub(crate) struct Up {
     #[command(flatten)]
     pub(crate) document: Document,
-    /// Where to bring it up
-    #[arg(long, value_enum, default_value_t = Target::Local)]
-    pub(crate) target: Target,
+    #[command(flatten)]
+    pub(crate) images: Images,
+    /// Take over objects of the same names that belong to somebody else
+    #[arg(long, help_heading = KUBERNETES)]
+    pub(crate) adopt: bool,
     /// Return when the cluster is ready, and keep it in the background
     #[arg(long)]
     pub(crate) detach: bool,
@@ -180,6 +232,20 @@ pub(crate) struct Up {
     /// How long it may take until it is ready
     #[arg(long, default_value = "5m", value_name = "DURATION", value_parser = duration)]
     pub(crate) timeout: std::time::Duration,
+}
+
+/// Arguments of `destroy`.
+#[derive(Args)]
+pub(crate) struct Destroy {
+    /// The cluster's name; asked for when left out
+    #[arg(long, value_name = "NAME")]
+    pub(crate) yes: Option<String>,
+    /// The servers' volumes too
+    #[arg(long, help_heading = KUBERNETES)]
+    pub(crate) volumes: bool,
+    /// The unseal keys and the certificate authority too
+    #[arg(long, help_heading = KUBERNETES)]
+    pub(crate) keys: bool,
 }
 
 /// Arguments of `run`.

@@ -4,6 +4,7 @@ mod binaries;
 mod certificates;
 mod check;
 mod completions;
+mod controller;
 mod destroy;
 mod dns;
 mod down;
@@ -39,13 +40,14 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Env => env::run(&common),
         Command::Login { print } => wait(login::run(&common, print)),
         Command::Down => wait(down::run(&common)),
-        Command::Destroy { yes } => wait(destroy::run(&common, yes.as_deref())),
+        Command::Destroy(destroy) => wait(destroy::run(&common, &destroy)),
         Command::Keys(keys) => wait(keys::run(&common, &keys)),
         Command::Certificates(output) => wait(certificates::run(&common, &output)),
         Command::Dns(output) => wait(dns::run(&common, &output)),
         Command::Binaries(binaries) => wait(binaries::run(&common, &binaries)),
         Command::Explain { path, recursive } => explain::run(path.as_deref(), recursive),
-        Command::Render { file, target } => render::run(&common, file.as_deref(), target),
+        Command::Render { file, images } => render::run(&common, file.as_deref(), &images),
+        Command::Controller(which) => controller::run(common.verbose, which),
         Command::Completions { shell } => completions::run(shell),
         #[cfg(feature = "fault-injection")]
         Command::FaultPoints => crate::faults::list(),

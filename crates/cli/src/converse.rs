@@ -1,21 +1,70 @@
-//! How the control socket and the metrics speak HTTP/1.1.
+//! How the control socket, the metrics and the doors of pods speak HTTP/1.1.
 
 use std::convert::Infallible;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::Full;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+/// Asks once on a fresh connection and reads the whole answer.
+pub(crate) async fn ask(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    request: Request<Empty<Bytes>>,
+) -> hyper::Result<(StatusCode, Bytes)> {
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let asked = async {
+        let response = sender.send_request(request).await?;
+        let status = response.status();
+        Ok((status, response.into_body().collect().await?.to_bytes()))
+    };
+    tokio::pin!(asked, connection);
+    tokio::select! {
+        answered = &mut asked => answered,
+        // The connection's own end tells nothing that the request's does not.
+        _ = &mut connection => asked.await,
+    }
+}
 
 /// How long a caller may take to say what it wants.
 const HEADER_DEADLINE: Duration = Duration::from_secs(5);
 /// The pause after a connection that could not be taken: descriptors have run out.
 pub(crate) const NO_ROOM: Duration = Duration::from_millis(100);
+
+/// Callers of one door at one time: kubelet, a scraper and a controller need one each.
+const MOST_CALLERS: usize = 16;
+
+/// Answers everybody who comes, for ever.
+pub(crate) async fn serve<A>(listener: TcpListener, answer: A)
+where
+    A: Fn(&Request<Incoming>) -> Response<Full<Bytes>> + Clone + Send + Sync + 'static,
+{
+    let mut callers = JoinSet::new();
+    loop {
+        while callers.len() >= MOST_CALLERS {
+            callers.join_next().await;
+        }
+        tokio::select! {
+            accepted = listener.accept() => {
+                let Ok((stream, _)) = accepted else {
+                    tokio::time::sleep(NO_ROOM).await;
+                    continue;
+                };
+                let answer = answer.clone();
+                callers.spawn(async move { converse(stream, false, answer).await });
+            }
+            Some(_) = callers.join_next() => {}
+        }
+    }
+}
 
 /// Answers one caller until it hangs up, or only once when it is not to be kept alive.
 pub(crate) async fn converse(

@@ -11,11 +11,13 @@ use rustls::pki_types::ServerName as TlsName;
 use vaultyard_certificates::tls::{Swappable, client_config};
 use vaultyard_certificates::{Authority, Ensured, Leaf, Wanted};
 use vaultyard_model::access::Identity;
+use vaultyard_model::address::Host;
+use vaultyard_model::layout::Site;
 use vaultyard_model::port::clock::Random;
-use vaultyard_model::{Layout, ServerName};
+use vaultyard_model::{Address, ServerName};
 use vaultyard_vault::{Client, Endpoint};
 
-use crate::failure::{Failure, failed};
+use crate::failure::{Failure, bad_input, failed};
 
 /// How long a client certificate is valid; it is renewed after two thirds of this.
 const LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -23,6 +25,11 @@ const LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
 /// The folder of an identity's certificate.
 pub(crate) fn folder(pki: &Path, identity: Identity) -> PathBuf {
     pki.join("leaves").join(identity.as_str())
+}
+
+/// What an identity's certificate must say.
+pub(crate) fn wanted(identity: Identity) -> Wanted {
+    Wanted::client(identity, LIFETIME)
 }
 
 /// Sees to it that an identity has a certificate.
@@ -33,8 +40,7 @@ pub(crate) fn ensure(
     random: &dyn Random,
     now: Timestamp,
 ) -> Result<(Leaf, Ensured), vaultyard_certificates::leaf::LeafError> {
-    let wanted = Wanted::client(identity, LIFETIME);
-    Leaf::ensure(&folder(pki, identity), &wanted, authority, random, now)
+    Leaf::ensure(&folder(pki, identity), &wanted(identity), authority, random, now)
 }
 
 /// TLS settings that trust the cluster's root and show the identity's certificate.
@@ -58,16 +64,29 @@ pub(crate) fn tls_with(
 
 /// A client of every server.
 pub(crate) fn clients(
-    layout: &Layout,
+    sites: &[Site],
     tls: &Arc<ClientConfig>,
-) -> BTreeMap<ServerName, Arc<Client>> {
-    let client = |place: &vaultyard_model::layout::Place| {
-        let endpoint = Endpoint {
-            address: place.api.into(),
-            tls_name: TlsName::from(place.api.ip()),
-            tls: tls.clone(),
-        };
-        (place.name.clone(), Arc::new(Client::new(endpoint)))
+) -> Result<BTreeMap<ServerName, Arc<Client>>, Failure> {
+    let client = |site: &Site| {
+        let name = tls_name(&site.address.host)?;
+        Ok((site.name.clone(), client(site.address.clone(), name, tls)))
     };
-    layout.servers.iter().map(client).collect()
+    sites.iter().map(client).collect()
+}
+
+/// A client of what listens at `address` and has a certificate for `name`.
+pub(crate) fn client(
+    address: Address,
+    tls_name: TlsName<'static>,
+    tls: &Arc<ClientConfig>,
+) -> Arc<Client> {
+    Arc::new(Client::new(Endpoint { address, tls_name, tls: tls.clone() }))
+}
+
+/// What the certificate of a host must be valid for.
+pub(crate) fn tls_name(host: &Host) -> Result<TlsName<'static>, Failure> {
+    match host {
+        Host::Ip(ip) => Ok(TlsName::from(*ip)),
+        Host::Name(name) => TlsName::try_from(name.as_str().to_owned()).map_err(bad_input),
+    }
 }

@@ -6,12 +6,9 @@
 pub(crate) mod assemble;
 pub(crate) mod certificates;
 pub(crate) mod document;
-pub(crate) mod identities;
 pub(crate) mod keys;
-pub(crate) mod milestones;
 pub(crate) mod names;
 pub(crate) mod prepare;
 pub(crate) mod program;
-pub(crate) mod proxy;
 pub(crate) mod run;
 pub(crate) mod state;

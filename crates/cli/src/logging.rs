@@ -1,4 +1,5 @@
-//! Vaultyard's own log: a file in the state directory, and with `-v` standard error.
+//! Vaultyard's own log: a file in the state directory, and with `-v` standard error; in a pod always
+//! standard error.
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
@@ -36,6 +37,13 @@ pub(crate) fn start(verbose: u8, file: &Path) -> std::io::Result<()> {
     // A second start in one program (tests) keeps the first log.
     Registry::default().with(to_file).with(to_terminal).try_init().ok();
     Ok(())
+}
+
+/// Begins to log in a pod, whose standard error is kept for it: one line of JSON each.
+pub(crate) fn in_pod(verbose: u8) {
+    let level = if verbose > 0 { LevelFilter::DEBUG } else { LevelFilter::INFO };
+    let lines = fmt::layer().json().with_writer(std::io::stderr).with_filter(ours(level));
+    Registry::default().with(lines).try_init().ok();
 }
 
 /// Only what our own crates say at this level: what libraries say of a request may hold more than

@@ -11,11 +11,9 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 
-use crate::converse::{NO_ROOM, converse};
+use crate::converse;
 use crate::failure::{Failure, Kind};
 
-/// Callers at one time; a scraper needs one.
-const MOST_CALLERS: usize = 16;
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Listens.
@@ -29,33 +27,16 @@ pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
 /// Answers for ever.
 pub(crate) async fn serve(listener: TcpListener, registry: Registry) {
     let registry = Arc::new(registry);
-    let mut callers = tokio::task::JoinSet::new();
-    loop {
-        while callers.len() >= MOST_CALLERS {
-            callers.join_next().await;
-        }
-        tokio::select! {
-            accepted = listener.accept() => {
-                let Ok((stream, _)) = accepted else {
-                    tokio::time::sleep(NO_ROOM).await;
-                    continue;
-                };
-                let registry = registry.clone();
-                callers.spawn(async move {
-                    converse(stream, false, |request| answer(request, &registry)).await;
-                });
-            }
-            Some(_) = callers.join_next() => {}
-        }
-    }
+    let answer = move |request: &Request<Incoming>| match request.uri().path() {
+        "/metrics" => text(&registry),
+        _ => not_found(),
+    };
+    converse::serve(listener, answer).await;
 }
 
-fn answer(request: &Request<Incoming>, registry: &Registry) -> Response<Full<Bytes>> {
+/// Everything that is counted, as an answer.
+pub(crate) fn text(registry: &Registry) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::default());
-    if request.uri().path() != "/metrics" {
-        *response.status_mut() = StatusCode::NOT_FOUND;
-        return response;
-    }
     let mut text = String::new();
     match encode(&mut text, registry) {
         Ok(()) => {
@@ -65,5 +46,11 @@ fn answer(request: &Request<Incoming>, registry: &Registry) -> Response<Full<Byt
         }
         Err(_) => *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR,
     }
+    response
+}
+
+fn not_found() -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = StatusCode::NOT_FOUND;
     response
 }

@@ -1,6 +1,8 @@
 //! From one status to the next: which steps of bringing up are done. Pure.
 
-use vaultyard_model::status::{Phase, Role, Status};
+use vaultyard_model::status::{Phase, Role};
+
+use crate::control::wire::Status;
 
 /// What a person is told once, in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,19 +47,19 @@ pub(crate) fn passed(status: &Status) -> Vec<Milestone> {
     }
     // Keys are proven to be kept before anything is unsealed with them.
     if let Some(first) = servers.iter().find(|server| server.sealed == Some(false)) {
-        all.push(Milestone::Initialised(first.name.to_string()));
+        all.push(Milestone::Initialised(first.name.clone()));
     }
-    if let Some(leader) = servers.iter().find(|server| server.role == Role::Leader) {
-        all.push(Milestone::Leads(leader.name.to_string()));
+    if let Some(leader) = servers.iter().find(|server| server.role == Role::Leader.as_str()) {
+        all.push(Milestone::Leads(leader.name.clone()));
     }
     let access = status.conditions.iter().find(|it| it.kind == "RootTokenRevoked");
-    if access.is_some_and(|condition| condition.holds) {
+    if access.is_some_and(|condition| condition.status == "True") {
         all.push(Milestone::Access);
     }
     if servers.iter().all(|server| server.sealed == Some(false)) {
         all.push(Milestone::Unsealed(servers.len()));
     }
-    if status.phase == Phase::Ready {
+    if status.phase == Phase::Ready.as_str() {
         all.push(Milestone::Ready(status.reason.clone()));
     }
     all

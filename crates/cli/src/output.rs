@@ -2,6 +2,7 @@
 
 pub(crate) mod ask;
 pub(crate) mod changes;
+pub(crate) mod servers;
 pub(crate) mod status;
 pub(crate) mod watch;
 

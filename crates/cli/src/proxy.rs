@@ -3,15 +3,13 @@
 //! A runtime of one thread spares every request the wake-up of another thread; and whatever the
 //! loops of the engine do, requests go on.
 
-use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use rustls::ClientConfig;
 use rustls::server::ResolvesServerCert;
 use tokio::sync::{oneshot, watch};
-use vaultyard_model::{Cluster, Layout};
-use vaultyard_proxy::{Config, Handle, Metrics, Proxy, Server};
+use vaultyard_proxy::{Config, Handle, Metrics, Proxy};
 
 use crate::failure::{Failure, Kind, failed};
 use crate::system;
@@ -36,24 +34,6 @@ pub(crate) struct Parts {
     pub(crate) trust: Arc<ClientConfig>,
     /// Where it counts.
     pub(crate) metrics: Metrics,
-}
-
-/// The proxy's configuration: one proxy for the whole cluster.
-pub(crate) fn config(cluster: &Cluster, layout: &Layout) -> Config {
-    Config {
-        listen: layout.proxy,
-        limits: cluster.ingress.proxy.clone(),
-        proxies: NonZeroU16::MIN,
-        servers: layout
-            .servers
-            .iter()
-            .map(|place| Server {
-                name: place.name.clone(),
-                address: place.api.into(),
-                tls_name: place.api.ip().to_string(),
-            })
-            .collect(),
-    }
 }
 
 /// Starts the proxy; returns once it listens.

@@ -37,6 +37,11 @@ pub(crate) fn own_program() -> Option<PathBuf> {
     Some(text.unwrap_or(path))
 }
 
+/// A variable of the environment; `None` also when it is empty.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
 /// The search path for programs.
 pub(crate) fn search_path() -> OsString {
     std::env::var_os("PATH").unwrap_or_default()

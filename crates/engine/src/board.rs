@@ -18,8 +18,8 @@ pub struct Board {
     pub access: watch::Receiver<Report>,
     /// The keeper of certificates.
     pub certificates: watch::Receiver<Report>,
-    /// Whom the proxy takes for the leader.
-    pub proxy_leader: watch::Receiver<Option<ServerName>>,
+    /// Whom the proxy takes for the leader; `None` where no proxy runs beside.
+    pub proxy_leader: Option<watch::Receiver<Option<ServerName>>>,
     /// What is known of a root token that lives.
     pub root_token: watch::Receiver<Option<String>>,
     /// The certificates seen in handshakes.
@@ -40,17 +40,17 @@ impl Board {
         all.extend(unsealer.map(|report| report.status("unsealer")));
         all.push(self.access.borrow().status("access"));
         all.push(self.certificates.borrow().status("certificates"));
-        all.push(self.proxy());
+        all.extend(self.proxy_leader.as_ref().map(proxy));
         all
     }
+}
 
-    fn proxy(&self) -> ControllerStatus {
-        let ready = self.proxy_leader.borrow().is_some();
-        ControllerStatus {
-            name: "proxy",
-            ready,
-            last_success: None,
-            last_error: (!ready).then(|| "it knows no leader".to_owned()),
-        }
+fn proxy(leader: &watch::Receiver<Option<ServerName>>) -> ControllerStatus {
+    let ready = leader.borrow().is_some();
+    ControllerStatus {
+        name: "proxy",
+        ready,
+        last_success: None,
+        last_error: (!ready).then(|| "it knows no leader".to_owned()),
     }
 }

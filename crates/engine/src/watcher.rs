@@ -140,6 +140,8 @@ impl Watcher {
         };
         let access = self.board.access.borrow().clone();
         let renewal = self.board.certificates.borrow().clone();
+        let taken = self.board.proxy_leader.as_ref().map(|leader| leader.borrow().clone());
+        let errs = |taken: Option<ServerName>| status::proxy_errs(seen.leader(), taken.as_ref());
         status::compose(status::Input {
             cluster: &self.cluster,
             target: self.target,
@@ -147,13 +149,14 @@ impl Watcher {
             sites: &self.sites,
             seen,
             history,
+            hindrance: None,
             unsealers: &self.board.unsealers.iter().filter_map(waiting).collect(),
             access: access.lacks().as_ref(),
             renewal: renewal.lacks().as_ref(),
             root_token: self.board.root_token.borrow().as_deref(),
             certificates: &self.board.served.borrow(),
             key_beside_data: self.key_beside_data,
-            proxy_leader: self.board.proxy_leader.borrow().as_ref(),
+            unreachable: taken.and_then(errs).as_deref(),
             controllers: self.board.controllers(),
         })
     }

@@ -15,6 +15,8 @@ pub enum Shortfall {
     NotStarted,
     /// Its process was stopped on request.
     Stopped,
+    /// Its process has not been started, and this is what it waits for.
+    Held(String),
     /// Its process ended; it is started again after a wait.
     Ended {
         /// How.
@@ -63,11 +65,34 @@ pub enum Shortfall {
     VersionUnknown,
 }
 
+impl Shortfall {
+    /// Whether a server that lacks this cannot be counted on to take the leader's place now.
+    pub fn bars_service(&self) -> bool {
+        match self {
+            Self::WrongVersion { .. } | Self::VersionUnknown | Self::DiskFull { .. } => false,
+            Self::NotStarted
+            | Self::Stopped
+            | Self::Held(_)
+            | Self::Ended { .. }
+            | Self::Silent(_)
+            | Self::Uninitialised
+            | Self::Sealed
+            | Self::KnowsNoLeader
+            | Self::Behind { .. }
+            | Self::Ungated
+            | Self::NotMember
+            | Self::NotVoter
+            | Self::VoteUnknown => true,
+        }
+    }
+}
+
 impl fmt::Display for Shortfall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotStarted => f.write_str("its process has not been started yet"),
             Self::Stopped => f.write_str("its process was stopped"),
+            Self::Held(why) => f.write_str(why),
             Self::Ended { exit, times, again } => {
                 write!(f, "its process ended ({})", ExitText(exit))?;
                 if *times > 1 {
@@ -168,6 +193,7 @@ fn of_process(of_it: &ServerSeen, now: Timestamp) -> Option<Shortfall> {
     match &of_it.process {
         ProcessSeen::NotStarted => Some(Shortfall::NotStarted),
         ProcessSeen::Stopped => Some(Shortfall::Stopped),
+        ProcessSeen::Waits(why) => Some(Shortfall::Held(why.clone())),
         ProcessSeen::Running { .. } | ProcessSeen::Elsewhere => None,
         ProcessSeen::Ended { exit, again, times, .. } => {
             Some(Shortfall::Ended { exit: exit.clone(), times: *times, again: until(*again, now) })

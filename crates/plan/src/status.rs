@@ -27,6 +27,8 @@ pub struct Input<'a> {
     pub seen: &'a Observed,
     /// What was.
     pub history: &'a History,
+    /// Why what keeps the cluster cannot do its work; `None` when it can.
+    pub hindrance: Option<&'a str>,
     /// What each server's unsealer waits for.
     pub unsealers: &'a BTreeMap<ServerName, Waiting>,
     /// What the keeper of access waits for; `None` when logins work and root is gone.
@@ -39,8 +41,8 @@ pub struct Input<'a> {
     pub certificates: &'a BTreeMap<ServerName, CertificateStatus>,
     /// Whether who copies the disk has both the keys and what opens them.
     pub key_beside_data: bool,
-    /// Whom the proxy takes for the leader.
-    pub proxy_leader: Option<&'a ServerName>,
+    /// Why clients do not reach the leader; `None` when they do.
+    pub unreachable: Option<&'a str>,
     /// The loops, each with its last success and error.
     pub controllers: Vec<ControllerStatus>,
 }
@@ -94,12 +96,15 @@ fn server(site: &Site, input: &Input<'_>) -> ServerStatus {
 
 fn phase(input: &Input<'_>, servers: &[ServerStatus]) -> (Phase, String) {
     let lacking = servers.iter().find(|server| !server.why.is_empty());
-    let unready = lacking
-        .map(|server| format!("{}: {}", server.name, server.why.join("; ")))
+    let lacking = lacking.map(|server| format!("{}: {}", server.name, server.why.join("; ")));
+    let unready = input
+        .hindrance
+        .map(str::to_owned)
+        .or(lacking)
         .or_else(|| input.access.map(|waiting| waiting.reason.clone()))
         .or_else(|| unread(&input.seen.probe))
         .or_else(|| leaderless(input.seen))
-        .or_else(|| unreachable(input))
+        .or_else(|| input.unreachable.map(str::to_owned))
         .or_else(|| input.renewal.map(|waiting| waiting.reason.clone()));
     match (stuck(input), unready) {
         (Some(reason), _) if !input.history.in_service => (Phase::Failed, reason),
@@ -149,10 +154,10 @@ fn leaderless(seen: &Observed) -> Option<String> {
     seen.leader().is_none().then(|| "nobody leads".to_owned())
 }
 
-/// Clients reach the leader only when the proxy knows it.
-fn unreachable(input: &Input<'_>) -> Option<String> {
-    let leader = input.seen.leader();
-    (input.proxy_leader != leader).then(|| match input.proxy_leader {
+/// Why clients do not reach the leader: they do only when the proxy knows it. `taken` is whom the
+/// proxy takes for it.
+pub fn proxy_errs(leader: Option<&ServerName>, taken: Option<&ServerName>) -> Option<String> {
+    (taken != leader).then(|| match taken {
         None => "the proxy knows no leader yet".to_owned(),
         Some(other) => format!("the proxy still takes {other} for the leader"),
     })
@@ -237,13 +242,14 @@ mod tests {
             sites: &layout.sites(),
             seen: &scene.seen,
             history: &scene.history,
+            hindrance: None,
             unsealers: &scene.unsealers,
             access: scene.access.as_ref(),
             renewal: scene.renewal.as_ref(),
             root_token: None,
             certificates: &BTreeMap::new(),
             key_beside_data: true,
-            proxy_leader: scene.proxy_leader.as_ref(),
+            unreachable: proxy_errs(scene.seen.leader(), scene.proxy_leader.as_ref()).as_deref(),
             controllers: Vec::new(),
         });
         assert_eq!((status.phase, status.reason.as_str()), (phase, reason));

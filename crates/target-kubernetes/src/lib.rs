@@ -10,6 +10,7 @@ pub mod cluster;
 pub mod error;
 pub mod kind;
 pub mod lease;
+mod log;
 mod object;
 pub mod pod;
 pub mod pods;

@@ -6,5 +6,5 @@ pub mod host;
 pub mod paths;
 mod process;
 
-pub use host::{PodHost, watch_server};
+pub use host::{Looker, PodHost, watch_server};
 pub use paths::Paths;

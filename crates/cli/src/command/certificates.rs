@@ -16,7 +16,7 @@ use crate::arguments::{Common, Output};
 use crate::failure::{Failure, bad_input, failed};
 use crate::local::state::Known;
 use crate::system::SystemClock;
-use crate::{local, output};
+use crate::{identities, local, output};
 
 /// How long a server may take to show its certificate.
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -92,12 +92,12 @@ fn places(known: &Known) -> Vec<Place> {
         file: local::certificates::proxy_folder(paths).join("tls.crt"),
         address: Some(known.layout.proxy),
     };
-    let identities = Identity::ALL.map(|identity| Place {
+    let logins = Identity::ALL.map(|identity| Place {
         holder: identity.as_str().to_owned(),
-        file: local::identities::folder(&pki, identity).join("tls.crt"),
+        file: identities::folder(&pki, identity).join("tls.crt"),
         address: None,
     });
-    authorities.into_iter().chain(servers).chain([proxy]).chain(identities).collect()
+    authorities.into_iter().chain(servers).chain([proxy]).chain(logins).collect()
 }
 
 async fn serial_shown(address: SocketAddr, trust: &ClientConfig) -> Result<String, String> {

@@ -6,13 +6,17 @@ use std::process::ExitCode;
 use vaultyard_model::cluster::Store;
 use vaultyard_target_local::StateDirectory;
 
-use crate::arguments::Common;
+use crate::arguments::{Common, Destroy, Target};
 use crate::control::client::AskError;
 use crate::failure::{Failure, bad_input, failed};
 use crate::progress::Progress;
-use crate::{local, output, system};
+use crate::{kubernetes, local, output, system};
 
-pub(super) async fn run(common: &Common, yes: Option<&str>) -> Result<ExitCode, Failure> {
+pub(super) async fn run(common: &Common, arguments: &Destroy) -> Result<ExitCode, Failure> {
+    if common.target == Target::Kubernetes {
+        return kubernetes::destroy::run(common, arguments).await;
+    }
+    let yes = arguments.yes.as_deref();
     let folder = local::state::folder(common)?;
     let state = StateDirectory::open(&folder).map_err(bad_input)?;
     let name = state.cluster().as_str();
@@ -45,6 +49,8 @@ pub(super) async fn run(common: &Common, yes: Option<&str>) -> Result<ExitCode, 
 /// The folder of keys that the document names, when there is one.
 fn keys_elsewhere(state: &StateDirectory) -> Result<Option<PathBuf>, Failure> {
     let Some(document) = local::document::of_state(state)? else { return Ok(None) };
-    let Store::Directory { path } = document.cluster.keys.store;
-    Ok(path)
+    match document.cluster.keys.store {
+        Store::Directory { path } => Ok(path),
+        _ => Ok(None),
+    }
 }

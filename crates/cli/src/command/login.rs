@@ -14,7 +14,7 @@ use vaultyard_vault::{Client, Login, Session};
 use crate::arguments::Common;
 use crate::failure::{Failure, Kind, bad_input, failed};
 use crate::local::state::Known;
-use crate::{local, output, system};
+use crate::{identities, local, output, system};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 /// An election is over by then.
@@ -50,11 +50,11 @@ pub(super) async fn run(common: &Common, print: bool) -> Result<ExitCode, Failur
 /// cannot pass a client certificate on.
 pub(crate) async fn log_in(known: &Known) -> Result<(Login, ServerName), Failure> {
     let pki = known.state.paths().pki();
-    let folder = local::identities::folder(&pki, Identity::Administrator);
+    let folder = identities::folder(&pki, Identity::Administrator);
     let leaf = Leaf::load(&folder).map_err(bad_input)?;
     let root = std::fs::read_to_string(pki.join("ca/root.crt")).map_err(bad_input)?;
-    let tls = local::identities::tls(&root, &leaf)?;
-    let clients = local::identities::clients(&known.layout, &tls);
+    let tls = identities::tls(&root, &leaf)?;
+    let clients = identities::clients(&known.layout.sites(), &tls)?;
     let session = Session::new(clients.clone(), Identity::Administrator);
     let leader = leader(&session).await?;
     let login = leader.log_in(Identity::Administrator.as_str(), DEADLINE).await.map_err(failed)?;

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::arguments::Common;
-use crate::failure::{Failure, Kind, failed};
-use crate::{local, output};
+use crate::arguments::{Common, Target};
+use crate::failure::{Failure, failed};
+use crate::{kubernetes, local, output};
 
 /// Between two looks for new lines.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -20,12 +20,12 @@ pub(super) async fn run(
     follow: bool,
     tail: usize,
 ) -> Result<ExitCode, Failure> {
+    if common.target == Target::Kubernetes {
+        return kubernetes::logs::run(common, server, follow, tail).await;
+    }
     let known = local::state::known(common)?;
     let names: Vec<&str> = known.layout.servers.iter().map(|place| place.name.as_str()).collect();
-    if let Some(unknown) = server.filter(|server| !names.contains(server)) {
-        return Err(Failure::text(Kind::BadInput, format!("there is no server {unknown:?}"))
-            .hint(format!("the servers are {}", names.join(", "))));
-    }
+    output::servers::refuse_unknown(&names, server)?;
     let chosen = known
         .layout
         .servers

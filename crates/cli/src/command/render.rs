@@ -6,16 +6,20 @@ use std::process::ExitCode;
 use vaultyard_model::ClusterName;
 use vaultyard_render::{Unit, systemd_unit};
 
-use crate::arguments::{Common, Target};
+use crate::arguments::{Common, Images, Target};
 use crate::failure::{Failure, Kind, failed};
+use crate::kubernetes::rendered;
 use crate::{local, output, system};
 
 pub(super) fn run(
     common: &Common,
     file: Option<&Path>,
-    target: Target,
+    images: &Images,
 ) -> Result<ExitCode, Failure> {
-    let Target::Local = target;
+    if common.target == Target::Kubernetes {
+        output::data(rendered::objects(file, images)?.trim_end())?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let (cluster, document) = named(common, file)?;
     let unknown = || Failure::text(Kind::Failed, "it is not known where this program lies");
     let unit = Unit {

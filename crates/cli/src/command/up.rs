@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use vaultyard_model::port::clock::Clock;
 use vaultyard_model::status::Status;
 
-use crate::arguments::{Common, Up};
+use crate::arguments::{Common, Target, Up};
 use crate::control::wire;
 use crate::failure::{Failure, Kind, failed};
 use crate::local::assemble::{Assembly, assemble};
@@ -17,12 +17,15 @@ use crate::output::changes::between;
 use crate::progress::Progress;
 use crate::stops::Stops;
 use crate::system::SystemClock;
-use crate::{local, logging, system};
+use crate::{kubernetes, local, logging, system};
 
 mod detach;
 pub(crate) mod farewell;
 
 pub(super) fn run(common: &Common, arguments: &Up) -> Result<ExitCode, Failure> {
+    if common.target == Target::Kubernetes {
+        return super::wait(kubernetes::up::run(common, arguments));
+    }
     if arguments.detach {
         return detach::run(common);
     }

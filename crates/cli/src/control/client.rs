@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
-use http_body_util::{BodyExt, Empty};
-use hyper_util::rt::TokioIo;
+use http_body_util::Empty;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
 use super::wire;
+use crate::converse;
 
 /// A question takes microseconds; a program that does not answer in this time hangs.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -88,26 +88,13 @@ impl Control {
         if wanted.is_some() && answers != wanted {
             return Err(AskError::NotRunning(self.state.clone()));
         }
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| self.silent(&error))?;
         let request = Request::builder()
             .method(method)
             .uri(path)
             .header(http::header::HOST, "vaultyard")
             .body(Empty::<Bytes>::new())
             .map_err(|error| self.silent(&error))?;
-        let asked = async {
-            let response = sender.send_request(request).await?;
-            let status = response.status();
-            Ok::<_, hyper::Error>((status, response.into_body().collect().await?.to_bytes()))
-        };
-        tokio::pin!(asked, connection);
-        let answered = tokio::select! {
-            answered = &mut asked => answered,
-            // The connection's own end tells nothing that the request's does not.
-            _ = &mut connection => asked.await,
-        };
+        let answered = converse::ask(stream, request).await;
         match answered.map_err(|error| self.silent(&error))? {
             (status, bytes) if status.is_success() => Ok(bytes),
             (StatusCode::SERVICE_UNAVAILABLE, _) => Err(AskError::TooEarly(self.state.clone())),

@@ -22,7 +22,7 @@ pub(crate) struct Status {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Server {
     pub(crate) name: String,
-    pub(crate) zone: String,
+    pub(crate) zone: Option<String>,
     pub(crate) address: String,
     pub(crate) version: Option<String>,
     pub(crate) initialized: Option<bool>,
@@ -100,7 +100,7 @@ impl From<&status::ServerStatus> for Server {
     fn from(server: &status::ServerStatus) -> Self {
         Self {
             name: server.name.to_string(),
-            zone: server.zone.to_string(),
+            zone: server.zone.as_ref().map(ToString::to_string),
             address: format!("https://{}", server.address),
             version: server.version.as_ref().map(ToString::to_string),
             initialized: server.initialized,

@@ -23,6 +23,8 @@ use crate::faults;
 
 /// Between two looks, which cost next to nothing, while somebody else has to do something first.
 const SOON: Duration = Duration::from_millis(5);
+/// Between two looks while a server leads that somebody else takes care of.
+const ELSEWHERE: Duration = Duration::from_millis(200);
 /// Between two looks whether a root token lives.
 const CALM: Duration = Duration::from_secs(2);
 /// A server that joined becomes a voter this soon, instead of after ten seconds.
@@ -77,8 +79,11 @@ impl AccessKeeper {
     /// Sets up, or goes on setting up.
     async fn set_up(&mut self, now: Timestamp) -> Round {
         let leader = self.parts.observed.borrow().as_ref().and_then(Observed::leader).cloned();
-        let Some(ways) = leader.and_then(|leader| self.parts.ways.get(&leader)) else {
+        let Some(leader) = leader else {
             return waits("logins are set up as soon as a server leads", SOON);
+        };
+        let Some(ways) = self.parts.ways.get(&leader) else {
+            return Round { did: None, waiting: None, next: ELSEWHERE };
         };
         if self.access.is_none() {
             let Parts { store, encryption, .. } = &self.parts;

@@ -16,7 +16,6 @@ use vaultyard_engine::supervisor::Supervised;
 use vaultyard_engine::watcher::{Watched, Watcher};
 use vaultyard_model::ServerName;
 use vaultyard_model::observed::Observed;
-use vaultyard_model::port::custody::KeyEncryption;
 use vaultyard_model::port::host::Host;
 use vaultyard_model::status::Status;
 
@@ -25,10 +24,10 @@ use self::doors::Doors;
 use self::ground::Ground;
 use super::names;
 use super::prepare::Prepared;
-use super::proxy::RunningProxy;
 use crate::control::{self, server::Desk};
 use crate::failure::{Failure, Kind};
 use crate::metrics;
+use crate::proxy::RunningProxy;
 
 /// A cluster whose loops run.
 pub(crate) struct Assembly {
@@ -104,7 +103,7 @@ pub(crate) async fn assemble(
         root_token: access.root_token,
         certificates: certificates.report,
         served: certificates.served,
-        proxy_leader: doors.proxy.handle.leader(),
+        proxy_leader: Some(doors.proxy.handle.leader()),
     };
     let watched = |(name, process): (&ServerName, &Supervised)| {
         let host: Arc<dyn Host> = Arc::new(process.clone());

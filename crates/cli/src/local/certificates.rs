@@ -7,17 +7,16 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName as TlsName;
 use tokio::sync::watch;
-use vaultyard_certificates::handshake::{self, HandshakeError};
 use vaultyard_certificates::leaf::LeafError;
 use vaultyard_certificates::tls::Swappable;
-use vaultyard_certificates::{Authority, Certificate, Ensured, Leaf, Wanted};
+use vaultyard_certificates::{Authority, Ensured, Leaf, Wanted};
 use vaultyard_model::access::Identity;
 use vaultyard_model::chain;
 use vaultyard_model::cluster::Issuer;
@@ -30,17 +29,13 @@ use vaultyard_model::{Cluster, Layout, ServerName};
 use vaultyard_target_local::server_files::{self, ServerFilesError};
 use vaultyard_target_local::{Paths, ServerFolder};
 
-use super::identities;
+use crate::identities;
+use crate::keepers::served::{self, Loading, Shown};
 
 /// Between two looks while all is well. A lifetime is at least half a minute.
 const CALM: Duration = Duration::from_secs(5);
 /// Between two looks while something is not proven yet.
 const BUSY: Duration = Duration::from_millis(200);
-/// A server loads its certificate within milliseconds; one that has not by then is told again.
-const TELL_AGAIN: Duration = Duration::from_secs(2);
-/// How long a handshake may take.
-const DEADLINE: Duration = Duration::from_secs(2);
-
 /// The keeper of all certificates of a local cluster.
 pub(crate) struct CertificateKeeper {
     pub(crate) authority: Arc<Authority>,
@@ -68,8 +63,8 @@ pub(crate) struct Held {
     pub(crate) address: SocketAddr,
     /// What is told to load it.
     pub(crate) host: Arc<dyn Host>,
-    /// When it was last told to, while it has not done it yet.
-    pub(crate) told: Option<Instant>,
+    /// How far that is.
+    pub(crate) loading: Loading,
 }
 
 /// What clients of the proxy see.
@@ -82,16 +77,6 @@ pub(crate) struct Public {
     pub(crate) served: Arc<Swappable>,
     /// Where the proxy shows it.
     pub(crate) address: SocketAddr,
-}
-
-/// What a handshake showed.
-enum Shown {
-    /// The certificate that should be served.
-    Fresh(Certificate),
-    /// Another one, or one that cannot be verified any more: it has expired, or the clock jumped.
-    Stale(Option<Certificate>, String),
-    /// Nobody answered.
-    Nobody(String),
 }
 
 /// What a server's certificate must say.
@@ -201,41 +186,21 @@ impl CertificateKeeper {
         }
         let shown = self.look(server.address, &leaf).await;
         let name = server.name.clone();
-        if let Shown::Fresh(certificate) | Shown::Stale(Some(certificate), _) = &shown {
-            self.publish(&name, certificate);
+        if let Some(status) = shown.status() {
+            self.publish(&name, status);
         }
         let Some(server) = self.servers.get_mut(index) else { return Ok(()) };
-        match shown {
-            Shown::Fresh(_) => {
-                server.told = None;
-                Ok(())
-            }
-            Shown::Nobody(why) => Err(format!("{name}: {why}")),
-            Shown::Stale(_, why) => {
-                if server.told.is_none_or(|told| told.elapsed() >= TELL_AGAIN) {
-                    server.told = Some(Instant::now());
-                    server.host.reload().await.map_err(|error| error.to_string())?;
-                }
-                Err(format!("{name}: {why}"))
-            }
-        }
+        let loaded = server.loading.go_on(shown, server.host.as_ref()).await;
+        loaded.map_err(|why| format!("{name}: {why}"))
     }
 
     /// What is shown at an address where this leaf should be.
     async fn look(&self, address: SocketAddr, leaf: &Leaf) -> Shown {
         let name = TlsName::from(address.ip());
-        match handshake::served(address, name, &self.trust, DEADLINE).await {
-            Ok(shown) if shown.serial == leaf.certificate.serial => Shown::Fresh(shown),
-            Ok(shown) => {
-                Shown::Stale(Some(shown), "it does not serve its new certificate yet".to_owned())
-            }
-            Err(error @ HandshakeError::Refused { .. }) => Shown::Stale(None, chain(&error)),
-            Err(error) => Shown::Nobody(chain(&error)),
-        }
+        served::look(address, name, &leaf.certificate.serial, &self.trust).await
     }
 
-    fn publish(&self, server: &ServerName, shown: &Certificate) {
-        let status = CertificateStatus { serial: shown.serial.clone(), not_after: shown.not_after };
+    fn publish(&self, server: &ServerName, status: CertificateStatus) {
         self.served.send_if_modified(|all| {
             let changed = all.get(server) != Some(&status);
             all.insert(server.clone(), status);

@@ -1,50 +1,29 @@
-//! Finds the document and reads it.
+//! Finds the document of a cluster on this machine.
 
 use std::path::{Path, PathBuf};
 
-use vaultyard_manifest::{BUILT_IN, Target};
-use vaultyard_model::Cluster;
+use vaultyard_manifest::Target;
 use vaultyard_target_local::StateDirectory;
 
-use crate::failure::{Failure, Kind, bad_input};
+use crate::document::{self, Document, parse};
+use crate::failure::{Failure, bad_input};
 
 /// The file that `up` takes when none is named.
 const DEFAULT_FILE: &str = "vaultyard.yaml";
 
-/// A document and where it came from.
-#[derive(Clone)]
-pub(crate) struct Document {
-    /// What it declares.
-    pub(crate) cluster: Cluster,
-    /// Its text, as it is kept in the state directory.
-    pub(crate) text: String,
-    /// Whether it is the built-in one.
-    pub(crate) built_in: bool,
-}
-
-impl Document {
-    /// What it declares, in one line.
-    pub(crate) fn headline(&self) -> String {
-        let servers = &self.cluster.servers;
-        let count = servers.replicas.count();
-        format!(
-            "{}: {count} {} of {} {}",
-            self.cluster.name,
-            if count == 1 { "server" } else { "servers" },
-            servers.software,
-            servers.version
-        )
-    }
-}
-
 /// Reads the file that was named, else `./vaultyard.yaml`, else what was last brought up in
 /// `folder`, else the built-in document.
 pub(crate) fn find(named: Option<&Path>, folder: &Path) -> Result<Document, Failure> {
-    let default = || Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.exists());
-    match named.map(Path::to_owned).or_else(default) {
+    match named_or_default(named) {
         Some(path) => from_file(&path),
         None => last_or_built_in(folder),
     }
+}
+
+/// The file that was named, else `./vaultyard.yaml` where there is one.
+pub(crate) fn named_or_default(named: Option<&Path>) -> Option<PathBuf> {
+    let default = || Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.exists());
+    named.map(Path::to_owned).or_else(default)
 }
 
 /// What was last brought up in `folder`, else the built-in document.
@@ -58,23 +37,12 @@ pub(crate) fn last_or_built_in(folder: &Path) -> Result<Document, Failure> {
 
 /// The built-in document.
 pub(crate) fn built_in() -> Result<Document, Failure> {
-    parse("the built-in document", BUILT_IN.to_owned(), true)
+    document::built_in(Target::Local)
 }
 
 /// The document in this file.
 pub(crate) fn from_file(path: &Path) -> Result<Document, Failure> {
-    let unreadable = |error: std::io::Error| {
-        Failure::text(Kind::BadInput, format!("cannot read {}: {error}", path.display()))
-    };
-    let bytes = std::fs::read(path).map_err(unreadable)?;
-    let name = path.display().to_string();
-    match String::from_utf8(bytes) {
-        Ok(text) => parse(&name, text, false),
-        Err(error) => match vaultyard_manifest::parse(&name, error.as_bytes(), Target::Local) {
-            Err(findings) => Err(Failure::text(Kind::BadInput, findings)),
-            Ok(_) => Err(Failure::text(Kind::BadInput, format!("{name} is not UTF-8 text"))),
-        },
-    }
+    document::from_file(path, Target::Local)
 }
 
 /// What was last brought up in this state directory.
@@ -85,15 +53,7 @@ pub(crate) fn of_state(state: &StateDirectory) -> Result<Option<Document>, Failu
 
 /// Reads a document that was kept in a state directory.
 pub(crate) fn kept(name: &str, text: String) -> Result<Document, Failure> {
-    let built_in = text == BUILT_IN;
-    parse(name, text, built_in)
-}
-
-fn parse(name: &str, text: String, built_in: bool) -> Result<Document, Failure> {
-    match vaultyard_manifest::parse(name, &text, Target::Local) {
-        Ok(cluster) => Ok(Document { cluster, text, built_in }),
-        Err(findings) => Err(Failure::text(Kind::BadInput, findings)),
-    }
+    parse(name, text, Target::Local)
 }
 
 #[cfg(test)]

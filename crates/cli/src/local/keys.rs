@@ -1,15 +1,17 @@
 //! Where the keys of a local cluster are, and what opens them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use vaultyard_keys::encryption::local::LocalEncryption;
 use vaultyard_keys::last_unsealed::UnsealLog;
 use vaultyard_keys::store::directory::DirectoryStore;
 use vaultyard_model::Cluster;
-use vaultyard_model::cluster::{Encryption, Store};
+use vaultyard_model::port::custody::{KeyEncryption, KeyStore};
 use vaultyard_target_local::Paths;
 
+use crate::custody::{self, Own};
 use crate::failure::{Failure, failed};
 use crate::system::SystemRandom;
 
@@ -17,9 +19,9 @@ use crate::system::SystemRandom;
 #[derive(Clone)]
 pub(crate) struct Custody {
     /// Where the encrypted keys are.
-    pub(crate) store: Arc<DirectoryStore>,
+    pub(crate) store: Arc<dyn KeyStore>,
     /// What opens them.
-    pub(crate) encryption: Arc<LocalEncryption>,
+    pub(crate) encryption: Arc<dyn KeyEncryption>,
     /// When they last unsealed a server.
     pub(crate) log: UnsealLog,
 }
@@ -39,26 +41,38 @@ pub(crate) async fn open(
     paths: &Paths,
     missing: Missing,
 ) -> Result<Custody, Failure> {
-    let Store::Directory { path } = &cluster.keys.store;
-    let folder = path.clone().unwrap_or_else(|| paths.keys());
-    let Encryption::Local = cluster.keys.encryption;
-    let file = key_file(paths);
-    // The folder is made before the first key. One that is gone later was lost, and an empty one
-    // in its place would only be in the way of what is brought back.
-    let store = match missing {
-        Missing::Create if !file.exists() => DirectoryStore::open(folder).map_err(failed)?,
-        Missing::Create | Missing::Refuse => DirectoryStore::existing(folder),
-    };
-    let random = Arc::new(SystemRandom);
-    let encryption = match missing {
-        Missing::Create => LocalEncryption::open_or_create(file, &store, random).await,
-        Missing::Refuse => LocalEncryption::open(file, &store, random),
-    };
-    Ok(Custody {
-        store: Arc::new(store),
-        encryption: Arc::new(encryption.map_err(failed)?),
-        log: UnsealLog::new(paths.last_unsealed()),
-    })
+    let (store, encryption) = custody::open(&cluster.keys, &StateFolder { paths, missing }).await?;
+    Ok(Custody { store, encryption, log: UnsealLog::new(paths.last_unsealed()) })
+}
+
+/// What stands in the state directory.
+struct StateFolder<'a> {
+    paths: &'a Paths,
+    missing: Missing,
+}
+
+#[async_trait]
+impl Own for StateFolder<'_> {
+    async fn store(&self, path: Option<&Path>) -> Result<Arc<dyn KeyStore>, Failure> {
+        let folder = path.map_or_else(|| self.paths.keys(), Path::to_owned);
+        // The folder is made before the first key. One that is gone later was lost, and an empty one
+        // in its place would only be in the way of what is brought back.
+        let used = key_file(self.paths).exists() || self.paths.last_unsealed().exists();
+        let store = match self.missing {
+            Missing::Create if !used => DirectoryStore::open(folder).map_err(failed)?,
+            Missing::Create | Missing::Refuse => DirectoryStore::existing(folder),
+        };
+        Ok(Arc::new(store))
+    }
+
+    async fn encryption(&self, store: &dyn KeyStore) -> Result<Arc<dyn KeyEncryption>, Failure> {
+        let (file, random) = (key_file(self.paths), Arc::new(SystemRandom));
+        let encryption = match self.missing {
+            Missing::Create => LocalEncryption::open_or_create(file, store, random).await,
+            Missing::Refuse => LocalEncryption::open(file, store, random),
+        };
+        Ok(Arc::new(encryption.map_err(failed)?))
+    }
 }
 
 /// The file of the key-encryption key.

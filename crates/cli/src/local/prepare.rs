@@ -18,13 +18,15 @@ use vaultyard_target_local::process::leftover::leftovers;
 use vaultyard_target_local::state::StateError;
 use vaultyard_target_local::{Paths, StateDirectory, addresses};
 
-use super::document::{self, Document};
+use super::certificates;
+use super::document;
 use super::program::{self, Program};
 use super::state::Known;
-use super::{certificates, identities};
 use crate::arguments::Address;
 use crate::control;
+use crate::document::Document;
 use crate::failure::{Failure, Kind, bad_input, failed};
+use crate::identities;
 use crate::progress::Progress;
 use crate::system::{SystemClock, SystemRandom};
 

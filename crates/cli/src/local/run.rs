@@ -11,8 +11,9 @@ use vaultyard_model::status::{Phase, Status};
 use vaultyard_plan::shutdown::{self, Stop};
 
 use super::assemble::{Assembly, Tasks};
-use super::milestones::Told;
+use crate::control::wire;
 use crate::failure::{Failure, Kind};
+use crate::milestones::Told;
 use crate::progress::Progress;
 
 /// How long a keeper may take for the round it is in: initialising takes up to 9 s.
@@ -47,7 +48,7 @@ pub(crate) async fn until_ready(
         loop {
             let now = status.borrow_and_update().clone();
             if let Some(now) = now {
-                for milestone in told.news(&now) {
+                for milestone in told.news(&wire::Status::from(&now)) {
                     progress.done(milestone);
                 }
                 progress.waiting(&now.reason);

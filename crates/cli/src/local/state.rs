@@ -9,10 +9,11 @@ use vaultyard_target_local::StateDirectory;
 use vaultyard_target_local::lock::Lock;
 use vaultyard_target_local::state::StateError;
 
-use super::document::{self, Document};
+use super::document;
 use super::prepare::VERSION;
 use crate::arguments::Common;
 use crate::control::client::Control;
+use crate::document::Document;
 use crate::failure::{Failure, Kind, bad_input};
 use crate::system::{self, SystemClock};
 

@@ -56,7 +56,7 @@ fn servers(servers: &[Server], now: Timestamp) -> String {
     let row = |server: &Server| {
         vec![
             server.name.clone(),
-            server.zone.clone(),
+            or_dash(server.zone.as_ref()),
             server.address.clone(),
             or_dash(server.version.as_ref()),
             state(server).to_owned(),

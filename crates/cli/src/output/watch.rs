@@ -15,10 +15,10 @@ use jiff::Timestamp;
 use vaultyard_model::port::clock::Clock;
 
 use crate::arguments::Format;
-use crate::control::client::Control;
 use crate::control::wire::Status;
 use crate::failure::{Failure, failed};
 use crate::output;
+use crate::source::Source;
 use crate::system::SystemClock;
 
 /// Between two looks.
@@ -26,11 +26,11 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 /// Follows the status: on a terminal until the person leaves, elsewhere until it cannot be asked
 /// any more or nobody reads.
-pub(crate) async fn run(control: &Control, format: Format) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(source: &Source, format: Format) -> Result<ExitCode, Failure> {
     if format == Format::Table && can_draw() {
-        screen::show(control).await
+        screen::show(source).await
     } else {
-        documents(control, format).await
+        documents(source, format).await
     }
 }
 
@@ -40,10 +40,10 @@ fn can_draw() -> bool {
     std::io::stdout().is_terminal() && !dumb
 }
 
-async fn documents(control: &Control, format: Format) -> Result<ExitCode, Failure> {
+async fn documents(source: &Source, format: Format) -> Result<ExitCode, Failure> {
     let mut last = None;
     loop {
-        let status = control.status().await.map_err(failed)?;
+        let status = source.status().await?;
         let substance = substance(&status);
         if last.as_ref() != Some(&substance) {
             let text = document(format, &status, SystemClock.now())?;

@@ -25,12 +25,13 @@ use vaultyard_vault::Client;
 use super::ground::Ground;
 use crate::failure::{Failure, Kind, failed};
 use crate::faults;
+use crate::identities;
 use crate::keepers::UnsealKeeper;
 use crate::keepers::access::{self, AccessKeeper, Ways};
+use crate::keepers::served::Loading;
 use crate::local::certificates::{
     CertificateKeeper, Held, Public, of_proxy, of_server, proxy_folder,
 };
-use crate::local::identities;
 
 /// Tasks, and how the keepers among them are told to end.
 pub(super) struct Crew {
@@ -128,7 +129,7 @@ impl Crew {
                 folder: ground.paths().server(&place.name),
                 address: place.api,
                 host,
-                told: None,
+                loading: Loading::default(),
             })
         };
         let (publish, served) = watch::channel(BTreeMap::new());
@@ -168,7 +169,7 @@ impl Crew {
 fn ways(ground: &Ground) -> Result<BTreeMap<ServerName, Ways>, Failure> {
     let tls =
         identities::tls(ground.prepared.authority.root_pem(), &ground.prepared.administrator)?;
-    let mut administrators = identities::clients(ground.layout(), &tls);
+    let mut administrators = identities::clients(&ground.layout().sites(), &tls)?;
     let ways = |(name, vaultyard): (&ServerName, &Arc<Client>)| {
         let ways = Ways {
             vaultyard: vaultyard.clone(),

@@ -1,18 +1,21 @@
 //! Everything that listens to clients. All doors are open before the first server is started, so that an
 //! address that cannot be had is told while nothing has happened yet.
 
+use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use vaultyard_certificates::tls::Swappable;
 use vaultyard_dns::Records;
+use vaultyard_model::{Cluster, Layout};
+use vaultyard_proxy::{Config, Server};
 
 use super::ground::Ground;
 use crate::failure::{Failure, bad_input, failed};
 use crate::local::names;
-use crate::local::proxy::{self, RunningProxy};
 use crate::metrics;
+use crate::proxy::{self, RunningProxy};
 
 /// What listens and, but for the proxy, does not answer yet.
 pub(super) struct Doors {
@@ -40,12 +43,30 @@ impl Doors {
         let pair = ground.prepared.proxy.pair().map_err(failed)?;
         let public = Arc::new(Swappable::new(&pair).map_err(failed)?);
         let parts = proxy::Parts {
-            config: proxy::config(cluster, layout),
+            config: config(cluster, layout),
             certificate: public.clone(),
             trust: ground.trust.clone(),
             metrics: vaultyard_proxy::Metrics::register(counts),
         };
         let proxy = proxy::start(parts).await?;
         Ok(Self { dns, metrics, registry, proxy, public })
+    }
+}
+
+/// The proxy's configuration: one proxy for the whole cluster.
+fn config(cluster: &Cluster, layout: &Layout) -> Config {
+    Config {
+        listen: layout.proxy,
+        limits: cluster.ingress.proxy.clone(),
+        proxies: NonZeroU16::MIN,
+        servers: layout
+            .servers
+            .iter()
+            .map(|place| Server {
+                name: place.name.clone(),
+                address: place.api.into(),
+                tls_name: place.api.ip().to_string(),
+            })
+            .collect(),
     }
 }

@@ -15,9 +15,10 @@ use vaultyard_vault::{Client, Session};
 
 use crate::failure::{Failure, failed};
 use crate::faults;
+use crate::identities;
+use crate::local::keys;
 use crate::local::keys::{Custody, Missing};
 use crate::local::prepare::Prepared;
-use crate::local::{identities, keys};
 use crate::system::{SystemClock, SystemRandom};
 
 /// The ports of one cluster.
@@ -49,8 +50,10 @@ impl Ground {
         let custody = keys::open(prepared.cluster(), paths, Missing::Create).await?;
         let root = prepared.authority.root_pem();
         let own = Arc::new(identities::shown(&prepared.own)?);
-        let clients =
-            identities::clients(&prepared.layout, &identities::tls_with(root, own.clone())?);
+        let clients = identities::clients(
+            &prepared.layout.sites(),
+            &identities::tls_with(root, own.clone())?,
+        )?;
         let launcher = LocalLauncher::new(
             prepared.cluster().clone(),
             prepared.layout.clone(),

@@ -11,19 +11,19 @@ use vaultyard_model::port::clock::Clock;
 use super::PAUSE;
 use super::picture::{Picture, Style};
 use super::seen::Seen;
-use crate::control::client::{AskError, Control};
 use crate::control::wire::Status;
 use crate::failure::{Failure, Kind, failed};
+use crate::source::Source;
 use crate::stops::Stops;
 use crate::system::{SystemClock, colours_are_welcome};
 
 /// Shows the picture until the person leaves.
-pub(super) async fn show(control: &Control) -> Result<ExitCode, Failure> {
+pub(super) async fn show(source: &Source) -> Result<ExitCode, Failure> {
     let style = Style { colours: colours_are_welcome() };
     let mut stops = Stops::listen()?;
     let mut screen = Screen::open().map_err(failed)?;
     let mut keys = EventStream::new();
-    let mut looks = std::pin::pin!(looks(control));
+    let mut looks = std::pin::pin!(looks(source));
     let mut seen = Seen::nothing(SystemClock.now());
     loop {
         let now = SystemClock.now();
@@ -33,7 +33,7 @@ pub(super) async fn show(control: &Control) -> Result<ExitCode, Failure> {
         screen.terminal.draw(draw).map_err(failed)?;
         tokio::select! {
             Some(answer) = looks.next() => {
-                seen.note(SystemClock.now(), answer.map_err(|error| error.to_string()));
+                seen.note(SystemClock.now(), answer.map_err(|error| error.message().to_owned()));
             }
             // Anything but a key, for example another size, only means to draw anew. A terminal
             // that has no keys any more ends with a signal.
@@ -49,12 +49,12 @@ pub(super) async fn show(control: &Control) -> Result<ExitCode, Failure> {
 
 /// The status, asked for again and again. A stream holds on to a question that is under way, so
 /// that keys do not make it start anew.
-fn looks(control: &Control) -> impl Stream<Item = Result<Status, AskError>> {
+fn looks(source: &Source) -> impl Stream<Item = Result<Status, Failure>> {
     let mut pace = tokio::time::interval(PAUSE);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     stream::unfold(pace, async |mut pace| {
         pace.tick().await;
-        Some((control.status().await, pace))
+        Some((source.status().await, pace))
     })
 }
 

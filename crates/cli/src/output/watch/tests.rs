@@ -24,7 +24,7 @@ fn before(seconds: i64) -> Timestamp {
 fn server(index: usize, zones: usize) -> Server {
     Server {
         name: format!("vault-{index}"),
-        zone: ["a", "b", "c", "d", "e"][index % zones].to_owned(),
+        zone: Some(["a", "b", "c", "d", "e"][index % zones].to_owned()),
         address: format!("https://127.0.0.{}:8200", 11 + index),
         version: Some("2.7.2".to_owned()),
         initialized: Some(true),

@@ -85,7 +85,7 @@ impl Told<'_> {
     pub(super) fn row(&self) -> Vec<Span<'static>> {
         vec![
             self.name(),
-            Span::raw(self.server.zone.clone()),
+            Span::raw(or_dash(self.server.zone.as_ref())),
             self.role(),
             self.state(),
             self.version(),
@@ -98,7 +98,7 @@ impl Told<'_> {
 
     /// The beginning of a narrow list's entry.
     pub(super) fn short_row(&self) -> Vec<Span<'static>> {
-        vec![self.name(), Span::raw(self.server.zone.clone()), self.role(), self.state()]
+        vec![self.name(), Span::raw(or_dash(self.server.zone.as_ref())), self.role(), self.state()]
     }
 
     /// The rest of a narrow list's entry.

@@ -140,7 +140,7 @@ impl Zone<'_> {
 fn by_zone<'a>(all: &[Told<'a>]) -> Vec<Zone<'a>> {
     let mut zones: Vec<Zone<'a>> = Vec::new();
     for told in all {
-        let name = told.server.zone.as_str();
+        let name = told.server.zone.as_deref().unwrap_or("unknown");
         match zones.iter_mut().find(|zone| zone.name == name) {
             Some(zone) => zone.servers.push(*told),
             None => zones.push(Zone { name, servers: vec![*told] }),

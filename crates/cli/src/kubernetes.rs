@@ -1,0 +1,30 @@
+//! Kubernetes: the parts of a cluster that run in pods of their own, and what a person does from
+//! outside.
+//!
+//! Each controller is one file here, named as its command is (`vaultyard controller NAME`):
+//! [`prepare`] and [`unsealer`] beside each server, [`proxy`], and [`certificates`] and [`cluster`]
+//! in the operations namespace. A person's commands come by [`reach`]: [`up`] installs, [`rendered`]
+//! prints what it would.
+
+pub(crate) mod certificates;
+pub(crate) mod cluster;
+mod custody;
+mod declared;
+mod delivery;
+pub(crate) mod destroy;
+mod door;
+mod install;
+mod leading;
+mod logins;
+pub(crate) mod logs;
+mod pod;
+pub(crate) mod prepare;
+pub(crate) mod proxy;
+pub(crate) mod reach;
+mod ready;
+pub(crate) mod rendered;
+mod report;
+mod sites;
+mod telling;
+pub(crate) mod unsealer;
+pub(crate) mod up;

@@ -1,0 +1,330 @@
+//! Makes the status of the cluster from what the unsealers tell and from how the pods are, and writes
+//! it into the `VaultCluster`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures_util::stream::{SelectAll, StreamExt};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use vaultyard_engine::keeping;
+use vaultyard_model::layout::Site;
+use vaultyard_model::observed::{Observed, Probe, ProcessSeen, ServerSeen};
+use vaultyard_model::port::clock::Clock;
+use vaultyard_model::status::{Condition, ControllerStatus, Phase};
+use vaultyard_model::{Cluster, ServerName, Zone};
+use vaultyard_plan::history::History;
+use vaultyard_plan::status;
+use vaultyard_render::kubernetes::pod::ZONE;
+use vaultyard_render::kubernetes::server_pod::SERVER;
+use vaultyard_target_kubernetes::cluster::ClusterObject;
+use vaultyard_target_kubernetes::kind::{Kind, POD};
+use vaultyard_target_kubernetes::{Api, ApiError, Reference, pods};
+
+use super::{MANAGER, reports};
+use crate::control::wire;
+use crate::failure::{Failure, Kind as Fault};
+use crate::kubernetes::leading::Post;
+use crate::kubernetes::report::Report;
+use crate::kubernetes::sites;
+use crate::system::SystemClock;
+
+/// Between two looks while all is well, and while something changes.
+const CALM: Duration = Duration::from_secs(1);
+const BUSY: Duration = Duration::from_millis(200);
+/// How often a status is written in which only numbers have changed.
+const NUMBERS_EVERY: Duration = Duration::from_secs(120);
+
+/// Writes why a `VaultCluster` is not followed.
+pub(super) async fn refused(object: &ClusterObject, why: &str) -> Result<(), ApiError> {
+    let status = json!({
+        "phase": Phase::Failed.as_str(),
+        "reason": why,
+        "conditions": [{"type": "Ready", "status": "False", "reason": "Refused", "message": why}],
+    });
+    object.patch_status(MANAGER, &status).await.map(drop)
+}
+
+/// Looks and writes, until it is dropped.
+pub(super) async fn keep(
+    post: &Post,
+    cluster: &Cluster,
+    object: &ClusterObject,
+    declared: &Value,
+    hindrance: &watch::Sender<Option<String>>,
+    drift: &watch::Sender<Option<String>>,
+) -> Result<std::convert::Infallible, Failure> {
+    let began = Instant::now();
+    let mut scene = Scene::new(post, cluster)?;
+    let served = ["Ready", "Degraded", "Upgrading"].map(Value::from);
+    let mut history =
+        History { in_service: served.contains(&declared["status"]["phase"]), ..History::default() };
+    let mut written = Written::default();
+    let mut workloads = workloads(&post.api, &scene);
+    loop {
+        let told = reports::all(&scene.hosts).await;
+        let seen = scene.observed(&told, began.elapsed());
+        let quorum = usize::from(cluster.servers.replicas.quorum());
+        history = history.after(&seen, quorum);
+        let status = scene.status(&told, &seen, &history, hindrance, drift);
+        history = history.after_phase(status.phase, false);
+        let generation = &declared["metadata"]["generation"];
+        written.write(object, status_json(&status, generation, &scene.images)).await;
+        let pause = if status.phase == Phase::Ready { CALM } else { BUSY };
+        let next = Instant::now() + pause;
+        loop {
+            tokio::select! {
+                changed = workloads.next() => {
+                    let ended = || Failure::text(Fault::Failed, "the watch of the pods ended");
+                    let (workload, change) = changed.ok_or_else(ended)?;
+                    match change {
+                        Ok(now) => scene.take(workload, now),
+                        Err(error) => tracing::warn!("{error}"),
+                    }
+                }
+                () = tokio::time::sleep_until(next) => break,
+            }
+        }
+    }
+}
+
+/// What is watched.
+#[derive(Clone)]
+enum Workload {
+    Server(ServerName),
+    Proxies,
+}
+
+type Changes = std::pin::Pin<
+    Box<dyn futures_util::Stream<Item = (Workload, Result<Option<Value>, ApiError>)> + Send>,
+>;
+
+fn workloads(api: &Api, scene: &Scene<'_>) -> SelectAll<Changes> {
+    let namespace = scene.cluster.namespace.as_str();
+    let watch = |workload: Workload, kind: Kind, name: &str| -> Changes {
+        let object = Reference::within(kind, namespace, name);
+        let changes = vaultyard_target_kubernetes::watch::watch(api.clone(), object);
+        Box::pin(changes.map(move |change| (workload.clone(), change)))
+    };
+    let pods = scene.hosts.keys();
+    let pods = pods.map(|server| watch(Workload::Server(server.clone()), POD, server.as_str()));
+    let deployment = Kind::find("apps/v1", "Deployment");
+    let proxies = deployment.map(|kind| watch(Workload::Proxies, kind, &scene.proxies));
+    pods.chain(proxies).collect()
+}
+
+/// What is known beside the reports.
+struct Scene<'a> {
+    cluster: &'a Cluster,
+    url: String,
+    sites: Vec<Site>,
+    hosts: BTreeMap<ServerName, String>,
+    /// The name of the proxies' Deployment.
+    proxies: String,
+    pods: BTreeMap<ServerName, Value>,
+    images: BTreeMap<ServerName, String>,
+    ready_proxies: u64,
+}
+
+impl<'a> Scene<'a> {
+    fn new(post: &Post, cluster: &'a Cluster) -> Result<Self, Failure> {
+        let sites = sites::of(cluster)?;
+        let host = |site: &Site| (site.name.clone(), site.address.host.to_string());
+        Ok(Self {
+            cluster,
+            url: sites::url(&post.names),
+            hosts: sites.iter().map(host).collect(),
+            sites,
+            proxies: post.names.proxy(),
+            pods: BTreeMap::new(),
+            images: BTreeMap::new(),
+            ready_proxies: 0,
+        })
+    }
+
+    fn take(&mut self, workload: Workload, now: Option<Value>) {
+        match (workload, now) {
+            (Workload::Proxies, now) => {
+                let ready = now.and_then(|it| it["status"]["readyReplicas"].as_u64());
+                self.ready_proxies = ready.unwrap_or_default();
+            }
+            (Workload::Server(server), None) => {
+                self.pods.remove(&server);
+                self.images.remove(&server);
+            }
+            (Workload::Server(server), Some(pod)) => {
+                let zone = pod["metadata"]["labels"][ZONE].as_str();
+                let zone = zone.and_then(|zone| Zone::new(zone).ok());
+                if let Some(site) = self.sites.iter_mut().find(|site| site.name == server) {
+                    site.zone = zone.or(site.zone.take());
+                }
+                let containers = pod["spec"]["containers"].as_array().into_iter().flatten();
+                let own = containers.into_iter().find(|container| container["name"] == SERVER);
+                if let Some(image) = own.and_then(|container| container["image"].as_str()) {
+                    self.images.insert(server.clone(), image.to_owned());
+                }
+                self.pods.insert(server, pod);
+            }
+        }
+    }
+
+    fn observed(
+        &self,
+        told: &BTreeMap<ServerName, Result<Report, String>>,
+        uptime: Duration,
+    ) -> Observed {
+        let name = &self.cluster.name;
+        let servers = told.iter().map(|(server, told)| (server.clone(), self.seen(server, told)));
+        let mut seen = Observed {
+            at: SystemClock.now(),
+            uptime,
+            servers: servers.collect(),
+            peers: None,
+            probe: Probe::NotTried,
+            elections_won: BTreeMap::new(),
+        };
+        let leader = seen.leader().and_then(|leader| told.get(leader)?.as_ref().ok());
+        if let Some(leader) = leader {
+            seen.peers = leader.peers(name);
+            seen.probe = leader.probe(name);
+        }
+        seen
+    }
+
+    /// One server: by its unsealer, else by its pod.
+    fn seen(&self, server: &ServerName, told: &Result<Report, String>) -> ServerSeen {
+        let pod = self.pods.get(server);
+        let last_end = pod.and_then(|pod| pods::last_end(pod, SERVER));
+        let why = match told {
+            Ok(report) => return ServerSeen { last_end, ..report.seen() },
+            Err(why) => why,
+        };
+        let process = match pod {
+            None => ProcessSeen::Waits("its pod has not been created".to_owned()),
+            Some(pod) => match pods::waits(pod, &[]) {
+                Some(waits) => ProcessSeen::Waits(format!("its pod {waits}")),
+                None => ProcessSeen::Elsewhere,
+            },
+        };
+        let health = Err(why.clone());
+        ServerSeen { process, health, raft: None, last_end, free_bytes: None }
+    }
+
+    fn status(
+        &self,
+        told: &BTreeMap<ServerName, Result<Report, String>>,
+        seen: &Observed,
+        history: &History,
+        hindrance: &watch::Sender<Option<String>>,
+        drift: &watch::Sender<Option<String>>,
+    ) -> vaultyard_model::status::Status {
+        let reports: BTreeMap<&ServerName, &Report> =
+            told.iter().filter_map(|(server, told)| Some((server, told.as_ref().ok()?))).collect();
+        let keeper = |told: &crate::kubernetes::report::KeeperTold| keeping::Report::from(told);
+        let unsealers = reports.iter().filter_map(|(server, report)| {
+            Some(((*server).clone(), keeper(&report.unsealer).waiting?))
+        });
+        let unsealers: BTreeMap<_, _> = unsealers.collect();
+        let leader = seen.leader().and_then(|leader| reports.get(leader));
+        let access = leader.map_or_else(keeping::Report::default, |it| keeper(&it.access));
+        let renewals: Vec<_> = reports.values().map(|it| keeper(&it.certificates)).collect();
+        let unsealings: Vec<_> = reports.values().map(|it| keeper(&it.unsealer)).collect();
+        let root_token = reports.values().find_map(|report| report.root_token.clone());
+        let served = |(server, report): (&&ServerName, &&Report)| {
+            Some(((*server).clone(), report.served()?))
+        };
+        let proxy = self.proxy();
+        let controllers = [
+            worst(&unsealings).status("unsealer"),
+            access.status("access"),
+            worst(&renewals).status("certificates"),
+            proxy.clone(),
+        ];
+        let hindrance = hindrance.borrow().clone();
+        let mut status = status::compose(status::Input {
+            cluster: self.cluster,
+            target: "kubernetes",
+            url: self.url.clone(),
+            sites: &self.sites,
+            seen,
+            history,
+            hindrance: hindrance.as_deref(),
+            unsealers: &unsealers,
+            access: access.lacks().as_ref(),
+            renewal: worst(&renewals).lacks().as_ref(),
+            root_token: root_token.as_deref(),
+            certificates: &reports.iter().filter_map(served).collect(),
+            key_beside_data: true,
+            unreachable: proxy.last_error.as_deref(),
+            controllers: controllers.into(),
+        });
+        for server in &mut status.servers {
+            server.image = self.images.get(&server.name).cloned();
+        }
+        if let Some(what) = drift.borrow().clone() {
+            let (kind, reason) = ("DriftCorrected", "PutBack");
+            status.conditions.push(Condition { kind, holds: true, reason, message: what });
+        }
+        status
+    }
+
+    fn proxy(&self) -> ControllerStatus {
+        let ready = self.ready_proxies > 0;
+        let last_error = (!ready).then(|| "no proxy is ready".to_owned());
+        ControllerStatus { name: "proxy", ready, last_success: None, last_error }
+    }
+}
+
+/// The report that speaks for all: the first that lacks something.
+fn worst(reports: &[keeping::Report]) -> keeping::Report {
+    let lacking = reports.iter().find(|report| report.lacks().is_some());
+    let lacking = lacking.or_else(|| reports.iter().max_by_key(|report| report.last_success));
+    lacking.cloned().unwrap_or_default()
+}
+
+/// The status as the `VaultCluster` holds it: the fields of `status --output json`, and what readers
+/// of Kubernetes objects expect beside.
+fn status_json(
+    status: &vaultyard_model::status::Status,
+    generation: &Value,
+    _images: &BTreeMap<ServerName, String>,
+) -> Value {
+    let mut json = serde_json::to_value(wire::Status::from(status)).unwrap_or_default();
+    json["observedGeneration"] = generation.clone();
+    json
+}
+
+/// What was written last.
+#[derive(Default)]
+struct Written {
+    status: Value,
+    at: Option<Instant>,
+}
+
+impl Written {
+    /// Writes a status that tells something new. One that differs in numbers only can wait.
+    async fn write(&mut self, object: &ClusterObject, status: Value) {
+        if self.status == status {
+            return;
+        }
+        let recently = self.at.is_some_and(|at| at.elapsed() < NUMBERS_EVERY);
+        if recently && without_numbers(&self.status) == without_numbers(&status) {
+            return;
+        }
+        match object.patch_status(MANAGER, &status).await {
+            Ok(_) => (self.status, self.at) = (status, Some(Instant::now())),
+            Err(error) => tracing::warn!("{error}"),
+        }
+    }
+}
+
+/// The status without what changes all the time and tells nothing.
+fn without_numbers(status: &Value) -> Value {
+    let mut status = status.clone();
+    let servers = status["servers"].as_array_mut().into_iter().flatten();
+    servers.for_each(|server| server["appliedIndex"] = Value::Null);
+    let controllers = status["controllers"].as_array_mut().into_iter().flatten();
+    controllers.for_each(|controller| controller["lastSuccess"] = Value::Null);
+    status
+}

@@ -1,0 +1,185 @@
+//! `vaultyard destroy --target kubernetes`
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+use vaultyard_manifest::KIND;
+use vaultyard_render::kubernetes::labels::{COMPONENT, Component, INSTANCE, MANAGED_BY, VAULTYARD};
+use vaultyard_render::kubernetes::{Names, Release, workload};
+use vaultyard_target_kubernetes::cluster::ClusterObject;
+use vaultyard_target_kubernetes::kind::{Kind, LEASE, NAMESPACE, POD, SECRET};
+use vaultyard_target_kubernetes::{Api, Reference};
+
+use super::reach::{self, Found};
+use super::{declared, install};
+use crate::arguments::{Common, Destroy};
+use crate::failure::{Failure, Kind as Fault, failed};
+use crate::progress::Progress;
+use crate::{output, system};
+
+/// How long pods may take to end: a server's grace, and some more.
+const DEADLINE: Duration = Duration::from_secs(180);
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Removes what `up` and the controllers have made. Volumes and keys stay unless they are asked for.
+pub(crate) async fn run(common: &Common, arguments: &Destroy) -> Result<ExitCode, Failure> {
+    let Found { api, names } = reach::cluster(common).await?;
+    let name = names.cluster();
+    let what = words(&names, arguments);
+    if arguments.yes.as_deref() == Some(name) && !common.quiet {
+        eprintln!("{what}");
+    }
+    output::ask::confirm(&what, name, arguments.yes.as_deref(), 1)?;
+    let progress = Progress::new(common.quiet, system::fancy_terminal());
+    let removed = remove(&api, &names, arguments, &progress).await;
+    progress.end();
+    removed?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn words(names: &Names, arguments: &Destroy) -> String {
+    let (name, namespace) = (names.cluster(), names.namespace());
+    let kept = match (arguments.volumes, arguments.keys) {
+        (false, false) => {
+            "The servers' volumes, the unseal keys and the certificate authority are kept: `up` again \
+             goes on with them."
+        }
+        (true, false) => "The servers' volumes go too. The unseal keys are kept.",
+        (false, true) => {
+            "The unseal keys go too, without which nobody opens the volumes that are kept."
+        }
+        (true, true) => "The servers' volumes and the unseal keys go too. There is no way back.",
+    };
+    format!("This removes the cluster {name:?} in the namespace {namespace}. {kept}")
+}
+
+async fn remove(
+    api: &Api,
+    names: &Names,
+    arguments: &Destroy,
+    progress: &Progress,
+) -> Result<(), Failure> {
+    let object = ClusterObject::new(api.clone(), names).read().await.map_err(failed)?;
+    let gone = || Failure::text(Fault::Failed, "the VaultCluster was deleted meanwhile");
+    let document = declared::read(&object.ok_or_else(gone)?, names)?;
+    // Images have no part in what objects are called.
+    let release = Release { vaultyard: String::new(), server: String::new() };
+    let cluster = &document.cluster;
+    let (namespace, operations) = (names.namespace(), names.operations());
+
+    // Who would put back what is removed goes first.
+    let installed = install::objects(&document, &release)?;
+    let installed = installed.iter().rev().map(Reference::try_from);
+    let installed = installed.collect::<Result<Vec<_>, _>>().map_err(failed)?;
+    let kind = |reference: &&Reference| reference.kind().kind;
+    for controller in installed.iter().filter(|it| kind(it) == "Deployment") {
+        delete(api, controller).await?;
+    }
+    for component in [Component::ClusterController, Component::CertificatesController] {
+        ended(api, names, operations, component, progress).await?;
+    }
+    progress.done("the controllers are gone");
+
+    for object in workload(cluster, &release, &document.text).iter().rev() {
+        delete(api, &Reference::try_from(object).map_err(failed)?).await?;
+    }
+    for component in [Component::Proxy, Component::Server] {
+        ended(api, names, namespace, component, progress).await?;
+    }
+    progress.done("proxies and servers are gone");
+
+    let secrets = [names.server_certificates(), names.identities(), names.proxy_certificate()];
+    for secret in &secrets {
+        delete(api, &Reference::within(SECRET, namespace, secret)).await?;
+    }
+    if arguments.keys {
+        for secret in names.key_secrets() {
+            delete(api, &Reference::within(SECRET, namespace, &secret)).await?;
+        }
+        delete(api, &Reference::within(SECRET, operations, &names.authority())).await?;
+        progress.done("the unseal keys and the certificate authority are gone");
+    }
+    if arguments.volumes {
+        let claim = Kind::find("v1", "PersistentVolumeClaim");
+        for (kind, name) in
+            claim.iter().flat_map(|kind| names.every_claim().into_iter().map(|it| (*kind, it)))
+        {
+            delete(api, &Reference::within(kind, namespace, &name)).await?;
+        }
+        progress.done("the servers' volumes are given back");
+    }
+    for lease in [names.cluster_controller(), names.certificates_controller()] {
+        delete(api, &Reference::within(LEASE, operations, &lease)).await?;
+    }
+    // The definition is shared by all clusters; namespaces hold what is kept.
+    let stays = |it: &&Reference| matches!(kind(it), "CustomResourceDefinition" | "Namespace");
+    for object in installed.iter().filter(|it| !stays(it)) {
+        if kind(&object) == KIND {
+            delete_whoever(api, object).await?;
+        } else {
+            delete(api, object).await?;
+        }
+    }
+    if arguments.keys && arguments.volumes {
+        for namespace in [operations, namespace] {
+            delete(api, &Reference::within(NAMESPACE, "", namespace)).await?;
+        }
+    }
+    progress.done(format!("{} is destroyed", names.cluster()));
+    Ok(())
+}
+
+/// Deletes an object of ours. One that somebody else made stays, and is told.
+async fn delete(api: &Api, object: &Reference) -> Result<(), Failure> {
+    let Some(now) = api.get(object).await.map_err(failed)? else { return Ok(()) };
+    let labels = &now["metadata"]["labels"];
+    let claimed = labels[MANAGED_BY] == VAULTYARD || object.kind().kind == "PersistentVolumeClaim";
+    if !claimed {
+        eprintln!("left alone: {object}, which is not managed by Vaultyard");
+        return Ok(());
+    }
+    delete_this(api, object, &now).await
+}
+
+async fn delete_whoever(api: &Api, object: &Reference) -> Result<(), Failure> {
+    match api.get(object).await.map_err(failed)? {
+        Some(now) => delete_this(api, object, &now).await,
+        None => Ok(()),
+    }
+}
+
+async fn delete_this(api: &Api, object: &Reference, now: &Value) -> Result<(), Failure> {
+    let uid = now["metadata"]["uid"].as_str().unwrap_or_default();
+    api.delete(object, uid).await.map(drop).map_err(failed)
+}
+
+/// Waits until no pod of a part runs any more.
+async fn ended(
+    api: &Api,
+    names: &Names,
+    namespace: &str,
+    component: Component,
+    progress: &Progress,
+) -> Result<(), Failure> {
+    let selector = format!("{INSTANCE}={},{COMPONENT}={}", names.cluster(), component.as_str());
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        let pods = api.list(POD, Some(namespace), &[("labelSelector", &selector)]).await;
+        let pods = pods.map_err(failed)?;
+        let name = |pod: &Value| pod["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        let left: Vec<_> = pods.iter().map(name).collect();
+        if left.is_empty() {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            let what = format!("still there after {DEADLINE:?}: {}", left.join(", "));
+            return Err(
+                Failure::text(Fault::NotInTime, what).hint("`destroy` again goes on where it was")
+            );
+        }
+        progress.waiting(format!("{} end", left.join(", ")));
+        sleep(PAUSE).await;
+    }
+}

@@ -1,0 +1,130 @@
+//! A controller of two equal pods: one works, the other waits for its turn.
+
+use std::future::Future;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{oneshot, watch};
+use tracing::warn;
+use vaultyard_model::{ClusterName, Namespace};
+use vaultyard_render::kubernetes::Names;
+use vaultyard_render::kubernetes::labels::{Component, labels};
+use vaultyard_target_kubernetes::kind::LEASE;
+use vaultyard_target_kubernetes::lease::Election;
+use vaultyard_target_kubernetes::{Api, Reference};
+
+use super::{door, pod};
+use crate::failure::{Failure, Kind, bad_input, failed};
+use crate::stops::Stops;
+use crate::system::SystemClock;
+
+/// The shortest and the longest pause before work that failed is begun anew.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
+/// How long the lease may take to be given back.
+const RELEASE: Duration = Duration::from_secs(3);
+
+/// What every controller is given.
+#[derive(Clone)]
+pub(crate) struct Post {
+    /// The API server, as the controller's account.
+    pub(crate) api: Api,
+    /// What everything of the cluster is called.
+    pub(crate) names: Names,
+    /// Why the work cannot be done; for the door.
+    pub(crate) hindrance: Arc<watch::Sender<Option<String>>>,
+}
+
+impl Post {
+    /// Where this pod stands.
+    fn take() -> Result<Self, Failure> {
+        let cluster = ClusterName::new(&pod::variable("VAULTYARD_CLUSTER")?).map_err(bad_input)?;
+        let namespace =
+            Namespace::new(&pod::variable("VAULTYARD_NAMESPACE")?).map_err(bad_input)?;
+        let names = Names::new(&cluster, &namespace);
+        let api = Api::in_cluster().map_err(failed)?;
+        Ok(Self { api, names, hindrance: Arc::new(watch::channel(None).0) })
+    }
+
+    /// Tells, and logs once, why the work cannot be done; `None` when it is.
+    pub(crate) fn hindered(&self, why: Option<String>) {
+        self.hindrance.send_if_modified(|before| {
+            let news = *before != why;
+            if let Some(why) = why.as_ref().filter(|_| news) {
+                warn!("{why}");
+            }
+            *before = why;
+            news
+        });
+    }
+}
+
+/// Works whenever it is this pod's turn, and begins anew after a failure, until the program is told
+/// to stop. Work ends by being dropped, at any of its waits.
+pub(crate) async fn run<W, F>(component: Component, work: W) -> Result<ExitCode, Failure>
+where
+    W: Fn(Post) -> F,
+    F: Future<Output = Failure>,
+{
+    let mut stops = Stops::listen()?;
+    let post = Post::take()?;
+    let door = door::open().await?;
+    let hindrance = post.hindrance.clone();
+    tokio::spawn(door::answer(door, move |path| {
+        (path == "/ready").then(|| door::readiness(hindrance.borrow().as_deref()))
+    }));
+    let lease = match component {
+        Component::ClusterController => post.names.cluster_controller(),
+        Component::CertificatesController => post.names.certificates_controller(),
+        Component::Server | Component::Proxy => {
+            return Err(Failure::text(Kind::Failed, "only controllers take turns"));
+        }
+    };
+    let lease = Reference::within(LEASE, post.names.operations(), &lease);
+    let (election, mut leads) = Election::new(
+        post.api.clone(),
+        lease,
+        labels(&post.names, Some(component)),
+        pod::name()?,
+        Arc::new(SystemClock),
+    );
+    let (stop, stopped) = oneshot::channel::<()>();
+    let election = tokio::spawn(election.run(async {
+        stopped.await.ok();
+    }));
+    tokio::select! {
+        () = take_turns(&post, &mut leads, work) => {}
+        _ = stops.next() => {}
+    }
+    stop.send(()).ok();
+    tokio::time::timeout(RELEASE, election).await.ok();
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn take_turns<W, F>(post: &Post, leads: &mut watch::Receiver<bool>, work: W)
+where
+    W: Fn(Post) -> F,
+    F: Future<Output = Failure>,
+{
+    let mut pause = PAUSES.0;
+    while leads.wait_for(|leads| *leads).await.is_ok() {
+        let lost = {
+            let mut leads = leads.clone();
+            async move { leads.wait_for(|leads| !*leads).await.is_err() }
+        };
+        tokio::pin!(lost);
+        tokio::select! {
+            failure = work(post.clone()) => {
+                post.hindered(Some(failure.message().to_owned()));
+                tokio::select! {
+                    () = tokio::time::sleep(pause) => pause = (pause * 2).min(PAUSES.1),
+                    _ = &mut lost => {}
+                }
+            }
+            _ = &mut lost => {
+                post.hindered(None);
+                pause = PAUSES.0;
+            }
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! What an unsealer tells of its server: `/report`, as JSON. The cluster controller makes the status
+//! of the cluster from the reports of all servers.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use vaultyard_engine::keeping;
+use vaultyard_model::observed::{
+    Health, LeaderSeen, Observed, Peer, Probe, ProcessSeen, ServerSeen, State,
+};
+use vaultyard_model::port::keeper::Waiting;
+use vaultyard_model::status::CertificateStatus;
+use vaultyard_model::{ClusterName, ServerName, Version};
+
+/// What one unsealer tells.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Report {
+    /// Its server.
+    pub(crate) server: String,
+    /// Since when the server's process runs; `None` while none does.
+    pub(crate) since: Option<Timestamp>,
+    /// What the server says of itself.
+    pub(crate) health: Result<HealthTold, String>,
+    /// What it says of raft.
+    pub(crate) raft: Option<RaftTold>,
+    /// Room on its volume, in bytes.
+    pub(crate) free_bytes: Option<u64>,
+    /// The certificate that it serves.
+    pub(crate) certificate: Option<CertificateTold>,
+    /// The keepers beside it.
+    pub(crate) unsealer: KeeperTold,
+    /// See `unsealer`.
+    pub(crate) access: KeeperTold,
+    /// See `unsealer`.
+    pub(crate) certificates: KeeperTold,
+    /// What is known of a root token that lives.
+    pub(crate) root_token: Option<String>,
+    /// The raft configuration, as the leader tells it.
+    pub(crate) peers: Option<Vec<PeerTold>>,
+    /// The read through the leader.
+    pub(crate) probe: ProbeTold,
+}
+
+/// See [`Health`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct HealthTold {
+    state: StateTold,
+    version: Option<String>,
+}
+
+/// See [`State`].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum StateTold {
+    Uninitialised,
+    Sealed,
+    Standby,
+    Active,
+}
+
+/// See [`LeaderSeen`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RaftTold {
+    is_self: bool,
+    leader_address: String,
+    committed: u64,
+    applied: u64,
+}
+
+/// See [`CertificateStatus`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CertificateTold {
+    serial: String,
+    not_after: Timestamp,
+}
+
+/// See [`keeping::Report`].
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct KeeperTold {
+    last_success: Option<Timestamp>,
+    waiting: Option<String>,
+    stuck: bool,
+    begun: bool,
+}
+
+/// See [`Peer`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PeerTold {
+    server: String,
+    voter: bool,
+    leader: bool,
+}
+
+/// See [`Probe`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum ProbeTold {
+    NotTried,
+    Read { micros: u64 },
+    Answered { error: String },
+    Silent { leader: String, lasted_micros: u64, times: u32 },
+}
+
+/// What an unsealer has to tell, as its loops publish it.
+pub(crate) struct Sources<'a> {
+    pub(crate) server: &'a ServerName,
+    pub(crate) observed: &'a Observed,
+    pub(crate) unsealer: &'a keeping::Report,
+    pub(crate) access: &'a keeping::Report,
+    pub(crate) certificates: &'a keeping::Report,
+    pub(crate) served: Option<&'a CertificateStatus>,
+    pub(crate) root_token: Option<String>,
+}
+
+impl From<Sources<'_>> for Report {
+    fn from(sources: Sources<'_>) -> Self {
+        let Sources { server, observed, served, root_token, .. } = sources;
+        let seen = observed.servers.get(server);
+        let not_seen = || Err("it has not been looked at yet".to_owned());
+        Self {
+            server: server.to_string(),
+            since: seen.and_then(|seen| match &seen.process {
+                ProcessSeen::Running { since, .. } => Some(*since),
+                _ => None,
+            }),
+            health: seen.map_or_else(not_seen, |seen| {
+                seen.health.as_ref().map(Into::into).map_err(Clone::clone)
+            }),
+            raft: seen.and_then(|seen| seen.raft.as_ref()).map(Into::into),
+            free_bytes: seen.and_then(|seen| seen.free_bytes),
+            certificate: served.map(Into::into),
+            unsealer: sources.unsealer.into(),
+            access: sources.access.into(),
+            certificates: sources.certificates.into(),
+            root_token,
+            peers: observed.peers.as_ref().map(|peers| peers.iter().map(Into::into).collect()),
+            probe: (&observed.probe).into(),
+        }
+    }
+}
+
+impl Report {
+    /// What was seen of the server; its process is in another pod.
+    pub(crate) fn seen(&self) -> ServerSeen {
+        let health = self.health.as_ref().map(Into::into).map_err(Clone::clone);
+        ServerSeen {
+            process: ProcessSeen::Elsewhere,
+            health,
+            raft: self.raft.as_ref().map(Into::into),
+            last_end: None,
+            free_bytes: self.free_bytes,
+        }
+    }
+
+    /// The raft configuration, without strangers.
+    pub(crate) fn peers(&self, cluster: &ClusterName) -> Option<Vec<Peer>> {
+        let peer = |told: &PeerTold| {
+            let server = cluster.server_named(&told.server)?;
+            Some(Peer { server, voter: told.voter, leader: told.leader })
+        };
+        Some(self.peers.as_ref()?.iter().filter_map(peer).collect())
+    }
+
+    /// The read through the leader.
+    pub(crate) fn probe(&self, cluster: &ClusterName) -> Probe {
+        match &self.probe {
+            ProbeTold::NotTried => Probe::NotTried,
+            ProbeTold::Read { micros } => Probe::Read(Duration::from_micros(*micros)),
+            ProbeTold::Answered { error } => Probe::Answered(error.clone()),
+            ProbeTold::Silent { leader, lasted_micros, times } => {
+                let lasted = Duration::from_micros(*lasted_micros);
+                match cluster.server_named(leader) {
+                    Some(leader) => Probe::Silent { leader, lasted, times: *times },
+                    None => Probe::NotTried,
+                }
+            }
+        }
+    }
+
+    /// The certificate that the server shows.
+    pub(crate) fn served(&self) -> Option<CertificateStatus> {
+        let CertificateTold { serial, not_after } = self.certificate.clone()?;
+        Some(CertificateStatus { serial, not_after })
+    }
+}
+
+impl From<&Health> for HealthTold {
+    fn from(health: &Health) -> Self {
+        let state = match health.state {
+            State::Uninitialised => StateTold::Uninitialised,
+            State::Sealed => StateTold::Sealed,
+            State::Standby => StateTold::Standby,
+            State::Active => StateTold::Active,
+        };
+        Self { state, version: health.version.as_ref().map(ToString::to_string) }
+    }
+}
+
+impl From<&HealthTold> for Health {
+    fn from(told: &HealthTold) -> Self {
+        let state = match told.state {
+            StateTold::Uninitialised => State::Uninitialised,
+            StateTold::Sealed => State::Sealed,
+            StateTold::Standby => State::Standby,
+            StateTold::Active => State::Active,
+        };
+        let version = told.version.as_deref().and_then(|text| Version::new(text).ok());
+        Self { state, version }
+    }
+}
+
+impl From<&LeaderSeen> for RaftTold {
+    fn from(seen: &LeaderSeen) -> Self {
+        let LeaderSeen { is_self, leader_address, committed, applied } = seen.clone();
+        Self { is_self, leader_address, committed, applied }
+    }
+}
+
+impl From<&RaftTold> for LeaderSeen {
+    fn from(told: &RaftTold) -> Self {
+        let RaftTold { is_self, leader_address, committed, applied } = told.clone();
+        Self { is_self, leader_address, committed, applied }
+    }
+}
+
+impl From<&CertificateStatus> for CertificateTold {
+    fn from(status: &CertificateStatus) -> Self {
+        Self { serial: status.serial.clone(), not_after: status.not_after }
+    }
+}
+
+impl From<&keeping::Report> for KeeperTold {
+    fn from(report: &keeping::Report) -> Self {
+        let waiting = report.waiting.as_ref();
+        Self {
+            last_success: report.last_success,
+            waiting: waiting.map(|waiting| waiting.reason.clone()),
+            stuck: waiting.is_some_and(|waiting| waiting.stuck),
+            begun: report.begun,
+        }
+    }
+}
+
+impl From<&KeeperTold> for keeping::Report {
+    fn from(told: &KeeperTold) -> Self {
+        let KeeperTold { last_success, waiting, stuck, begun } = told.clone();
+        Self { last_success, waiting: waiting.map(|reason| Waiting { reason, stuck }), begun }
+    }
+}
+
+impl From<&Peer> for PeerTold {
+    fn from(peer: &Peer) -> Self {
+        Self { server: peer.server.to_string(), voter: peer.voter, leader: peer.leader }
+    }
+}
+
+impl From<&Probe> for ProbeTold {
+    fn from(probe: &Probe) -> Self {
+        let micros = |time: &Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        match probe {
+            Probe::NotTried => Self::NotTried,
+            Probe::Read(took) => Self::Read { micros: micros(took) },
+            Probe::Answered(error) => Self::Answered { error: error.clone() },
+            Probe::Silent { leader, lasted, times } => Self::Silent {
+                leader: leader.to_string(),
+                lasted_micros: micros(lasted),
+                times: *times,
+            },
+        }
+    }
+}

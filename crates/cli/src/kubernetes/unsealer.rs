@@ -1,0 +1,293 @@
+//! `vaultyard controller unsealer`: the sidecar of one server. It initialises and unseals it, keeps
+//! the logins while it leads, delivers its certificates, ends it when it only looks alive, and tells
+//! how it is.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::pki_types::ServerName as TlsName;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use vaultyard_certificates::tls::client_config;
+use vaultyard_engine::board::Board;
+use vaultyard_engine::keeping::{Report, keep};
+use vaultyard_engine::prober::{self, Probed};
+use vaultyard_engine::watcher::{Watched, Watcher};
+use vaultyard_keys::access::Settings;
+use vaultyard_keys::envelope::Split;
+use vaultyard_keys::generate_root::record::RootRecord;
+use vaultyard_keys::initialise::{self, Subject, Unsealer};
+use vaultyard_keys::last_unsealed::UnsealLog;
+use vaultyard_keys::volume::directory::DirectoryVolume;
+use vaultyard_model::ServerName;
+use vaultyard_model::access::Identity;
+use vaultyard_model::layout::API_PORT;
+use vaultyard_model::port::clock::{Clock, Random};
+use vaultyard_model::port::custody::KeyEncryption;
+use vaultyard_model::port::host::Host;
+use vaultyard_model::port::keeper::Keeper;
+use vaultyard_model::port::server::Server;
+use vaultyard_target_kubernetes::Api;
+use vaultyard_target_kubernetes::pod::{Looker, Paths, PodHost, watch_server};
+use vaultyard_vault::{Client, Session};
+
+use super::custody::{self, Custody};
+use super::delivery::DeliveryKeeper;
+use super::door;
+use super::logins::Login;
+use super::pod::ServerPod;
+use super::sites;
+use super::telling::Telling;
+use crate::failure::{Failure, Kind, failed};
+use crate::keepers::UnsealKeeper;
+use crate::keepers::access::{self, AccessKeeper, Ways};
+use crate::keepers::served::Loading;
+use crate::stops::Stops;
+use crate::system::{SystemClock, SystemRandom};
+use crate::{faults, identities};
+
+/// Between two tries to get at the keys.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
+/// How long a keeper may take for the round it is in: initialising takes up to 9 s.
+const LAST_ROUND: Duration = Duration::from_secs(15);
+
+/// Keeps the server of this pod until it is told to stop.
+pub(crate) async fn run() -> Result<ExitCode, Failure> {
+    let mut stops = Stops::listen()?;
+    let pod = Arc::new(ServerPod::this()?);
+    let telling = Arc::new(Telling::new(pod.clone()));
+    let door = door::open().await?;
+    let answers = telling.clone();
+    let mut loops = JoinSet::new();
+    loops.spawn(door::answer(door, move |path| answers.answer(path)));
+    let stop = watch::channel(false).0;
+    let mut keepers = JoinSet::new();
+    let work = async {
+        let ground = Ground::lay(pod, &telling).await?;
+        ground.start(&telling, &stop, &mut keepers, &mut loops)?;
+        let ended = tokio::select! {
+            Some(_) = keepers.join_next() => "a keeper",
+            Some(_) = loops.join_next() => "a loop",
+        };
+        Err(Failure::text(Kind::Failed, format!("{ended} ended: this is a fault of Vaultyard")))
+    };
+    tokio::select! {
+        failure = work => failure,
+        _ = stops.next() => {
+            stop.send_replace(true);
+            timeout(LAST_ROUND, async { while keepers.join_next().await.is_some() {} }).await.ok();
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// The ports of one server's pod.
+struct Ground {
+    pod: Arc<ServerPod>,
+    paths: Paths,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    custody: Custody,
+    host: PodHost,
+    looker: Looker,
+    logins: [Login; 2],
+    /// Every server, asked with Vaultyard's certificate; the own one without the network.
+    clients: BTreeMap<ServerName, Arc<Client>>,
+    /// The own server, asked with the administrator's certificate.
+    administrator: Arc<Client>,
+    /// The own server's socket, and the name in its certificate.
+    own: (SocketAddr, TlsName<'static>),
+    root: String,
+    client_authorities: String,
+}
+
+impl Ground {
+    async fn lay(pod: Arc<ServerPod>, telling: &Telling) -> Result<Self, Failure> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let random: Arc<dyn Random> = Arc::new(SystemRandom);
+        let paths = Paths::default();
+        let api = Api::in_cluster().map_err(failed)?;
+        let custody = loop {
+            match custody::open(&api, &pod.names, random.clone()).await {
+                Ok(custody) => break custody,
+                Err(error) => {
+                    telling.cannot_begin(&error.to_string());
+                    tokio::time::sleep(TRY_AGAIN).await;
+                }
+            }
+        };
+        let read = |path: std::path::PathBuf| {
+            let text = std::fs::read_to_string(&path);
+            text.map_err(|error| {
+                Failure::text(Kind::Failed, format!("{}: {error}", path.display()))
+            })
+        };
+        let root = read(paths.certificates().join("ca.crt"))?;
+        let client_authorities = read(paths.identities().join("clients.crt"))?;
+        let login = |identity| Login::open(paths.identities(), identity);
+        let logins = [login(Identity::Vaultyard)?, login(Identity::Administrator)?];
+        let tls = |login: &Login| identities::tls_with(&root, login.shown.clone());
+        let (vaultyard, administrator) = (tls(&logins[0])?, tls(&logins[1])?);
+        let mut clients = identities::clients(&sites::of(&pod.cluster)?, &vaultyard)?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, API_PORT));
+        let host = sites::host(&pod.names, &pod.server)?;
+        let name = identities::tls_name(&vaultyard_model::address::Host::Name(host))?;
+        let own = |tls| identities::client(address.into(), name.clone(), tls);
+        clients.insert(pod.server.clone(), own(&vaultyard));
+        let administrator = own(&administrator);
+        let (host, looker) = watch_server(pod.server.clone(), paths.clone(), clock.clone());
+        let own = (address, name);
+        Ok(Self {
+            pod,
+            paths,
+            clock,
+            random,
+            custody,
+            host,
+            looker,
+            logins,
+            clients,
+            administrator,
+            own,
+            root,
+            client_authorities,
+        })
+    }
+
+    fn start(
+        self,
+        telling: &Telling,
+        stop: &watch::Sender<bool>,
+        keepers: &mut JoinSet<()>,
+        loops: &mut JoinSet<()>,
+    ) -> Result<(), Failure> {
+        let unsealer = self.unsealer()?;
+        let session = Arc::new(Session::new(self.clients.clone(), Identity::Vaultyard));
+        let trust = client_config(self.root.as_bytes(), None, &[]).map_err(failed)?;
+        let Self { pod, paths, clock, custody, host, looker, logins, clients, .. } = self;
+        let (observed_in, observed) = watch::channel(None);
+        let (probed_in, probed) = watch::channel(Probed::default());
+        let (root_token_in, root_token) = watch::channel(None);
+        let (served_in, served) = watch::channel(BTreeMap::new());
+        let mut keep = |name, keeper: Box<dyn Keeper>, wake: watch::Receiver<()>| {
+            let (publish, report) = watch::channel(Report::default());
+            keepers.spawn(keep(name, keeper, wake, publish, clock.clone(), stop.subscribe()));
+            report
+        };
+        let (process, wake) = watch::channel(());
+        loops.spawn(wake_on_change(host.watch_process(), process));
+        let unsealer = keep("unsealer", Box::new(UnsealKeeper(unsealer)), wake);
+        let ways = Ways {
+            vaultyard: clients.get(&pod.server).cloned().ok_or_else(|| {
+                Failure::text(Kind::Failed, format!("there is no client of {}", pod.server))
+            })?,
+            administrator: self.administrator,
+            socket: Client::unix(paths.admin_socket()),
+        };
+        let access = AccessKeeper::new(access::Parts {
+            cluster: pod.cluster.name.clone(),
+            settings: Settings {
+                client_authorities: self.client_authorities,
+                secret_mount: pod.built_in,
+                stabilization_time: access::STABILIZATION_TIME.to_owned(),
+            },
+            store: custody.store.clone(),
+            encryption: custody.encryption.clone(),
+            record: RootRecord::new(paths.root_tokens()),
+            ways: BTreeMap::from([(pod.server.clone(), ways)]),
+            session: session.clone(),
+            observed: observed.clone(),
+            root_token: root_token_in,
+        });
+        let access = keep("access", Box::new(access), never());
+        let delivery = DeliveryKeeper {
+            server: pod.server.clone(),
+            paths,
+            host: host.clone(),
+            shown_at: self.own,
+            trust,
+            loading: Loading::default(),
+            logins: logins.into(),
+            served: served_in,
+        };
+        let certificates = keep("certificates", Box::new(delivery), never());
+        let own_host: Arc<dyn Host> = Arc::new(host);
+        let watched = |(name, client): (ServerName, Arc<Client>)| {
+            let api: Arc<dyn Server> = client;
+            let host = (name == pod.server).then(|| own_host.clone());
+            (name, Watched { api, host })
+        };
+        let board = Board {
+            unsealers: BTreeMap::from([(pod.server.clone(), unsealer)]),
+            access,
+            certificates,
+            root_token,
+            served,
+            proxy_leader: None,
+        };
+        telling.begin(observed.clone(), board.clone());
+        let watcher = Watcher {
+            cluster: pod.cluster.clone(),
+            target: "kubernetes",
+            url: sites::url(&pod.names),
+            sites: sites::of(&pod.cluster)?,
+            servers: clients.into_iter().map(watched).collect(),
+            board,
+            key_beside_data: custody.encryption.describe().key_beside_data,
+            overdue: watch::channel(false).1,
+            probed,
+            observed: observed_in,
+            status: watch::channel(None).0,
+            clock: clock.clone(),
+        };
+        loops.spawn(looker.run());
+        loops.spawn(prober::probe(session, observed, probed_in));
+        loops.spawn(watcher.run());
+        Ok(())
+    }
+
+    fn unsealer(&self) -> Result<Unsealer, Failure> {
+        let ServerPod { cluster, server, .. } = &*self.pod;
+        let subject = Subject {
+            cluster: cluster.name.clone(),
+            server: server.clone(),
+            split: Split { shares: cluster.keys.shares, threshold: cluster.keys.threshold },
+            software: cluster.servers.software,
+        };
+        let api = |client: &Arc<Client>| -> Arc<dyn Server> { client.clone() };
+        let own = self.clients.get(server).map(api);
+        let unknown = || Failure::text(Kind::Failed, format!("there is no client of {server}"));
+        let peers = self.clients.iter().filter(|(peer, _)| *peer != server);
+        let session = Arc::new(Session::new(self.clients.clone(), Identity::Vaultyard));
+        let volume = DirectoryVolume::open(self.paths.records()).map_err(failed)?;
+        let ports = initialise::Ports {
+            own: own.ok_or_else(unknown)?,
+            peers: peers.map(|(name, client)| (name.clone(), api(client))).collect(),
+            host: Arc::new(self.host.clone()),
+            volume: Arc::new(volume),
+            store: self.custody.store.clone(),
+            encryption: self.custody.encryption.clone(),
+            random: self.random.clone(),
+            operator: Some(session),
+            log: Some(UnsealLog::new(self.paths.last_unsealed())),
+            faults: faults::hook(),
+        };
+        Ok(Unsealer::new(subject, ports))
+    }
+}
+
+/// Passes on that the process changed.
+async fn wake_on_change<T: Clone>(mut process: watch::Receiver<T>, wake: watch::Sender<()>) {
+    while process.changed().await.is_ok() {
+        wake.send_replace(());
+    }
+}
+
+/// What wakes a keeper that only its own clock wakes.
+fn never() -> watch::Receiver<()> {
+    watch::channel(()).1
+}

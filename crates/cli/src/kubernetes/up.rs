@@ -1,0 +1,180 @@
+//! `vaultyard up --target kubernetes`
+
+use std::pin::pin;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use serde_json::Value;
+use tokio::time::{sleep, timeout};
+use vaultyard_model::duration::Short;
+use vaultyard_model::status::Phase;
+use vaultyard_render::kubernetes::Names;
+use vaultyard_render::kubernetes::labels::INSTANCE;
+use vaultyard_target_kubernetes::cluster::ClusterObject;
+use vaultyard_target_kubernetes::kind::POD;
+use vaultyard_target_kubernetes::{Api, pods};
+
+use super::{install, reach};
+use crate::arguments::{Common, Up};
+use crate::control::wire;
+use crate::document::{self, Document};
+use crate::failure::{Failure, Kind, failed};
+use crate::milestones::Told;
+use crate::progress::Progress;
+use crate::stops::Stops;
+use crate::{local, system};
+
+/// Between two looks at the pods while nothing else tells what is waited for.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Installs the cluster and waits until it is ready. It goes on by itself whatever becomes of us.
+pub(crate) async fn run(common: &Common, arguments: &Up) -> Result<ExitCode, Failure> {
+    let began = Instant::now();
+    refuse_what_is_local(arguments)?;
+    let document = find(arguments)?;
+    let release = install::release(&arguments.images)?;
+    let objects = install::objects(&document, &release)?;
+    let cluster = &document.cluster;
+    let names = Names::of(cluster);
+    let progress = Progress::new(common.quiet, system::fancy_terminal());
+    progress.say(format!("{} in the namespace {}", document.headline(), names.namespace()));
+    let mut stops = Stops::listen()?;
+    let work = async {
+        let api = reach::api(&common.kubernetes).await?;
+        let version = api.version().await.map_err(failed)?;
+        progress.done(format!("Kubernetes {version} answers at {}", api.address()));
+        install::apply(&api, cluster, &objects, arguments.adopt, &progress).await?;
+        let ready = until_ready(&api, &names, &progress);
+        let Ok(ready) = timeout(arguments.timeout, ready).await else {
+            let why = last_words(&api, &names).await;
+            let what = format!("not ready within {:?}: {why}", arguments.timeout);
+            return Err(Failure::text(Kind::NotInTime, what).hint(
+                "it goes on by itself; `vaultyard status --target kubernetes` shows how far",
+            ));
+        };
+        ready
+    };
+    let outcome = tokio::select! {
+        outcome = work => outcome,
+        _ = stops.next() => Err(Failure::text(Kind::Interrupted, "stopped waiting")
+            .hint("what was applied goes on by itself; `vaultyard up` again goes on where it was")),
+    };
+    progress.end();
+    let status = outcome?;
+    progress.say(farewell(&names, &status, began.elapsed()));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn refuse_what_is_local(arguments: &Up) -> Result<(), Failure> {
+    let local =
+        [("--address", arguments.document.address.is_some()), ("--detach", arguments.detach)];
+    match local.into_iter().find(|(_, given)| *given) {
+        None => Ok(()),
+        Some((flag, _)) => {
+            let what = format!("{flag} has no meaning on Kubernetes");
+            Err(Failure::text(Kind::BadInput, what).hint("leave it out, or leave --target out"))
+        }
+    }
+}
+
+/// The file that was named, else `./vaultyard.yaml`, else the built-in document.
+fn find(arguments: &Up) -> Result<Document, Failure> {
+    let target = vaultyard_manifest::Target::Kubernetes;
+    match local::document::named_or_default(arguments.document.file.as_deref()) {
+        Some(path) => document::from_file(&path, target),
+        None => document::built_in(target),
+    }
+}
+
+/// Tells what happens until the cluster is ready.
+async fn until_ready(
+    api: &Api,
+    names: &Names,
+    progress: &Progress,
+) -> Result<wire::Status, Failure> {
+    let object = ClusterObject::new(api.clone(), names);
+    let mut changes = pin!(object.watch());
+    let mut told = Told::default();
+    loop {
+        let now = tokio::select! {
+            Some(change) = changes.next() => change,
+            () = sleep(LOOK) => {
+                let why = waited_for(api, names).await;
+                why.into_iter().for_each(|why| progress.waiting(why));
+                continue;
+            }
+        };
+        let now = match now {
+            Ok(Some(now)) => now,
+            Ok(None) => return Err(Failure::text(Kind::Failed, "the VaultCluster was deleted")),
+            Err(error) => {
+                progress.waiting(error.to_string());
+                continue;
+            }
+        };
+        let Some(status) = current(&now) else { continue };
+        for milestone in told.news(&status) {
+            progress.done(milestone);
+        }
+        progress.waiting(&status.reason);
+        if status.phase == Phase::Ready.as_str() {
+            return Ok(status);
+        }
+        if status.phase == Phase::Failed.as_str() {
+            return Err(Failure::text(Kind::Failed, status.reason));
+        }
+    }
+}
+
+/// The status, when it is that of what is declared now.
+fn current(object: &Value) -> Option<wire::Status> {
+    let observed = &object["status"]["observedGeneration"];
+    (*observed == object["metadata"]["generation"]).then(|| reach::status(object)).flatten()
+}
+
+/// What the first pod that is not ready waits for, the controllers' before the servers'.
+async fn waited_for(api: &Api, names: &Names) -> Option<String> {
+    let label = format!("{INSTANCE}={}", names.cluster());
+    for namespace in [names.operations(), names.namespace()] {
+        let pods = api.list(POD, Some(namespace), &[("labelSelector", &label)]).await.ok()?;
+        for pod in pods {
+            let name = pod["metadata"]["name"].as_str().unwrap_or_default();
+            if let Some(waits) = pods::waits(&pod, &[]) {
+                return Some(format!("{name} {waits}"));
+            }
+        }
+    }
+    None
+}
+
+async fn last_words(api: &Api, names: &Names) -> String {
+    let object = ClusterObject::new(api.clone(), names).read().await;
+    let status = object.ok().flatten().as_ref().and_then(reach::status);
+    let pods = waited_for(api, names).await;
+    match (status.map(|status| status.reason), pods) {
+        (Some(reason), Some(pods)) => format!("{reason} ({pods})"),
+        (Some(reason), None) | (None, Some(reason)) => reason,
+        (None, None) => "the cluster controller has not said anything yet".to_owned(),
+    }
+}
+
+fn farewell(names: &Names, status: &wire::Status, took: Duration) -> String {
+    let keys = status.conditions.iter().find(|condition| condition.kind == "KeyBesideData");
+    let namespace = names.namespace();
+    let mut lines = vec![
+        String::new(),
+        format!("{} is ready after {}.", status.name, Short(took)),
+        String::new(),
+        format!("  Address    {} (within Kubernetes)", status.address),
+        format!("  Namespace  {namespace}, and {} for its operations", names.operations()),
+    ];
+    lines.extend(keys.map(|condition| format!("  Keys       {}", condition.message)));
+    lines.extend([
+        String::new(),
+        "To try it:".to_owned(),
+        format!("  vaultyard status --target kubernetes -n {namespace}"),
+        format!("  kubectl -n {namespace} get vaultclusters,pods"),
+    ]);
+    lines.join("\n")
+}
