@@ -186,7 +186,7 @@ impl Drop for Home {
 }
 
 impl Said {
-    fn of(command: &mut Command) -> Self {
+    pub(crate) fn of(command: &mut Command) -> Self {
         let done = command.stdin(Stdio::null()).output().unwrap();
         Self {
             code: done.status.code(),
@@ -268,7 +268,7 @@ impl Drop for Up {
 }
 
 /// The program under test.
-fn binary() -> PathBuf {
+pub(crate) fn binary() -> PathBuf {
     let named = std::env::var_os("VAULTYARD_BIN").map(PathBuf::from);
     let binary = named.unwrap_or_else(|| target().join("debug/vaultyard"));
     let missing = || panic!("{} is missing: run `cargo xtask test`", binary.display());

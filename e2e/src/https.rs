@@ -27,6 +27,7 @@ const ANSWER: Duration = Duration::from_secs(60);
 #[derive(Clone)]
 pub struct Access {
     address: SocketAddr,
+    name: ServerName<'static>,
     tls: TlsConnector,
     token: String,
 }
@@ -63,8 +64,24 @@ impl Access {
             panic!("expected URL, CA and token: {} lines", lines.len())
         };
         let address = url.strip_prefix("https://").unwrap_or_else(|| panic!("not https: {url}"));
+        let address: SocketAddr = address.trim_end_matches('/').parse().unwrap();
+        let ca = std::fs::read(ca).unwrap();
+        Self::with(address, ServerName::from(address.ip()), &ca, token)
+    }
+
+    /// To an address whose certificate is for a name, believed by this CA (PEM).
+    ///
+    /// # Panics
+    /// When name or CA are none.
+    #[must_use]
+    #[track_caller]
+    pub fn named(address: SocketAddr, name: &str, ca: &[u8], token: &str) -> Self {
+        Self::with(address, ServerName::try_from(name.to_owned()).unwrap(), ca, token)
+    }
+
+    fn with(address: SocketAddr, name: ServerName<'static>, ca: &[u8], token: &str) -> Self {
         let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_file_iter(ca).unwrap() {
+        for certificate in CertificateDer::pem_slice_iter(ca) {
             roots.add(certificate.unwrap()).unwrap();
         }
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -73,11 +90,8 @@ impl Access {
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Self {
-            address: address.trim_end_matches('/').parse().unwrap(),
-            tls: TlsConnector::from(Arc::new(config)),
-            token: (*token).to_owned(),
-        }
+        let tls = TlsConnector::from(Arc::new(config));
+        Self { address, name, tls, token: token.to_owned() }
     }
 
     /// Where requests go.
@@ -146,7 +160,7 @@ impl Client {
         let opened = timeout(CONNECT, async {
             let tcp = TcpStream::connect(self.access.address).await?;
             tcp.set_nodelay(true)?;
-            self.access.tls.connect(ServerName::from(self.access.address.ip()), tcp).await
+            self.access.tls.connect(self.access.name.clone(), tcp).await
         });
         let tls = opened.await.map_err(|error| error.to_string())?.map_err(|e| e.to_string())?;
         let (sender, connection) =

@@ -49,6 +49,24 @@ struct Shared {
     trouble: Mutex<Option<Outcome>>,
 }
 
+/// Makes the store that the clients write to, where a cluster has none of itself.
+///
+/// # Panics
+/// When it cannot be made.
+#[track_caller]
+pub fn provide(access: &Access) {
+    let kind = json!({"type": "kv", "options": {"version": "2"}});
+    let answer = once(access, Method::POST, "sys/mounts/secret", &kind);
+    let there = answer.body.to_string().contains("path is already in use");
+    assert!(answer.status == 204 || there, "{} {}", answer.status, answer.body);
+    // A new store of version 2 refuses until it has set itself up.
+    let configured = || {
+        let answer = once(access, Method::GET, "secret/config", &Value::Null);
+        (answer.status == 200).then_some(())
+    };
+    crate::wait("the new store answers", Duration::from_secs(20), configured);
+}
+
 /// Starts clients that write until they are told to stop.
 #[must_use]
 pub fn start(access: &Access, pace: Pace) -> Writing {

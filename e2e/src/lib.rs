@@ -19,6 +19,7 @@ mod disk;
 mod home;
 mod https;
 pub mod journal;
+pub mod kubernetes;
 mod processes;
 mod status;
 pub mod verdict;

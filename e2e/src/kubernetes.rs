@@ -1,0 +1,276 @@
+//! A cluster on the test cluster's Kubernetes, in namespaces of its own.
+//!
+//! The tests run where the API server, pods and Services are reached (`cargo xtask cluster exec`), with
+//! `KUBECONFIG` and the images' names in the environment.
+
+mod nodes;
+mod pod;
+
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::home::{Said, binary, openbao};
+use crate::journal::{self, Journal, Pace, Writing};
+use crate::verdict::Fault;
+use crate::{Access, Status, wait};
+
+pub use nodes::{Machines, Part};
+pub use pod::Container;
+
+/// The longest that a cluster may take to be `Ready` on a busy machine.
+const READY: Duration = Duration::from_secs(180);
+/// Between two looks at the status; each starts a program.
+const PAUSE: Duration = Duration::from_millis(300);
+
+/// A cluster of its own. Dropped, it is destroyed with its data.
+#[derive(Debug)]
+pub struct Kube {
+    name: String,
+    folder: TempDir,
+}
+
+impl Kube {
+    /// The built-in cluster of three servers under another name, `Ready`.
+    #[must_use]
+    #[track_caller]
+    pub fn new() -> Self {
+        let cluster = Self::declared("");
+        let said = cluster.up(&[]);
+        assert_eq!(said.code, Some(0), "{said:#?}\n{}", cluster.all_there_is());
+        cluster
+    }
+
+    /// A document with this `spec` (YAML, two spaces deep); nothing stands yet.
+    #[must_use]
+    pub fn declared(spec: &str) -> Self {
+        static CLUSTERS: AtomicU16 = AtomicU16::new(0);
+        let number = CLUSTERS.fetch_add(1, Ordering::Relaxed);
+        let name = format!("t{}-{number}", std::process::id());
+        let folder = tempfile::Builder::new().prefix("vaultyard-kube-").tempdir().unwrap();
+        let cluster = Self { name, folder };
+        cluster.declare(spec);
+        cluster
+    }
+
+    /// Writes the document anew.
+    pub fn declare(&self, spec: &str) {
+        let spec = if spec.is_empty() { String::new() } else { format!("spec:\n{spec}") };
+        let document = format!(
+            "apiVersion: vaultyard.dev/v1alpha1\nkind: VaultCluster\nmetadata:\n  name: {}\n{spec}",
+            self.name
+        );
+        std::fs::write(self.folder.path().join("cluster.yaml"), document).unwrap();
+    }
+
+    /// The cluster's name, which its namespace has too.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The namespace of its operations.
+    #[must_use]
+    pub fn operations(&self) -> String {
+        format!("{}-operations", self.name)
+    }
+
+    /// The name of a server.
+    #[must_use]
+    pub fn server(&self, ordinal: u8) -> String {
+        format!("{}-{ordinal}", self.name)
+    }
+
+    /// `vaultyard up` with these further words, to its end.
+    pub fn up(&self, words: &[&str]) -> Said {
+        let file = self.folder.path().join("cluster.yaml");
+        let file = file.display().to_string();
+        let all = [&["up", "-f", &file, "--timeout", "170s"], words].concat();
+        self.vaultyard(&all)
+    }
+
+    /// Runs `vaultyard` with these words to its end.
+    pub fn vaultyard(&self, words: &[&str]) -> Said {
+        let mut command = Command::new(binary());
+        command.env("VAULTYARD_TARGET", "kubernetes").env("HOME", self.folder.path());
+        if words.first() != Some(&"up") {
+            command.args(["--namespace", &self.name]);
+        }
+        Said::of(command.args(words))
+    }
+
+    /// Runs `kubectl` in the cluster's namespace; what it printed.
+    ///
+    /// # Panics
+    /// When it fails.
+    #[track_caller]
+    pub fn kubectl(&self, words: &[&str]) -> String {
+        let said = self.try_kubectl(words);
+        assert_eq!(said.code, Some(0), "kubectl {}: {said:#?}", words.join(" "));
+        said.stdout
+    }
+
+    /// The same, whatever comes of it.
+    pub fn try_kubectl(&self, words: &[&str]) -> Said {
+        Said::of(Command::new("kubectl").args(["--namespace", &self.name]).args(words))
+    }
+
+    /// An object as JSON; `None` when there is none.
+    #[must_use]
+    pub fn object(&self, words: &[&str]) -> Option<Value> {
+        let said = self.try_kubectl(&[&["get", "-o", "json"], words].concat());
+        serde_json::from_str(&said.stdout).ok()
+    }
+
+    /// `vaultyard status`, when there is one.
+    #[must_use]
+    pub fn status(&self) -> Option<Status> {
+        serde_json::from_str(&self.vaultyard(&["status", "--output", "json"]).stdout).ok()
+    }
+
+    /// Waits until `holds` of the status.
+    ///
+    /// # Panics
+    /// When that takes too long.
+    #[track_caller]
+    pub fn wait_for(&self, what: &str, holds: impl Fn(&Status) -> bool) -> Status {
+        let deadline = Instant::now() + READY;
+        loop {
+            let status = self.status();
+            if let Some(status) = status.as_ref().filter(|status| holds(status)) {
+                return status.clone();
+            }
+            assert!(Instant::now() < deadline, "not {what}: {status:#?}\n{}", self.all_there_is());
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// Waits for `Ready`, and until Kubernetes counts every pod as ready.
+    #[track_caller]
+    pub fn wait_until_ready(&self) -> Status {
+        wait("all pods are ready", READY, || {
+            let pods = self.object(&["pods"])?;
+            let pods = pods["items"].as_array()?.clone();
+            (!pods.is_empty() && pods.iter().all(is_ready)).then_some(())
+        });
+        self.wait_for("Ready", Status::is_ready)
+    }
+
+    /// The leader's name.
+    #[track_caller]
+    pub fn leader(&self) -> String {
+        let status = self.wait_for("led", |status| status.leader().is_some());
+        status.leader().unwrap_or_default().to_owned()
+    }
+
+    /// The name of a server that does not lead.
+    #[track_caller]
+    pub fn standby(&self) -> String {
+        let status = self.wait_for("led", |status| status.named("standby").next().is_some());
+        status.named("standby").next().unwrap_or_default().to_owned()
+    }
+
+    /// The administrator's way in, by the Service of the proxies.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[track_caller]
+    pub fn access(&self) -> Access {
+        let service = self.object(&["service", &self.name]).expect("the Service is there");
+        let address = service["spec"]["clusterIP"].as_str().unwrap().to_owned();
+        let address = format!("{address}:8200").parse().unwrap();
+        let (ca, token) = self.login();
+        Access::named(address, &format!("{0}.{0}.svc", self.name), ca.as_bytes(), &token)
+    }
+
+    /// Starts clients that write through the proxies.
+    #[must_use]
+    #[track_caller]
+    pub fn start_writing(&self) -> Writing {
+        let access = self.access();
+        journal::provide(&access);
+        journal::start(&access, Pace { writers: 4, every: Duration::from_millis(20) })
+    }
+
+    /// What became of the writes of this journal, asked once the cluster is `Ready`.
+    #[must_use]
+    #[track_caller]
+    pub fn faults_of(&self, journal: &Journal) -> Vec<Fault> {
+        journal.verdict(&journal::read_back(&self.access(), journal))
+    }
+
+    /// What a person would look at, for the message of a test that failed.
+    #[must_use]
+    pub fn all_there_is(&self) -> String {
+        let mut text = String::new();
+        for namespace in [self.name.clone(), self.operations()] {
+            for words in [&["get", "pods", "-o", "wide"][..], &["get", "events"]] {
+                let said = Said::of(Command::new("kubectl").args(["-n", &namespace]).args(words));
+                text += &format!("{}{}\n", said.stdout, said.stderr);
+            }
+        }
+        text
+    }
+
+    fn login(&self) -> (String, String) {
+        let line = format!(
+            "set -e; n={0}; get() {{ kubectl -n $n get secret \"$1\" -o \"jsonpath={{.data.$2}}\" \
+             | base64 -d > \"$3\"; }}; \
+             get $n-identities 'vaultyard-administrator\\.crt' crt; \
+             get $n-identities 'vaultyard-administrator\\.key' key; \
+             get $n-proxy-certificate 'ca\\.crt' ca.crt; \
+             export BAO_CACERT=ca.crt BAO_CLIENT_CERT=crt BAO_CLIENT_KEY=key BAO_FORMAT=json; \
+             for pod in 0 1 2; do \
+               ip=$(kubectl -n $n get pod $n-$pod -o 'jsonpath={{.status.podIP}}'); \
+               export BAO_ADDR=https://$ip:8200 BAO_TLS_SERVER_NAME=$n-$pod; \
+               bao write auth/cert/login name=vaultyard-administrator > token && break; \
+             done; cat token",
+            self.name
+        );
+        let mut shell = Command::new("sh");
+        let machine = std::env::var_os("PATH").unwrap_or_default();
+        let folders = std::iter::once(openbao()).chain(std::env::split_paths(&machine));
+        shell.env("PATH", std::env::join_paths(folders).unwrap()).env("HOME", self.folder.path());
+        shell.current_dir(self.folder.path()).stdin(Stdio::null());
+        let said = Said::of(shell.args(["-c", &line]));
+        let told: Value = serde_json::from_str(&said.stdout).unwrap_or_default();
+        let token = told["auth"]["client_token"].as_str();
+        let token = token.unwrap_or_else(|| panic!("no login: {}", said.stderr));
+        let ca = std::fs::read_to_string(self.folder.path().join("ca.crt")).unwrap();
+        (ca, token.to_owned())
+    }
+}
+
+impl Default for Kube {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Kube {
+    fn drop(&mut self) {
+        if std::env::var_os("VAULTYARD_E2E_KEEP").is_some() {
+            return;
+        }
+        let words = ["destroy", "--yes", &self.name, "--volumes", "--keys"];
+        let said = self.vaultyard(&words);
+        if said.code != Some(0) && !std::thread::panicking() {
+            // Nothing else may be there either: a cluster that was refused, for example.
+            eprintln!("{} was not destroyed: {}", self.name, said.stderr);
+        }
+        for namespace in [self.name.clone(), self.operations()] {
+            let words = ["delete", "namespace", &namespace, "--ignore-not-found", "--wait=false"];
+            let _ = self.try_kubectl(&words);
+        }
+    }
+}
+
+/// Whether Kubernetes counts a pod as ready.
+fn is_ready(pod: &Value) -> bool {
+    let conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
+    let gone = pod["metadata"]["deletionTimestamp"].is_string();
+    !gone && conditions.into_iter().any(|it| it["type"] == "Ready" && it["status"] == "True")
+}

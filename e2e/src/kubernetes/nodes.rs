@@ -1,0 +1,85 @@
+//! What tests do to the machines under a cluster. Everybody's clusters run on them, so a test that
+//! does something to them has them for itself.
+
+use std::process::Command;
+use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use crate::home::Said;
+
+static MACHINES: RwLock<()> = RwLock::new(());
+
+/// The machines, shared with others or not.
+#[derive(Debug)]
+pub enum Machines<'a> {
+    /// Others use them too: nothing may be done to them.
+    Shared(RwLockReadGuard<'a, ()>),
+    /// Nobody else does.
+    Own(RwLockWriteGuard<'a, ()>),
+}
+
+/// A part of Kubernetes that can be stopped.
+#[derive(Debug, Clone)]
+pub enum Part {
+    /// The API server.
+    ApiServer,
+    /// A node's kubelet.
+    Kubelet(String),
+}
+
+impl Part {
+    fn name(&self) -> String {
+        match self {
+            Self::ApiServer => "apiserver".to_owned(),
+            Self::Kubelet(node) => format!("kubelet:{node}"),
+        }
+    }
+}
+
+impl Machines<'static> {
+    /// For a test that leaves them alone.
+    #[must_use]
+    pub fn shared() -> Self {
+        Self::Shared(MACHINES.read().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
+    /// For a test that does something to them.
+    #[must_use]
+    pub fn own() -> Self {
+        Self::Own(MACHINES.write().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+}
+
+impl Machines<'_> {
+    /// Stops a part.
+    #[track_caller]
+    pub fn stop(&self, part: &Part) {
+        self.tool(&["stop", &part.name()]);
+    }
+
+    /// Starts it again.
+    #[track_caller]
+    pub fn start(&self, part: &Part) {
+        self.tool(&["start", &part.name()]);
+    }
+
+    /// Pulls a node's network cable.
+    #[track_caller]
+    pub fn cut(&self, node: &str) {
+        self.tool(&["cut", node]);
+    }
+
+    /// Puts it back.
+    #[track_caller]
+    pub fn join(&self, node: &str) {
+        self.tool(&["join", node]);
+    }
+
+    #[track_caller]
+    fn tool(&self, words: &[&str]) {
+        assert!(matches!(self, Self::Own(_)), "others use these machines");
+        let tool = std::env::var_os("VAULTYARD_CLUSTER_TOOL");
+        let tool = tool.expect("VAULTYARD_CLUSTER_TOOL is set: run `cargo xtask test`");
+        let said = Said::of(Command::new(tool).arg("cluster").args(words));
+        assert_eq!(said.code, Some(0), "{said:#?}");
+    }
+}

@@ -1,0 +1,43 @@
+//! Pods go, with and without their volumes.
+
+use vaultyard_e2e::kubernetes::{Kube, Machines};
+
+#[track_caller]
+fn survives(harm: impl FnOnce(&Kube)) {
+    let _machines = Machines::shared();
+    let cluster = Kube::new();
+    let writing = cluster.start_writing();
+    writing.wait_for(50);
+    harm(&cluster);
+    let _ = cluster.wait_until_ready();
+    writing.wait_for(50);
+    let journal = writing.stop();
+    assert_eq!(cluster.faults_of(&journal), [], "{:#?}", journal.failed().collect::<Vec<_>>());
+}
+
+#[test]
+fn a_deleted_standby_and_a_deleted_leader() {
+    survives(|cluster| {
+        cluster.delete_pods(&[&cluster.standby()]);
+        let _ = cluster.wait_until_ready();
+        cluster.delete_pods(&[&cluster.leader()]);
+    });
+}
+
+#[test]
+fn all_pods_deleted_at_once() {
+    survives(|cluster| {
+        let all = [0, 1, 2].map(|ordinal| cluster.server(ordinal));
+        cluster.delete_pods(&all.each_ref().map(String::as_str));
+    });
+}
+
+#[test]
+fn a_lost_volume() {
+    survives(|cluster| {
+        let standby = cluster.standby();
+        let claim = format!("data-{standby}");
+        let _ = cluster.kubectl(&["delete", "persistentvolumeclaim", &claim, "--wait=false"]);
+        cluster.delete_pods(&[&standby]);
+    });
+}
