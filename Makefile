@@ -1,7 +1,7 @@
 # The first commands on a fresh clone. The work itself is done by cargo and by `cargo xtask`.
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-quick soak bench build fmt need-cargo need-cc need-pip
+.PHONY: help up test test-quick soak bench build image cluster-up cluster-down cluster-shell fmt need-cargo need-cc need-pip
 
 KILLS ?= 50
 SEED ?=
@@ -28,6 +28,19 @@ bench: need-cargo need-cc ## measure and write docs/benchmarks.md (BENCH="proxy 
 
 build: need-cargo need-cc ## build the release binary
 	@cargo build --release --package vaultyard-cli
+
+image: need-cargo need-cc ## build the container image target/images/vaultyard.tar
+	@cargo xtask image
+
+cluster-up: need-cargo need-cc ## three nodes of Kubernetes on this machine, for tests and for a try (needs root)
+	@cargo xtask cluster up
+
+cluster-down: need-cargo ## take them down
+	@cargo xtask cluster down
+
+cluster-shell: need-cargo ## a shell where the test cluster is reached
+	@echo 'kubectl get nodes; images go to 10.99.0.1:5000 (cargo xtask cluster load ARCHIVE NAME:TAG); leave with exit'
+	@cargo xtask cluster exec -- "$${SHELL:-/bin/sh}"
 
 fmt: need-cargo ## format the sources
 	@cargo fmt --all

@@ -1,6 +1,8 @@
 //! `cargo xtask`: the checks and helpers that are no part of the product.
 
 mod bench;
+mod cluster;
+mod image;
 mod layering;
 mod parts;
 mod shell;
@@ -18,6 +20,9 @@ cargo xtask COMMAND
   tidy                     sizes, links, comments, words that must not be in the sources
   deny                     licences, sources and bans of dependencies
   parts                    install what the tests need into target/test-parts
+  image [--fault-injection | openbao | pause]
+                           an OCI archive of Vaultyard, or of what the test cluster runs, in target/images
+  cluster COMMAND          three nodes of Kubernetes on this machine: up, down, status, exec and more
   soak [--kills N] [--lanes N] [--seed N]
                            kill at random moments of `up` and demand a whole cluster each time
   bench [--quick] [NAME...]
@@ -34,6 +39,8 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::check(),
         ["deny"] => test::deny(),
         ["parts"] => parts::for_tests(),
+        ["image", words @ ..] => image::run(words),
+        ["cluster", words @ ..] => cluster::run(words),
         ["soak", options @ ..] => soak::run(options),
         ["bench", options @ ..] => bench::run(options),
         [] | ["help" | "--help" | "-h"] => {

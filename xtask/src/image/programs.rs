@@ -1,0 +1,97 @@
+//! The programs that images hold. An image from nothing has no libraries, so each of them must be
+//! static.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::shell::{self, fault};
+use crate::test;
+
+/// Builds the binary for an image and says where it is. The one that people get is the released one;
+/// the one with fault points is for tests, which are changed and built often.
+pub(super) fn vaultyard(with_faults: bool) -> Result<PathBuf, String> {
+    let mut build = shell::cargo();
+    // With a target named, the flags do not reach build scripts and procedural macros, which cannot
+    // be static; and the result lies apart from that of an ordinary build.
+    build.args(["build", "--package", "vaultyard-cli", "--target", &host()?]);
+    if with_faults {
+        build.args(["--features", "fault-injection", "--config", "profile.dev.debug=false"]);
+    } else {
+        build.arg("--release");
+    }
+    build.args(["--message-format", "json-render-diagnostics"]);
+    build.env("RUSTFLAGS", "-C target-feature=+crt-static").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    // What it says to people goes to them; what it says to programs is of no use in an error.
+    let done = build.stderr(Stdio::inherit()).output();
+    let done = done.map_err(|error| format!("cannot start cargo: {error}"))?;
+    if !done.status.success() {
+        return Err("vaultyard cannot be built for an image: cargo says above why".to_owned());
+    }
+    let built =
+        test::executable(&done.stdout).ok_or("cargo does not say where it built vaultyard")?;
+    demand_static(&built)?;
+    Ok(built)
+}
+
+/// Builds `pause` into `folder` and says where it is.
+pub(super) fn pause(folder: &Path) -> Result<PathBuf, String> {
+    let built = folder.join("pause");
+    std::fs::create_dir_all(folder).map_err(|error| fault(folder, &error))?;
+    let mut compiler = Command::new("cc");
+    compiler.args(["-static", "-Os", "-s", "-Wall", "-Werror", "-o"]).arg(&built);
+    shell::output(compiler.arg(shell::root().join("xtask/src/image/pause.c")))?;
+    demand_static(&built)?;
+    Ok(built)
+}
+
+/// Refuses a program that would look for libraries.
+pub(super) fn demand_static(program: &Path) -> Result<(), String> {
+    // It ends with a fault where there is nothing to load, so its words are read instead.
+    let asked = Command::new("ldd").arg(program).env("LC_ALL", "C").output();
+    let asked = asked.map_err(|error| format!("cannot start ldd: {error}"))?;
+    let said = String::from_utf8_lossy(&[asked.stdout, asked.stderr].concat()).into_owned();
+    if is_static(&said) {
+        return Ok(());
+    }
+    Err(format!(
+        "{} is not static, and an image from nothing has no libraries: build it for static \
+         linking. ldd says:\n{said}",
+        program.display()
+    ))
+}
+
+/// Whether what `ldd` says about a program means that it needs no library.
+fn is_static(said: &str) -> bool {
+    ["statically linked", "not a dynamic executable"].contains(&said.trim())
+}
+
+/// The target that this machine's compiler builds for by itself.
+fn host() -> Result<String, String> {
+    let compiler = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let said = shell::output(Command::new(compiler).current_dir(shell::root()).arg("-vV"))?;
+    host_in(&String::from_utf8_lossy(&said)).ok_or("rustc -vV does not name its host".to_owned())
+}
+
+fn host_in(said: &str) -> Option<String> {
+    said.lines().find_map(|line| line.strip_prefix("host: ")).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_static_only_if_ldd_finds_nothing_to_load() {
+        assert!(is_static("\tstatically linked\n"));
+        assert!(is_static("\tnot a dynamic executable\n"));
+        assert!(!is_static("\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f)\n"));
+        assert!(!is_static("ldd: ./gone: No such file or directory\n"));
+    }
+
+    #[test]
+    fn the_host_is_found_in_what_the_compiler_says() {
+        let said = "rustc 1.95.0\nbinary: rustc\nhost: x86_64-unknown-linux-gnu\nrelease: 1.95.0\n";
+        assert_eq!(host_in(said), Some("x86_64-unknown-linux-gnu".to_owned()));
+        assert_eq!(host_in("rustc 1.95.0\n"), None);
+    }
+}
