@@ -6,5 +6,7 @@
 mod access;
 #[path = "real/servers.rs"]
 mod servers;
+#[path = "real/transit.rs"]
+mod transit;
 #[path = "real/unsealing.rs"]
 mod unsealing;

@@ -1,6 +1,6 @@
 //! `vaultyard destroy`
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 
 use vaultyard_model::cluster::Store;
@@ -20,13 +20,27 @@ pub(super) async fn run(common: &Common, arguments: &Destroy) -> Result<ExitCode
     let folder = local::state::folder(common)?;
     let state = StateDirectory::open(&folder).map_err(bad_input)?;
     let name = state.cluster().as_str();
-    let keys_elsewhere = keys_elsewhere(&state)?;
-    let keys = keys_elsewhere.as_deref().unwrap_or(state.paths().root());
+    let root = state.paths().root();
+    let in_folder =
+        |folder: &Path| format!("the unseal keys in {} and what opens them, ", folder.display());
+    let (keys_elsewhere, keys, stays) = match store(&state)? {
+        Some(Store::Directory { path: Some(path) }) => {
+            let keys = in_folder(&path);
+            (Some(path), keys, String::new())
+        }
+        Some(Store::Directory { path: None }) | None => (None, in_folder(root), String::new()),
+        Some(other) => {
+            let stays = format!(
+                " The encrypted unseal keys stay in {other}: delete them there before a new cluster \
+                 uses it."
+            );
+            (None, String::new(), stays)
+        }
+    };
     let what = format!(
-        "This removes the cluster {name:?} in {} for good: the servers' data, the unseal keys \
-         in {} and what opens them, the certificates. There is no way back.",
-        state.paths().root().display(),
-        keys.display()
+        "This removes the cluster {name:?} in {} for good: the servers' data, {keys}the \
+         certificates. There is no way back.{stays}",
+        root.display()
     );
     if yes == Some(name) && !common.quiet {
         eprintln!("{what}");
@@ -46,11 +60,8 @@ pub(super) async fn run(common: &Common, arguments: &Destroy) -> Result<ExitCode
     Ok(ExitCode::SUCCESS)
 }
 
-/// The folder of keys that the document names, when there is one.
-fn keys_elsewhere(state: &StateDirectory) -> Result<Option<PathBuf>, Failure> {
-    let Some(document) = local::document::of_state(state)? else { return Ok(None) };
-    match document.cluster.keys.store {
-        Store::Directory { path } => Ok(path),
-        _ => Ok(None),
-    }
+/// Where the document says that the keys are, when there is one.
+fn store(state: &StateDirectory) -> Result<Option<Store>, Failure> {
+    let document = local::document::of_state(state)?;
+    Ok(document.map(|document| document.cluster.keys.store))
 }

@@ -44,7 +44,7 @@ impl Random for SystemRandom {
 }
 
 /// The server's program.
-fn program() -> PathBuf {
+pub(crate) fn program() -> PathBuf {
     let given = std::env::var_os("VAULTYARD_TEST_BAO").map(PathBuf::from);
     let built =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/test-parts/openbao-2.7.2/bao");

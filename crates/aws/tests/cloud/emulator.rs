@@ -1,0 +1,112 @@
+//! moto, a child process of the test.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use vaultyard_aws::{Account, AwsKms, S3};
+use vaultyard_model::Secret;
+use vaultyard_model::cluster::{AwsKey, AwsRegion, Bucket, Prefix, Web};
+
+/// The bucket of the tests.
+pub(crate) const BUCKET: &str = "vault-keys";
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Where its packages of Python are.
+fn packages() -> PathBuf {
+    let given = std::env::var_os("VAULTYARD_TEST_MOTO").map(PathBuf::from);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/test-parts");
+    let packages = given.unwrap_or_else(|| folder.join("moto-5.2.5"));
+    let server = packages.join("moto/server.py");
+    assert!(server.exists(), "{} is missing: run `cargo xtask parts`", server.display());
+    packages
+}
+
+/// The emulator. It ends when this is dropped.
+pub(crate) struct Emulator {
+    child: Child,
+    pub(crate) url: String,
+    pub(crate) http: reqwest::Client,
+}
+
+pub(crate) fn region() -> AwsRegion {
+    AwsRegion::new("eu-central-1").unwrap()
+}
+
+pub(crate) fn account() -> Account {
+    Account::of_key("AKIATEST", &Secret::from("secret-of-the-test".to_owned())).unwrap()
+}
+
+impl Emulator {
+    /// Starts it, with an empty bucket.
+    pub(crate) async fn start() -> Self {
+        let port = {
+            let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            free.local_addr().unwrap().port()
+        };
+        let child = Command::new("python3")
+            .args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port.to_string()])
+            .env("PYTHONPATH", packages())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let emulator =
+            Self { child, url: format!("http://127.0.0.1:{port}"), http: reqwest::Client::new() };
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let asked = emulator.http.put(format!("{}/{BUCKET}", emulator.url)).send().await;
+            match asked {
+                Ok(answer) => break assert!(answer.status().is_success(), "{answer:?}"),
+                Err(error) => assert!(Instant::now() < until, "no answer: {error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        emulator
+    }
+
+    pub(crate) fn web(&self) -> Web {
+        Web::new(&self.url).unwrap()
+    }
+
+    /// A store in this folder of a bucket.
+    pub(crate) fn store(&self, bucket: &str, prefix: &str) -> S3 {
+        let (bucket, prefix) = (Bucket::new(bucket).unwrap(), Prefix::new(prefix).unwrap());
+        S3::new(account(), region(), Some(&self.web()), bucket, prefix).unwrap()
+    }
+
+    /// Asks KMS by hand; the answer.
+    pub(crate) async fn kms(&self, operation: &str, body: serde_json::Value) -> serde_json::Value {
+        // The emulator finds the service by the name in the signature, and verifies none.
+        let signature = "AWS4-HMAC-SHA256 Credential=x/20260101/eu-central-1/kms/aws4_request, \
+                         SignedHeaders=host, Signature=x";
+        let request = self
+            .http
+            .post(&self.url)
+            .header("x-amz-target", format!("TrentService.{operation}"))
+            .header("content-type", "application/x-amz-json-1.1")
+            .header("authorization", signature);
+        let answer = request.body(body.to_string()).send().await.unwrap();
+        assert!(answer.status().is_success(), "{operation}: {answer:?}");
+        serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or_default()
+    }
+
+    /// A new key; its ARN.
+    pub(crate) async fn new_key(&self) -> String {
+        let made = self.kms("CreateKey", serde_json::json!({})).await;
+        made["KeyMetadata"]["Arn"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) fn key(&self, key: &str) -> AwsKms {
+        let key = AwsKey::new(key).unwrap();
+        AwsKms::new(account(), region(), Some(&self.web()), key).unwrap()
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}

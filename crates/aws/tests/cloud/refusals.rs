@@ -1,0 +1,122 @@
+//! What the services say when they do not do their work, in their documented forms.
+
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use http_body_util::Full;
+use serde_json::json;
+use vaultyard_aws::{AwsKms, S3};
+use vaultyard_model::Secret;
+use vaultyard_model::cluster::{AwsKey, Bucket, Prefix};
+use vaultyard_model::port::custody::{
+    CustodyError, KeyEncryption, KeyStore, ObjectName, WrappedKey,
+};
+
+use crate::emulator::{BUCKET, account, region};
+use crate::loopback::{Loopback, json};
+
+const ARN: &str = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd";
+
+fn xml(status: u16, code: &str) -> Response<Full<Bytes>> {
+    let body = format!(
+        r#"<?xml version="1.0" encoding="UTF-8"?>
+<Error><Code>{code}</Code><Message>because of the test</Message><RequestId>1</RequestId></Error>"#
+    );
+    Response::builder().status(status).body(Full::new(Bytes::from(body))).unwrap()
+}
+
+fn store(at: &Loopback) -> S3 {
+    let (bucket, prefix) = (Bucket::new(BUCKET).unwrap(), Prefix::new("vault").unwrap());
+    S3::new(account(), region(), Some(&at.web()), bucket, prefix).unwrap()
+}
+
+fn key(at: &Loopback) -> AwsKms {
+    AwsKms::new(account(), region(), Some(&at.web()), AwsKey::new("alias/vault").unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn what_passes_of_a_bucket_is_retryable_and_what_lasts_is_fatal() {
+    for (status, code, retryable) in [
+        (503, "SlowDown", true),
+        (500, "InternalError", true),
+        (409, "ConditionalRequestConflict", true),
+        (400, "ExpiredToken", true),
+        (403, "AccessDenied", false),
+        (400, "InvalidRequest", false),
+        (301, "PermanentRedirect", false),
+    ] {
+        let service = Loopback::serve(move |_| xml(status, code)).await;
+        let failed = store(&service).create(&ObjectName::Keys(1), b"{}").await.unwrap_err();
+        assert_eq!(failed.is_retryable(), retryable, "{failed}");
+        assert!(failed.to_string().contains(&format!("{code}: because of the test")), "{failed}");
+        let failed = store(&service).read(&ObjectName::Keys(1)).await.unwrap_err();
+        assert_eq!(failed.is_retryable(), retryable, "{failed}");
+    }
+}
+
+#[tokio::test]
+async fn a_reader_who_may_not_see_the_bucket_cannot_take_an_object_for_missing() {
+    let answer = |request: Request<Bytes>| match *request.method() {
+        Method::HEAD => xml(403, ""),
+        _ => xml(404, "NoSuchKey"),
+    };
+    let service = Loopback::serve(answer).await;
+    let read = store(&service).read(&ObjectName::Keys(1)).await;
+    let Err(CustodyError::Fatal(text)) = read else { panic!("{read:?}") };
+    assert!(text.contains("s3:ListBucket"), "{text}");
+}
+
+#[tokio::test]
+async fn an_object_is_created_on_the_condition_that_there_is_none() {
+    let answer = |request: Request<Bytes>| {
+        let condition = request.headers().get("if-none-match");
+        assert_eq!(condition.map(|value| value.as_bytes()), Some(b"*".as_slice()));
+        let signed = request.headers()["authorization"].to_str().unwrap();
+        assert!(signed.contains("if-none-match"), "what is signed cannot be taken out: {signed}");
+        xml(412, "PreconditionFailed")
+    };
+    let service = Loopback::serve(answer).await;
+    let created = store(&service).create(&ObjectName::Keys(1), b"{}").await;
+    assert_eq!(created, Ok(vaultyard_model::port::custody::Create::Exists));
+}
+
+#[tokio::test]
+async fn what_passes_of_a_key_is_retryable_and_what_lasts_is_fatal() {
+    for (status, code, retryable) in [
+        (400, "ThrottlingException", true),
+        (500, "KMSInternalException", true),
+        (500, "com.amazonaws.kms#KeyUnavailableException", true),
+        (400, "ExpiredTokenException", true),
+        (400, "AccessDeniedException", false),
+        (400, "DisabledException", false),
+        (400, "KMSInvalidStateException", false),
+    ] {
+        let refusal = json!({"__type": code, "message": "because of the test"});
+        let service = Loopback::serve(move |_| json(status, &refusal)).await;
+        let failed = key(&service).wrap_key(&Secret::new(vec![7; 32]), b"c").await.unwrap_err();
+        assert_eq!(failed.is_retryable(), retryable, "{failed}");
+        assert!(failed.to_string().contains("because of the test"), "{failed}");
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_used_another_key_is_not_believed() {
+    let answer = json!({"KeyId": format!("{ARN}5"), "Plaintext": "AAAA"});
+    let service = Loopback::serve(move |_| json(200, &answer)).await;
+    let wrapped = WrappedKey { key_id: ARN.to_owned(), bytes: vec![1] };
+    let Err(CustodyError::Fatal(text)) = key(&service).unwrap_key(&wrapped, b"c").await else {
+        panic!("another key is believed")
+    };
+    assert!(text.contains("it used"), "{text}");
+}
+
+#[tokio::test]
+async fn neither_the_context_nor_the_secret_key_is_sent() {
+    let answer = |request: Request<Bytes>| {
+        let shown = format!("{:?} {:?}", request.headers(), request.body());
+        assert!(!shown.contains("vault-7") && !shown.contains("secret-of-the-test"), "{shown}");
+        json(200, &json!({"KeyId": ARN, "CiphertextBlob": "AAAA"}))
+    };
+    let service = Loopback::serve(answer).await;
+    let wrapped = key(&service).wrap_key(&Secret::new(vec![7; 32]), b"vault-7").await.unwrap();
+    assert_eq!(wrapped.key_id, ARN);
+}
