@@ -1,7 +1,7 @@
 # The first commands on a fresh clone. The work itself is done by cargo and by `cargo xtask`.
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-quick soak bench build image cluster-up cluster-down cluster-shell fmt need-cargo need-cc need-pip
+.PHONY: help up test test-kubernetes test-quick soak bench build image cluster-up cluster-down cluster-shell fmt need-cargo need-cc need-pip
 
 KILLS ?= 50
 SEED ?=
@@ -16,6 +16,9 @@ up: build need-pip ## bring up the built-in cluster here and stay in the foregro
 
 test: need-cargo need-cc ## install what the tests need and run them all, on real servers
 	@cargo xtask test
+
+test-kubernetes: need-cargo need-cc ## the tests on Kubernetes: three nodes on this machine (needs root)
+	@cargo xtask test --kubernetes
 
 test-quick: need-cargo need-cc ## formatting, lints, layering and unit tests: no server is started
 	@cargo xtask test --quick

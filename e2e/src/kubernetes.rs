@@ -3,6 +3,7 @@
 //! The tests run where the API server, pods and Services are reached (`cargo xtask cluster exec`), with
 //! `KUBECONFIG` and the images' names in the environment.
 
+mod account;
 mod nodes;
 mod pod;
 
@@ -18,6 +19,7 @@ use crate::journal::{self, Journal, Pace, Writing};
 use crate::verdict::Fault;
 use crate::{Access, Status, wait};
 
+pub use account::{Account, NoPods};
 pub use nodes::{Machines, Part};
 pub use pod::Container;
 
@@ -86,17 +88,37 @@ impl Kube {
 
     /// `vaultyard up` with these further words, to its end.
     pub fn up(&self, words: &[&str]) -> Said {
-        let file = self.folder.path().join("cluster.yaml");
-        let file = file.display().to_string();
-        let all = [&["up", "-f", &file, "--timeout", "170s"], words].concat();
-        self.vaultyard(&all)
+        self.up_within("170s", words)
+    }
+
+    /// The same with less patience.
+    pub fn up_within(&self, time: &str, words: &[&str]) -> Said {
+        let file = self.document();
+        self.vaultyard(&[&["up", "-f", &file, "--timeout", time], words].concat())
+    }
+
+    /// `vaultyard check` of the document, to its end.
+    pub fn check(&self, words: &[&str]) -> Said {
+        self.vaultyard(&[&["check", "-f", &self.document()], words].concat())
+    }
+
+    /// The file of the document.
+    fn document(&self) -> String {
+        self.folder.path().join("cluster.yaml").display().to_string()
+    }
+
+    /// A file for a test to hand in; gives its path.
+    pub fn write(&self, name: &str, content: &str) -> String {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.display().to_string()
     }
 
     /// Runs `vaultyard` with these words to its end.
     pub fn vaultyard(&self, words: &[&str]) -> Said {
         let mut command = Command::new(binary());
         command.env("VAULTYARD_TARGET", "kubernetes").env("HOME", self.folder.path());
-        if words.first() != Some(&"up") {
+        if !matches!(words.first(), Some(&"up" | &"check")) {
             command.args(["--namespace", &self.name]);
         }
         Said::of(command.args(words))
@@ -108,21 +130,36 @@ impl Kube {
     /// When it fails.
     #[track_caller]
     pub fn kubectl(&self, words: &[&str]) -> String {
-        let said = self.try_kubectl(words);
-        assert_eq!(said.code, Some(0), "kubectl {}: {said:#?}", words.join(" "));
-        said.stdout
+        self.kubectl_in(&self.name, words)
     }
 
     /// The same, whatever comes of it.
     pub fn try_kubectl(&self, words: &[&str]) -> Said {
-        Said::of(Command::new("kubectl").args(["--namespace", &self.name]).args(words))
+        kubectl(&self.name, words)
+    }
+
+    /// Runs `kubectl` in another namespace; what it printed.
+    ///
+    /// # Panics
+    /// When it fails.
+    #[track_caller]
+    pub fn kubectl_in(&self, namespace: &str, words: &[&str]) -> String {
+        let said = kubectl(namespace, words);
+        assert_eq!(said.code, Some(0), "kubectl {}: {said:#?}", words.join(" "));
+        said.stdout
     }
 
     /// An object as JSON; `None` when there is none.
     #[must_use]
     pub fn object(&self, words: &[&str]) -> Option<Value> {
-        let said = self.try_kubectl(&[&["get", "-o", "json"], words].concat());
-        serde_json::from_str(&said.stdout).ok()
+        self.object_in(&self.name, words)
+    }
+
+    /// The same in another namespace.
+    #[must_use]
+    pub fn object_in(&self, namespace: &str, words: &[&str]) -> Option<Value> {
+        let words = [&["get", "-o", "json"], words].concat();
+        serde_json::from_str(&kubectl(namespace, &words).stdout).ok()
     }
 
     /// `vaultyard status`, when there is one.
@@ -208,7 +245,7 @@ impl Kube {
         let mut text = String::new();
         for namespace in [self.name.clone(), self.operations()] {
             for words in [&["get", "pods", "-o", "wide"][..], &["get", "events"]] {
-                let said = Said::of(Command::new("kubectl").args(["-n", &namespace]).args(words));
+                let said = kubectl(&namespace, words);
                 text += &format!("{}{}\n", said.stdout, said.stderr);
             }
         }
@@ -266,6 +303,10 @@ impl Drop for Kube {
             let _ = self.try_kubectl(&words);
         }
     }
+}
+
+fn kubectl(namespace: &str, words: &[&str]) -> Said {
+    Said::of(Command::new("kubectl").args(["--namespace", namespace]).args(words))
 }
 
 /// Whether Kubernetes counts a pod as ready.

@@ -49,8 +49,8 @@ pub(crate) fn run(words: &[&str]) -> Result<(), String> {
         ["down"] => lifecycle::down(&layout),
         ["status"] => status(&layout),
         ["exec", "--", program, words @ ..] => exec(&layout, &running()?, program, words),
-        ["images"] => running().and_then(|_| images::load(false)),
-        ["images", "--fault-injection"] => running().and_then(|_| images::load(true)),
+        ["images"] => load_images(false).map(|made| print_references(&made)),
+        ["images", "--fault-injection"] => load_images(true).map(|made| print_references(&made)),
         ["load", archive, name] => {
             running()?;
             println!("{}", services::push(Path::new(archive), name)?);
@@ -72,6 +72,21 @@ pub(crate) fn run(words: &[&str]) -> Result<(), String> {
         ["join", node] => running().and_then(|_| faults::join(node)),
         _ => Err(HELP.to_owned()),
     }
+}
+
+/// Whether it is up.
+pub(crate) fn is_up() -> bool {
+    lifecycle::programs_of_running(&Layout::of_this_checkout()).is_ok()
+}
+
+/// Makes the images and puts them into the registry.
+pub(crate) fn load_images(with_faults: bool) -> Result<images::References, String> {
+    let _ = lifecycle::programs_of_running(&Layout::of_this_checkout())?;
+    images::load(with_faults)
+}
+
+fn print_references(made: &images::References) {
+    println!("vaultyard {}\nserver {}", made.vaultyard, made.server);
 }
 
 /// Becomes a command in the fabric; its exit code is ours.

@@ -15,7 +15,8 @@ use std::process::ExitCode;
 const HELP: &str = "\
 cargo xtask COMMAND
 
-  test [--quick]           everything, in order; --quick starts no server
+  test [--quick]           everything but what needs a Kubernetes, in order; --quick starts no server
+  test --kubernetes        what needs a Kubernetes, on the test cluster
   layering                 which crate may use which
   tidy                     sizes, links, comments, words that must not be in the sources
   deny                     licences, sources and bans of dependencies
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {
         ["test"] => test::everything(),
+        ["test", "--kubernetes"] => test::on_kubernetes(),
         ["test", "--quick"] => test::quick(),
         ["layering"] => layering::check(),
         ["tidy"] => tidy::check(),

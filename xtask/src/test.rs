@@ -5,6 +5,8 @@ use std::time::Instant;
 
 use crate::{layering, parts, shell, tidy};
 
+mod kubernetes;
+
 /// A step has a heading and is timed.
 type Step = (&'static str, fn() -> Result<(), String>);
 
@@ -24,9 +26,17 @@ const WITH_SERVERS: &[Step] = &[
     ("end-to-end tests", end_to_end),
 ];
 
-/// Everything.
+const ON_KUBERNETES: &[Step] = &[("tests on Kubernetes", kubernetes::run)];
+
+/// Everything but what needs a Kubernetes.
 pub(crate) fn everything() -> Result<(), String> {
     walk(&[WITHOUT_SERVERS, WITH_SERVERS].concat())
+}
+
+/// The tests on Kubernetes.
+pub(crate) fn on_kubernetes() -> Result<(), String> {
+    kubernetes::require()?;
+    walk(ON_KUBERNETES)
 }
 
 /// Everything that starts no server.
@@ -93,13 +103,16 @@ fn all_tests() -> Result<(), String> {
     shell::run(test.args(["test", "--quiet", "--workspace", "--exclude", "vaultyard-e2e"]))
 }
 
-/// Clusters mostly wait, for elections and for each other, so more of them fit on the machine than
-/// it has processors.
+/// How many end-to-end tests run at once. Clusters mostly wait, for elections and for each other, so
+/// more of them fit on the machine than it has processors.
+fn at_once() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from) + 1
+}
+
 fn end_to_end() -> Result<(), String> {
-    let processors = std::thread::available_parallelism().map_or(2, usize::from);
     let mut test = shell::cargo();
     test.args(["test", "--package", "vaultyard-e2e"]).env("VAULTYARD_BIN", binary_with_faults()?);
-    shell::run(test.arg("--").arg(format!("--test-threads={}", processors + 1)))
+    shell::run(test.arg("--").arg(format!("--test-threads={}", at_once())))
 }
 
 /// The path of the executable in cargo's JSON messages, one a line.

@@ -74,6 +74,26 @@ impl Machines<'_> {
         self.tool(&["join", node]);
     }
 
+    /// `kubectl drain`: every pod of the node goes in order, and none comes until it is uncordoned.
+    #[track_caller]
+    pub fn drain(&self, node: &str) {
+        let words = ["drain", node, "--ignore-daemonsets", "--delete-emptydir-data"];
+        self.kubectl(&[&words[..], &["--timeout=170s"]].concat());
+    }
+
+    /// Lets pods come to the node again.
+    #[track_caller]
+    pub fn uncordon(&self, node: &str) {
+        self.kubectl(&["uncordon", node]);
+    }
+
+    #[track_caller]
+    fn kubectl(&self, words: &[&str]) {
+        assert!(matches!(self, Self::Own(_)), "others use these machines");
+        let said = Said::of(Command::new("kubectl").args(words));
+        assert_eq!(said.code, Some(0), "kubectl {}: {said:#?}", words.join(" "));
+    }
+
     #[track_caller]
     fn tool(&self, words: &[&str]) {
         assert!(matches!(self, Self::Own(_)), "others use these machines");

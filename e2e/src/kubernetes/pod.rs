@@ -84,9 +84,49 @@ impl Kube {
         }
     }
 
+    /// The node that a pod is on.
+    ///
+    /// # Panics
+    /// When there is no such pod.
+    #[must_use]
+    #[track_caller]
+    pub fn node_of(&self, pod: &str) -> String {
+        let pod = self.object(&["pod", pod]).expect("the pod is there");
+        pod["spec"]["nodeName"].as_str().expect("it is on a node").to_owned()
+    }
+
+    /// The pods of a part of the cluster.
+    #[must_use]
+    pub fn pods_of(&self, namespace: &str, part: &str) -> Vec<String> {
+        let label = format!("app.kubernetes.io/component={part}");
+        let pods = self.object_in(namespace, &["pods", "-l", &label]).unwrap_or_default();
+        let pods = pods["items"].as_array().cloned().unwrap_or_default();
+        let name = |pod: &Value| pod["metadata"]["name"].as_str().map(str::to_owned);
+        pods.iter().filter_map(name).collect()
+    }
+
+    /// `kill -9` to a container of any pod.
+    ///
+    /// # Panics
+    /// When it does not run.
+    #[track_caller]
+    pub fn kill_pod(&self, namespace: &str, pod: &str, container: &str) {
+        assert!(self.try_kill_pod(namespace, pod, container), "{container} of {pod} does not run");
+    }
+
+    /// The same, when it runs; whether it did.
+    pub fn try_kill_pod(&self, namespace: &str, pod: &str, container: &str) -> bool {
+        let id = self.process_in(namespace, pod, container);
+        id.is_some_and(|id| kill_process(id, Signal::KILL).is_ok())
+    }
+
     /// The process that a container was started with.
     fn process(&self, pod: &str, container: &str) -> Option<Pid> {
-        let pod = self.object(&["pod", pod])?;
+        self.process_in(self.name(), pod, container)
+    }
+
+    fn process_in(&self, namespace: &str, pod: &str, container: &str) -> Option<Pid> {
+        let pod = self.object_in(namespace, &["pod", pod])?;
         let id = state_of(&pod, container)?["containerID"].as_str()?.to_owned();
         let id = id.rsplit_once("//")?.1.to_owned();
         let processes = std::fs::read_dir("/proc").unwrap().flatten();

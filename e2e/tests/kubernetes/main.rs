@@ -1,6 +1,11 @@
 //! What is promised on Kubernetes, tried on the test cluster: `cargo xtask test`.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod controllers;
+mod drains;
+mod drift;
 mod first_run;
 mod kills;
+mod outages;
 mod pods;
+mod rights;

@@ -20,7 +20,7 @@ pub(super) fn require_root() -> Result<(), String> {
         return Ok(());
     }
     Err("the test cluster needs root, for network namespaces and mounts: run this as root, or run \
-         the tests that need no cluster with `make test-local`"
+         the tests that need no cluster with `make test`"
         .to_owned())
 }
 

@@ -1,0 +1,117 @@
+//! Service accounts: calls that are made as one of them, with a real token.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use super::Kube;
+use crate::home::Said;
+
+/// An account with a token of its own.
+#[derive(Debug)]
+pub struct Account {
+    kubeconfig: String,
+}
+
+impl Kube {
+    /// An account of the cluster.
+    ///
+    /// # Panics
+    /// When there is none of that name.
+    #[must_use]
+    #[track_caller]
+    pub fn account(&self, namespace: &str, name: &str) -> Account {
+        let token = self.kubectl_in(namespace, &["create", "token", name, "--duration=1h"]);
+        let kubeconfig = self.kubeconfig(&json!({"token": token.trim()}));
+        Account { kubeconfig: self.write(&format!("as-{namespace}-{name}"), &kubeconfig) }
+    }
+
+    /// A kubeconfig for the same API server with these credentials.
+    #[must_use]
+    #[track_caller]
+    pub fn kubeconfig(&self, user: &Value) -> String {
+        let said = self.kubectl(&["config", "view", "--raw", "--minify", "-o", "json"]);
+        let mut config: Value = serde_json::from_str(&said).unwrap();
+        config["users"][0]["user"] = user.clone();
+        config.to_string()
+    }
+}
+
+/// Both namespaces of a cluster, made beforehand, and no pod may run in them until it is dropped.
+#[derive(Debug)]
+pub struct NoPods<'a> {
+    cluster: &'a Kube,
+}
+
+impl Kube {
+    /// Makes the namespaces as `up` would.
+    #[track_caller]
+    pub fn make_namespaces(&self) {
+        for namespace in [self.name().to_owned(), self.operations()] {
+            let _ = self.kubectl(&["create", "namespace", &namespace]);
+            let ours = "app.kubernetes.io/managed-by=vaultyard";
+            let own = format!("app.kubernetes.io/instance={}", self.name());
+            let _ = self.kubectl(&["label", "namespace", &namespace, ours, &own]);
+        }
+    }
+
+    /// Makes the namespaces, in which no pod may run.
+    #[must_use]
+    #[track_caller]
+    pub fn allow_no_pods(&self) -> NoPods<'_> {
+        self.make_namespaces();
+        for namespace in [self.name().to_owned(), self.operations()] {
+            let _ = self.kubectl_in(&namespace, &["create", "quota", "none", "--hard=pods=0"]);
+        }
+        NoPods { cluster: self }
+    }
+}
+
+impl Drop for NoPods<'_> {
+    fn drop(&mut self) {
+        for namespace in [self.cluster.name().to_owned(), self.cluster.operations()] {
+            // Kubernetes tries more and more seldom to make a pod; a new ReplicaSet is tried at once.
+            for words in [["delete", "quota", "none"], ["delete", "replicasets", "--all"]] {
+                let words = [&words[..], &["-n", &namespace]].concat();
+                let said = self.cluster.try_kubectl(&words);
+                if said.code != Some(0) {
+                    eprintln!("{}", said.stderr);
+                }
+            }
+        }
+    }
+}
+
+impl Account {
+    /// The kubeconfig with its token.
+    #[must_use]
+    pub fn kubeconfig(&self) -> &str {
+        &self.kubeconfig
+    }
+
+    /// One call: `GET`, `POST` of an object, or `DELETE`, of this path.
+    ///
+    /// # Panics
+    /// When it is another method.
+    #[track_caller]
+    pub fn call(&self, method: &str, path: &str) -> Said {
+        let words: &[&str] = match method {
+            "GET" => &["get", "--raw", path],
+            "POST" => &["create", "--raw", path, "-f", "/dev/null"],
+            "DELETE" => &["delete", "--raw", path],
+            other => panic!("{other} {path}"),
+        };
+        self.kubectl(words)
+    }
+
+    /// Applies the object in this file, server-side, as this manager.
+    pub fn apply(&self, file: &str, manager: &str) -> Said {
+        let manager = format!("--field-manager={manager}");
+        let words = ["apply", "--server-side", "--force-conflicts", "--validate=false", &manager];
+        self.kubectl(&[&words[..], &["-f", file]].concat())
+    }
+
+    fn kubectl(&self, words: &[&str]) -> Said {
+        Said::of(Command::new("kubectl").args(["--kubeconfig", &self.kubeconfig]).args(words))
+    }
+}

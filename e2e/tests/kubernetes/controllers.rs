@@ -1,0 +1,67 @@
+//! Controllers die; the other pod takes over, and what was begun is brought to its end.
+
+use std::time::{Duration, Instant};
+
+use vaultyard_e2e::kubernetes::{Kube, Machines};
+use vaultyard_e2e::wait;
+
+/// The longest that a hand-over may take after a kill: the lease has to run out.
+const AFTER_A_KILL: Duration = Duration::from_secs(15);
+/// And when it is given back in order. The goal is two seconds; the rest is for a busy machine.
+const IN_ORDER: Duration = Duration::from_secs(5);
+
+fn holder(cluster: &Kube) -> Option<String> {
+    let lease = format!("{}-cluster-controller", cluster.name());
+    let lease = cluster.object_in(&cluster.operations(), &["lease", &lease])?;
+    let holder = lease["spec"]["holderIdentity"].as_str()?;
+    (!holder.is_empty()).then(|| holder.to_owned())
+}
+
+#[test]
+fn another_leads_after_a_kill_and_at_once_after_an_orderly_end() {
+    let _machines = Machines::shared();
+    let cluster = Kube::new();
+    let other_than = |before: &str, within: Duration| {
+        let before = before.to_owned();
+        wait("another controller leads", within + Duration::from_secs(5), || {
+            holder(&cluster).filter(|now| *now != before)
+        })
+    };
+    let first = holder(&cluster).expect("a controller leads");
+    let began = Instant::now();
+    cluster.kill_pod(&cluster.operations(), &first, "controller");
+    // The killed one is started again under the same name: only a hand-over to the other counts
+    // here, so it is deleted as well, without any grace.
+    let words = ["delete", "pod", &first, "--force", "--grace-period=0"];
+    let _ = cluster.kubectl_in(&cluster.operations(), &words);
+    let second = other_than(&first, AFTER_A_KILL);
+    assert!(began.elapsed() < AFTER_A_KILL + IN_ORDER, "{:?}", began.elapsed());
+
+    let began = Instant::now();
+    let words = ["delete", "pod", &second, "--wait=false"];
+    let _ = cluster.kubectl_in(&cluster.operations(), &words);
+    let _ = other_than(&second, IN_ORDER);
+    assert!(began.elapsed() < IN_ORDER, "{:?}", began.elapsed());
+    let _ = cluster.wait_until_ready();
+}
+
+#[test]
+fn controllers_that_are_killed_again_and_again_still_bring_a_cluster_up() {
+    let _machines = Machines::shared();
+    let cluster = Kube::declared("");
+    std::thread::scope(|scope| {
+        let up = scope.spawn(|| cluster.up(&[]));
+        while !up.is_finished() {
+            for part in ["cluster-controller", "certificates-controller"] {
+                for pod in cluster.pods_of(&cluster.operations(), part) {
+                    let _ = cluster.try_kill_pod(&cluster.operations(), &pod, "controller");
+                }
+            }
+            std::thread::sleep(Duration::from_millis(700));
+        }
+        let said = up.join().unwrap();
+        // It may be late after so many deaths; what counts is that it gets there.
+        assert!(matches!(said.code, Some(0 | 4)), "{said:#?}\n{}", cluster.all_there_is());
+    });
+    let _ = cluster.wait_until_ready();
+}

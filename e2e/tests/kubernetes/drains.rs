@@ -1,0 +1,57 @@
+//! Pods that go as planned take no request with them: evictions, drained nodes, the leader's too.
+
+use vaultyard_e2e::kubernetes::{Kube, Machines};
+
+/// Does `planned` under load: nothing fails, nothing is lost.
+#[track_caller]
+fn fails_no_request(cluster: &Kube, planned: impl FnOnce(&Kube)) {
+    let writing = cluster.start_writing();
+    writing.wait_for(100);
+    planned(cluster);
+    let _ = cluster.wait_until_ready();
+    writing.wait_for(100);
+    let journal = writing.stop();
+    let failed: Vec<_> = journal.failed().collect();
+    assert!(failed.is_empty(), "{} of {}: {failed:#?}", failed.len(), journal.entries().len());
+    assert_eq!(cluster.faults_of(&journal), []);
+}
+
+#[test]
+fn deleted_leaders_one_after_the_other() {
+    let _machines = Machines::shared();
+    let cluster = Kube::new();
+    fails_no_request(&cluster, |cluster| {
+        for _ in 0..3 {
+            let leader = cluster.leader();
+            cluster.delete_pods(&[&leader]);
+            let _ = cluster.wait_until_ready();
+            assert_ne!(cluster.leader(), leader, "another one leads");
+        }
+    });
+}
+
+#[test]
+fn drained_nodes_one_after_the_other() {
+    // Whoever drains a node drains it of everybody's pods.
+    let machines = Machines::own();
+    let cluster = Kube::new();
+    fails_no_request(&cluster, |cluster| {
+        for node in ["node-a", "node-b", "node-c"] {
+            machines.drain(node);
+            machines.uncordon(node);
+            let _ = cluster.wait_until_ready();
+        }
+    });
+}
+
+#[test]
+fn a_rollout_of_the_proxies() {
+    let _machines = Machines::shared();
+    let cluster = Kube::new();
+    fails_no_request(&cluster, |cluster| {
+        let proxies = format!("deployment/{}-proxy", cluster.name());
+        // What the person changes is put back, which rolls the proxies a second time.
+        let _ = cluster.kubectl(&["rollout", "restart", &proxies]);
+        let _ = cluster.kubectl(&["rollout", "status", &proxies, "--timeout=120s"]);
+    });
+}

@@ -1,0 +1,62 @@
+//! What somebody changes by hand is put back at once, and told.
+
+use std::time::{Duration, Instant};
+
+use vaultyard_e2e::kubernetes::{Kube, Machines};
+use vaultyard_e2e::wait;
+
+/// From the change to the end of it. The goal is a second; the rest is for a busy machine.
+const SOON: Duration = Duration::from_secs(5);
+
+#[test]
+fn edited_and_deleted_objects_come_back_as_they_were() {
+    let _machines = Machines::shared();
+    let cluster = Kube::new();
+    let name = cluster.name().to_owned();
+
+    let set = ["statefulset", &name];
+    let _ = cluster.kubectl(&["scale", "statefulset", &name, "--replicas=1"]);
+    wait("the StatefulSet has three replicas again", SOON, || {
+        (cluster.object(&set)?["spec"]["replicas"] == 3).then_some(())
+    });
+    let told = cluster.wait_for("told", |status| status.holds("DriftCorrected") == Some(true));
+    let condition = told.conditions.iter().find(|it| it.kind == "DriftCorrected").unwrap();
+    let what = "the StatefulSet";
+    assert!(condition.message.contains(what), "{}", condition.message);
+    assert!(condition.message.contains("replicas"), "{}", condition.message);
+
+    let began = Instant::now();
+    for object in [format!("service/{name}"), format!("configmap/{name}-document")] {
+        let _ = cluster.kubectl(&["delete", &object]);
+        wait(&format!("{object} is there again"), SOON, || cluster.object(&[&object]).map(drop));
+    }
+    let budget = format!("poddisruptionbudget/{name}");
+    let _ = cluster.kubectl(&["label", "--overwrite", &budget, "app.kubernetes.io/component=mine"]);
+    wait("the budget has its label again", SOON, || {
+        let labels = &cluster.object(&[&budget])?["metadata"]["labels"];
+        (labels["app.kubernetes.io/component"] == "server").then_some(())
+    });
+    assert!(began.elapsed() < 3 * SOON);
+    let _ = cluster.wait_until_ready();
+}
+
+#[test]
+fn a_document_that_is_wrong_changes_nothing() {
+    let _machines = Machines::shared();
+    let cluster = Kube::new();
+    let _ = cluster.wait_until_ready();
+    let name = cluster.name().to_owned();
+    let generation = |cluster: &Kube| {
+        cluster.object(&["statefulset", &name]).unwrap()["metadata"]["generation"].clone()
+    };
+    let before = generation(&cluster);
+    let patch = r#"{"spec":{"keys":{"shares":3,"threshold":5}}}"#;
+    let said = cluster.try_kubectl(&["patch", "vaultcluster", &name, "--type=merge", "-p", patch]);
+    if said.code == Some(0) {
+        let status = cluster.wait_for("refused", |status| status.phase == "Failed");
+        assert!(status.reason.contains("5 shares cannot be required of 3"), "{}", status.reason);
+    } else {
+        assert!(said.stderr.contains("threshold"), "{}", said.stderr);
+    }
+    assert_eq!(generation(&cluster), before);
+}

@@ -1,0 +1,207 @@
+//! A cluster whose accounts have no rights at all is given exactly those that it asks for and is
+//! refused, one after the other, until it is ready. What was never asked for nobody needs.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use vaultyard_e2e::kubernetes::{Kube, Machines};
+
+const DEADLINE: Duration = Duration::from_secs(240);
+const PAUSE: Duration = Duration::from_millis(300);
+
+/// A Role whose rules are given back verb by verb.
+struct Role {
+    namespace: String,
+    name: String,
+    account: String,
+    rules: Vec<Rule>,
+}
+
+struct Rule {
+    whole: Value,
+    given: BTreeSet<String>,
+}
+
+/// What the API server said to one who lacks a right.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Refusal {
+    account: String,
+    verb: String,
+    group: String,
+    resource: String,
+    namespace: String,
+}
+
+impl Rule {
+    fn verbs(&self) -> BTreeSet<String> {
+        texts(&self.whole["verbs"]).collect()
+    }
+
+    fn left(&self) -> Vec<String> {
+        self.verbs().difference(&self.given).cloned().collect()
+    }
+
+    fn now(&self) -> Option<Value> {
+        let mut rule = self.whole.clone();
+        rule["verbs"] = json!(self.given);
+        (!self.given.is_empty()).then_some(rule)
+    }
+
+    fn is_about(&self, refusal: &Refusal) -> bool {
+        let has = |field: &str, text: &str| texts(&self.whole[field]).any(|it| it == text);
+        has("apiGroups", &refusal.group)
+            && has("resources", &refusal.resource)
+            && has("verbs", &refusal.verb)
+    }
+}
+
+impl Role {
+    /// Every Role of the cluster.
+    fn all(cluster: &Kube) -> Vec<Self> {
+        let namespaces = [cluster.name().to_owned(), cluster.operations()];
+        let of = |namespace: &String| {
+            let bindings = cluster.object_in(namespace, &["rolebindings"]).unwrap();
+            let bindings = bindings["items"].as_array().unwrap().clone();
+            let read = |binding: Value| Self::read(cluster, namespace, &binding);
+            bindings.into_iter().map(read).collect::<Vec<_>>()
+        };
+        namespaces.iter().flat_map(of).collect()
+    }
+
+    fn read(cluster: &Kube, namespace: &str, binding: &Value) -> Self {
+        let name = binding["roleRef"]["name"].as_str().unwrap();
+        let role = cluster.object_in(namespace, &["role", name]).unwrap();
+        let rules = role["rules"].as_array().unwrap().iter();
+        let subject = &binding["subjects"][0];
+        let text = |field: &str| subject[field].as_str().unwrap();
+        Self {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            account: format!("{}:{}", text("namespace"), text("name")),
+            rules: rules.map(|rule| Rule { whole: rule.clone(), given: BTreeSet::new() }).collect(),
+        }
+    }
+
+    fn write(&self, cluster: &Kube) {
+        let rules: Vec<_> = self.rules.iter().filter_map(Rule::now).collect();
+        let patch = json!([{"op": "replace", "path": "/rules", "value": rules}]).to_string();
+        let words = ["patch", "role", &self.name, "--type=json", "-p", &patch];
+        let _ = cluster.kubectl_in(&self.namespace, &words);
+    }
+
+    /// Gives what was refused, when this is the Role that has it; whether it did.
+    fn give(&mut self, refusal: &Refusal) -> bool {
+        if (&self.account, &self.namespace) != (&refusal.account, &refusal.namespace) {
+            return false;
+        }
+        let about = self.rules.iter_mut().filter(|rule| rule.is_about(refusal));
+        about.fold(false, |news, rule| rule.given.insert(refusal.verb.clone()) || news)
+    }
+}
+
+fn texts(list: &Value) -> impl Iterator<Item = String> {
+    let list = list.as_array().cloned().unwrap_or_default();
+    list.into_iter().filter_map(|text| text.as_str().map(str::to_owned))
+}
+
+/// `User "system:serviceaccount:N:A" cannot get resource "R" in API group "G" in the namespace "N"`
+fn refusal(line: &str) -> Option<Refusal> {
+    let line = line.replace("\\\"", "\"");
+    let (_, said) = line.split_once("User \"system:serviceaccount:")?;
+    let (account, said) = said.split_once('"')?;
+    let (verb, said) = said.strip_prefix(" cannot ")?.split_once(" resource \"")?;
+    let (resource, said) = said.split_once('"')?;
+    let (group, said) = said.strip_prefix(" in API group \"")?.split_once('"')?;
+    let (namespace, _) = said.strip_prefix(" in the namespace \"")?.split_once('"')?;
+    let text = str::to_owned;
+    Some(Refusal {
+        account: text(account),
+        verb: text(verb),
+        group: text(group),
+        resource: text(resource),
+        namespace: text(namespace),
+    })
+}
+
+/// Every refusal that pods of the cluster have told of so far.
+fn refusals(cluster: &Kube) -> BTreeSet<Refusal> {
+    let label = format!("-lapp.kubernetes.io/instance={}", cluster.name());
+    let words = ["logs", &label, "--all-containers", "--ignore-errors", "--tail=-1"];
+    let words = [&words[..], &["--max-log-requests=30"]].concat();
+    let logs = [cluster.name().to_owned(), cluster.operations()]
+        .map(|namespace| cluster.try_kubectl(&[&words[..], &["-n", &namespace]].concat()).stdout);
+    logs.iter().flat_map(|log| log.lines().filter_map(refusal)).collect()
+}
+
+/// What nobody has asked for yet.
+fn left(roles: &[Role]) -> Vec<String> {
+    let each = |role: &Role| {
+        let rules = role.rules.iter().filter(|rule| !rule.left().is_empty());
+        let line = |rule: &Rule| {
+            let resources: Vec<_> = texts(&rule.whole["resources"]).collect();
+            format!("{}: {} {}", role.name, rule.left().join(", "), resources.join(", "))
+        };
+        rules.map(line).collect::<Vec<_>>()
+    };
+    roles.iter().flat_map(each).collect()
+}
+
+/// What makes an account need a right that it does not need every day.
+fn disturb(cluster: &Kube, roles: &[Role]) {
+    for role in roles {
+        let leases = role
+            .rules
+            .iter()
+            .filter(|rule| texts(&rule.whole["resources"]).any(|it| it == "leases"));
+        if leases.into_iter().any(|rule| rule.left() == ["get"]) {
+            // The holder sees that it is another one than it knows, and reads it.
+            let now = format!("{:?}", Instant::now()).replace(|it: char| !it.is_alphanumeric(), "");
+            let label = format!("tried={}", &now[now.len().saturating_sub(20)..]);
+            let words = ["label", "lease", &role.name, "--overwrite", &label];
+            let _ = cluster.kubectl_in(&role.namespace, &words);
+        }
+    }
+}
+
+#[test]
+fn a_cluster_without_rights_asks_for_each_that_it_has() {
+    let _machines = Machines::shared();
+    let cluster = Kube::declared("");
+    // No pod runs before the rights are gone.
+    let quota = cluster.allow_no_pods();
+    let said = cluster.up_within("1s", &[]);
+    assert_eq!(said.code, Some(4), "{said:#?}");
+    let mut roles = Role::all(&cluster);
+    assert!(roles.len() >= 5, "{}", roles.len());
+    roles.iter().for_each(|role| role.write(&cluster));
+    drop(quota);
+
+    let deadline = Instant::now() + DEADLINE;
+    while !left(&roles).is_empty() {
+        let asked = refusals(&cluster);
+        let mut unknown = Vec::new();
+        for refusal in &asked {
+            let mut known = false;
+            for role in &mut roles {
+                known |= role.rules.iter().any(|rule| rule.is_about(refusal));
+                if role.give(refusal) {
+                    role.write(&cluster);
+                }
+            }
+            if !known {
+                unknown.push(refusal);
+            }
+        }
+        assert!(unknown.is_empty(), "asked for what no Role has: {unknown:#?}");
+        assert!(
+            Instant::now() < deadline,
+            "nobody needs {:#?}\nasked for: {asked:#?}\n{}",
+            left(&roles),
+            cluster.all_there_is()
+        );
+        disturb(&cluster, &roles);
+        std::thread::sleep(PAUSE);
+    }
+    let _ = cluster.wait_until_ready();
+}

@@ -1,0 +1,100 @@
+//! What the admission policy refuses although the rights would allow it: the cluster controller may
+//! write workloads, and can run none but Vaultyard's with them.
+
+use serde_json::{Value, json};
+use vaultyard_e2e::kubernetes::{Kube, Machines};
+
+#[test]
+fn workloads_of_another_image_account_volume_or_command_are_refused() {
+    let _machines = Machines::shared();
+    let cluster = Kube::new();
+    let name = cluster.name();
+    let proxy = format!("{name}-proxy");
+    let controller = format!("{name}-cluster-controller");
+    let account = cluster.account(&cluster.operations(), &controller);
+    let digest = "0".repeat(64);
+    let workloads =
+        [("StatefulSet", name, "server", "another account"), ("Deployment", &proxy, "proxy", "")];
+    for (kind, object, container, _) in workloads {
+        let tampered: [(&str, Value, &str); 8] = [
+            (
+                "image",
+                json!({"containers": [{"name": container, "image": format!("evil/bao@sha256:{digest}")}]}),
+                "an image is from another repository",
+            ),
+            (
+                "tag",
+                json!({"containers": [{"name": container, "image": "10.99.0.1:5000/openbao:new"}]}),
+                "an image is from another repository",
+            ),
+            ("account", json!({"serviceAccountName": "default"}), "must use ServiceAccount"),
+            (
+                "command",
+                json!({"containers": [{"name": container, "command": ["/bin/sh"]}]}),
+                "a container runs another command",
+            ),
+            (
+                "container",
+                json!({"containers": [{"name": "another", "image": "x"}]}),
+                "a container that is not Vaultyard's",
+            ),
+            (
+                "volume",
+                json!({"volumes": [{"name": "keys", "secret": {"secretName": format!("{name}-keys-0001")}}]}),
+                "a volume that is not Vaultyard's",
+            ),
+            (
+                "environment",
+                json!({"containers": [{"name": container, "env": [{"name": "KEY", "valueFrom":
+                    {"secretKeyRef": {"name": format!("{name}-keys-0001"), "key": "object"}}}]}]}),
+                "an environment variable comes from a Secret",
+            ),
+            ("node", json!({"hostNetwork": true}), "a pod may have no part in its node"),
+        ];
+        for (what, pod, refusal) in tampered {
+            let body = json!({
+                "apiVersion": "apps/v1",
+                "kind": kind,
+                "metadata": {"name": object, "namespace": name},
+                "spec": {"template": {"spec": pod}},
+            });
+            let file = cluster.write(&format!("{kind}-{what}"), &body.to_string());
+            let said = account.apply(&file, "test");
+            assert!(
+                said.code != Some(0)
+                    && said.stderr.contains("ValidatingAdmissionPolicy")
+                    && said.stderr.contains(refusal),
+                "{kind} with another {what}: {said:#?}"
+            );
+        }
+    }
+}
+
+/// The servers' account is for the pods of the StatefulSet, whoever makes a pod.
+#[test]
+fn a_pod_with_the_servers_account_is_refused_even_to_an_administrator() {
+    let _machines = Machines::shared();
+    let cluster = Kube::new();
+    let name = cluster.name();
+    let pod = json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "thief", "namespace": name},
+        "spec": {
+            "serviceAccountName": name,
+            "securityContext": {"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}},
+            "containers": [{
+                "name": "thief",
+                "image": "10.99.0.1:5000/openbao:new",
+                "securityContext": {
+                    "allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]},
+                },
+            }],
+        },
+    });
+    let file = cluster.write("pod", &pod.to_string());
+    let said = cluster.try_kubectl(&["create", "-f", &file]);
+    assert_ne!(said.code, Some(0));
+    let refusal = format!("only pods of StatefulSet {name} may use ServiceAccount {name}");
+    assert!(said.stderr.contains(&refusal), "{said:#?}");
+}
