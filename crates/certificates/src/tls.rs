@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use rustls::client::ClientConfig;
 use rustls::client::ResolvesClientCert;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::server::{ClientHello, ResolvesServerCert, ServerConfig, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::{ConfigBuilder, RootCertStore, SignatureScheme, WantsVerifier};
 use rustls_pki_types::pem::PemObject;
@@ -94,6 +94,33 @@ pub fn client_config(
         None => builder.with_no_client_auth(),
     };
     config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+    Ok(Arc::new(config))
+}
+
+/// Settings for a server that shows `identity` and lets nobody in but who shows a certificate that one
+/// of `authorities` (PEM) has issued for clients.
+///
+/// # Errors
+/// [`TlsError`] when an authority cannot be used.
+pub fn server_config(
+    identity: Arc<dyn ResolvesServerCert>,
+    authorities: &[u8],
+) -> Result<Arc<ServerConfig>, TlsError> {
+    let mut trusted = RootCertStore::empty();
+    for authority in certificates(authorities)? {
+        trusted.add(authority).map_err(TlsError::Setup)?;
+    }
+    let provider = Arc::new(provider());
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(trusted), provider.clone());
+    let verifier = verifier
+        .build()
+        .map_err(|error| TlsError::Setup(rustls::Error::General(error.to_string())))?;
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(TlsError::Setup)?
+        .with_client_cert_verifier(verifier)
+        .with_cert_resolver(identity);
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }
 

@@ -108,9 +108,14 @@ impl Wanted {
 
     /// The leaf by which somebody logs in; the common name is what the login's role is bound to.
     pub fn client(identity: Identity, lifetime: Duration) -> Self {
+        Self::client_named(identity.as_str(), lifetime)
+    }
+
+    /// The leaf of a client that no login knows; who asks for it knows it by this name.
+    pub fn client_named(common_name: &str, lifetime: Duration) -> Self {
         Self {
             usage: Usage::Client,
-            common_name: identity.as_str().to_owned(),
+            common_name: common_name.to_owned(),
             dns_names: Vec::new(),
             addresses: Vec::new(),
             lifetime,

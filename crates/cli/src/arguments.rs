@@ -89,11 +89,23 @@ Example:
         tail: usize,
     },
     /// Print what a shell needs to reach the cluster
-    #[command(after_help = "Example:\n  eval \"$(vaultyard env)\"")]
-    Env,
+    #[command(after_help = "\
+On Kubernetes, where no Ingress or Gateway stands before the proxies, a process in the background \
+carries a port of this machine to them until the shell's session ends.
+
+Example:
+  eval \"$(vaultyard env)\"")]
+    Env {
+        /// Set for the process in the background: the process whose end is its end
+        #[arg(long, hide = true, value_name = "PID")]
+        forward_for: Option<u32>,
+    },
     /// Log in as the administrator, for one hour
     #[command(after_help = "\
-The token is written where bao and vault look for it (~/.vault-token, mode 0600).")]
+The token is written where bao and vault look for it (~/.vault-token, mode 0600).
+
+On Kubernetes it takes the right to create a token of the ServiceAccount NAME-administrator in the \
+operations namespace.")]
     Login {
         /// Print the token instead of writing it
         #[arg(long)]

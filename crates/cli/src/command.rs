@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Logs { server, follow, tail } => {
             wait(logs::run(&common, server.as_deref(), follow, tail))
         }
-        Command::Env => env::run(&common),
+        Command::Env { forward_for } => env::run(&common, forward_for),
         Command::Login { print } => wait(login::run(&common, print)),
         Command::Down => wait(down::run(&common)),
         Command::Destroy(destroy) => wait(destroy::run(&common, &destroy)),

@@ -1,6 +1,7 @@
 //! How the control socket, the metrics and the doors of pods speak HTTP/1.1.
 
 use std::convert::Infallible;
+use std::future::Future;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -43,9 +44,10 @@ pub(crate) const NO_ROOM: Duration = Duration::from_millis(100);
 const MOST_CALLERS: usize = 16;
 
 /// Answers everybody who comes, for ever.
-pub(crate) async fn serve<A>(listener: TcpListener, answer: A)
+pub(crate) async fn serve<A, F>(listener: TcpListener, answer: A)
 where
-    A: Fn(&Request<Incoming>) -> Response<Full<Bytes>> + Clone + Send + Sync + 'static,
+    A: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
 {
     let mut callers = JoinSet::new();
     loop {
@@ -67,14 +69,14 @@ where
 }
 
 /// Answers one caller until it hangs up, or only once when it is not to be kept alive.
-pub(crate) async fn converse(
+pub(crate) async fn converse<F: Future<Output = Response<Full<Bytes>>>>(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     keep_alive: bool,
-    answer: impl Fn(&Request<Incoming>) -> Response<Full<Bytes>>,
+    answer: impl Fn(Request<Incoming>) -> F,
 ) {
     let service = service_fn(|request| {
-        let response = answer(&request);
-        async move { Ok::<_, Infallible>(response) }
+        let response = answer(request);
+        async move { Ok::<_, Infallible>(response.await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -67,11 +67,13 @@ mod active {
         if live { Spawner::start_for_survivors() } else { Spawner::start() }
     }
 
-    /// Every point that exists, one a line.
+    /// Every point that a cluster on this machine comes by, one a line.
     pub(crate) fn list() -> Result<ExitCode, Failure> {
         use vaultyard_keys::{access, initialise};
         let keys = initialise::step::Step::ALL_NAMES.map(|step| ("keys", step));
-        let access = access::step::Step::ALL.map(|step| ("access", step.name()));
+        let kubernetes_alone = access::step::Step::AllowServiceAccounts;
+        let here = access::step::Step::ALL.into_iter().filter(|step| *step != kubernetes_alone);
+        let access = here.map(|step| ("access", step.name()));
         for (area, step) in keys.into_iter().chain(access) {
             for point in vaultyard_keys::fault::points(area, step) {
                 output::data(point)?;

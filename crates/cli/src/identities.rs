@@ -14,7 +14,7 @@ use vaultyard_model::access::Identity;
 use vaultyard_model::address::Host;
 use vaultyard_model::layout::Site;
 use vaultyard_model::port::clock::Random;
-use vaultyard_model::{Address, ServerName};
+use vaultyard_model::{Address, ClusterName, ServerName};
 use vaultyard_vault::{Client, Endpoint};
 
 use crate::failure::{Failure, bad_input, failed};
@@ -30,6 +30,16 @@ pub(crate) fn folder(pki: &Path, identity: Identity) -> PathBuf {
 /// What an identity's certificate must say.
 pub(crate) fn wanted(identity: Identity) -> Wanted {
     Wanted::client(identity, LIFETIME)
+}
+
+/// By which name unsealers know the proxies of a cluster.
+pub(crate) fn proxies(cluster: &ClusterName) -> String {
+    format!("{cluster}-proxy")
+}
+
+/// What the certificate must say that the proxies show to unsealers. No login knows it.
+pub(crate) fn wanted_of_proxies(cluster: &ClusterName) -> Wanted {
+    Wanted::client_named(&proxies(cluster), LIFETIME)
 }
 
 /// Sees to it that an identity has a certificate.

@@ -7,16 +7,23 @@
 //! prints what it would.
 
 pub(crate) mod certificates;
+pub(crate) mod check;
 pub(crate) mod cluster;
 mod custody;
 mod declared;
 mod delivery;
 pub(crate) mod destroy;
 mod door;
+mod draining;
+pub(crate) mod env;
+mod forward;
+mod holding;
+mod inner_door;
 mod install;
 mod leading;
-mod logins;
+pub(crate) mod login;
 pub(crate) mod logs;
+mod mounted;
 mod pod;
 pub(crate) mod prepare;
 pub(crate) mod proxy;
@@ -24,7 +31,11 @@ pub(crate) mod reach;
 mod ready;
 pub(crate) mod rendered;
 mod report;
+mod reviewer;
 mod sites;
 mod telling;
+mod trust;
 pub(crate) mod unsealer;
 pub(crate) mod up;
+mod waiting;
+mod witness;

@@ -27,9 +27,11 @@ pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
 /// Answers for ever.
 pub(crate) async fn serve(listener: TcpListener, registry: Registry) {
     let registry = Arc::new(registry);
-    let answer = move |request: &Request<Incoming>| match request.uri().path() {
-        "/metrics" => text(&registry),
-        _ => not_found(),
+    let answer = move |request: Request<Incoming>| {
+        std::future::ready(match request.uri().path() {
+            "/metrics" => text(&registry),
+            _ => not_found(),
+        })
     };
     converse::serve(listener, answer).await;
 }

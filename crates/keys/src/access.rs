@@ -4,7 +4,9 @@
 //!
 //! Runs once in a cluster's life. Every step can be repeated, and a process that dies at any point
 //! goes on: while the first root token lives, from the beginning; when it is gone, from the sweep.
-//! That all is done stands in the cluster itself, so that every later start finds it with one read.
+//! That all is done stands in the cluster itself, so that every later start finds it with one read;
+//! with it stands what was set up for service accounts, so that a later Vaultyard that sets up more
+//! does only that.
 
 pub mod decide;
 pub mod policy;
@@ -14,14 +16,14 @@ mod execute;
 
 pub use execute::root_accessors;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tracing::info;
 use vaultyard_model::Secret;
-use vaultyard_model::access::Identity;
+use vaultyard_model::access::{Identity, ServiceIdentity};
 use vaultyard_model::port::server::CallError;
 use vaultyard_vault::Client;
 
@@ -43,6 +45,19 @@ pub struct Settings {
     pub secret_mount: bool,
     /// How soon a server that has joined becomes a voter, as in `1s`.
     pub stabilization_time: String,
+    /// Who logs in with tokens of Kubernetes; `None` where the cluster does not run there.
+    pub service_accounts: Option<ServiceAccounts>,
+}
+
+/// The service accounts that may log in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceAccounts {
+    /// What each is called.
+    pub names: BTreeMap<ServiceIdentity, String>,
+    /// Their namespace.
+    pub namespace: String,
+    /// Whom their tokens must be meant for: this cluster and no other.
+    pub audience: String,
 }
 
 /// The active server, asked in three ways.
@@ -76,6 +91,8 @@ pub struct Memory {
     pub done: BTreeSet<Step>,
     /// The accessor of the first root token, as long as it is not proven gone.
     pub root_accessor: Option<String>,
+    /// Since when there is no root token, when the cluster said so and lacked something else.
+    pub marked: Option<Timestamp>,
     /// Since when all is done.
     pub established: Option<Timestamp>,
 }
@@ -107,6 +124,7 @@ impl Access {
             memory: self.memory.clone(),
             keys: self.keys.header.generation.clone(),
             secret_mount: self.settings.secret_mount,
+            service_accounts: self.service_accounts(),
             marker: None,
             root: None,
         };
@@ -114,6 +132,10 @@ impl Access {
             match decide(&seen) {
                 Decision::Look(Look::Marker) => seen.marker = Some(observe_marker(leader).await),
                 Decision::Look(Look::Root) => seen.root = Some(self.observe_root(leader).await),
+                Decision::MakeUp(at) => {
+                    self.memory.marked = Some(at);
+                    seen.memory.marked = Some(at);
+                }
                 decided => break decided,
             }
         };
@@ -124,8 +146,12 @@ impl Access {
                 self.memory.established = Some(at);
                 self.ended(None, None, Duration::from_secs(60))
             }
-            Decision::Look(_) => self.ended(None, None, Duration::ZERO),
+            Decision::Look(_) | Decision::MakeUp(_) => self.ended(None, None, Duration::ZERO),
         }
+    }
+
+    fn service_accounts(&self) -> Option<String> {
+        self.settings.service_accounts.as_ref().map(policy::service_fingerprint)
     }
 
     fn ended(&self, did: Option<Step>, held: Option<Reason>, next: Duration) -> Round {

@@ -22,6 +22,32 @@ impl Identity {
     }
 }
 
+/// Somebody who logs in with the token of a service account of Kubernetes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ServiceIdentity {
+    /// The person who runs the cluster, as [`Identity::Administrator`] with another proof.
+    Administrator,
+    /// The account with which the servers ask Kubernetes whose a token is. It logs in only to prove
+    /// that this works.
+    TokenReviewer,
+}
+
+impl ServiceIdentity {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Administrator, Self::TokenReviewer];
+
+    /// The name of its role.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Administrator => "administrator",
+            Self::TokenReviewer => "token-reviewer",
+        }
+    }
+}
+
+/// The path of the login with service accounts of Kubernetes: one of our own, so that `kubernetes`
+/// stays free for what people set up.
+pub const SERVICE_ACCOUNT_MOUNT: &str = "vaultyard-kubernetes";
 /// The path of Vaultyard's own small KV version 2 mount, on every cluster.
 pub const OWN_MOUNT: &str = "vaultyard";
 /// The secret within [`OWN_MOUNT`] that the probe of life reads.

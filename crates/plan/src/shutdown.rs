@@ -1,8 +1,10 @@
 //! In which order servers are stopped, and how.
 
-use vaultyard_model::ServerName;
 use vaultyard_model::observed::{Observed, ServerSeen, State};
 use vaultyard_model::port::host::Signal;
+use vaultyard_model::{ServerName, Version};
+
+use crate::shortfall;
 
 /// One server to stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +28,21 @@ pub fn order(seen: &Observed) -> Vec<Stop> {
     servers.into_iter().map(stop).collect()
 }
 
+/// Who could lead in place of `leader` at once: an unsealed, caught-up voter. Without one, nobody leads
+/// for ten seconds after the leader's end, and perhaps never again.
+pub fn successor<'a>(
+    seen: &'a Observed,
+    leader: &ServerName,
+    wanted: &Version,
+) -> Option<&'a ServerName> {
+    seen.servers.keys().find(|server| {
+        let lacks = shortfall::of(server, seen, wanted);
+        *server != leader
+            && seen.voter(server) == Some(true)
+            && !lacks.iter().any(shortfall::Shortfall::bars_service)
+    })
+}
+
 /// A server that is not unsealed has nothing to hand over, and one that is joining may hang when it
 /// is asked to end.
 fn signal(seen: &ServerSeen) -> Signal {
@@ -38,10 +55,23 @@ fn signal(seen: &ServerSeen) -> Signal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shortfall::tests::{healthy, name};
+    use crate::shortfall::tests::{healthy, name, version};
 
     fn names(order: &[Stop]) -> Vec<ServerName> {
         order.iter().map(|stop| stop.server.clone()).collect()
+    }
+
+    #[test]
+    fn only_an_unsealed_caught_up_voter_can_take_over() {
+        let mut seen = healthy();
+        let next = |seen: &Observed| successor(seen, &name(0), &version()).cloned();
+        assert_eq!(next(&seen), Some(name(1)));
+        seen.servers.get_mut(&name(1)).unwrap().health = Err("silent".to_owned());
+        assert_eq!(next(&seen), Some(name(2)));
+        seen.peers.as_mut().unwrap().iter_mut().for_each(|peer| peer.voter = false);
+        assert_eq!(next(&seen), None);
+        seen.peers = None;
+        assert_eq!(next(&seen), None);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 mod admission_policy;
 mod affinity;
-mod config_map;
+pub mod config_map;
 pub mod deployment;
 pub mod labels;
 pub mod names;
@@ -30,6 +30,7 @@ mod vault_cluster;
 use serde_json::Value as Json;
 use vaultyard_model::Cluster;
 
+pub use affinity::zone_each;
 pub use names::Names;
 pub use object::{Object, yaml};
 pub use release::Release;

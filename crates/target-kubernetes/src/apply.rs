@@ -50,7 +50,7 @@ pub enum Applied {
 pub enum ApplyError {
     /// Others own fields of it.
     #[error(
-        "cannot apply {object}: {}; let them give these fields up, or undo their change",
+        "cannot apply {object}: {}; let them give these fields up, or take them with --adopt",
         owners(fields)
     )]
     Conflict {
@@ -83,7 +83,7 @@ fn owners(fields: &[FieldConflict]) -> String {
 
 impl Owner<'_> {
     /// Whose the object is, when it is not whose it must be.
-    fn foreign(self, object: &Value) -> Option<String> {
+    pub fn foreign(self, object: &Value) -> Option<String> {
         let label = |name: &str| object["metadata"]["labels"][name].as_str();
         if self == Self::Anybody {
             return None;

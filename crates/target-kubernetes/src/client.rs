@@ -16,7 +16,7 @@ use crate::error::{ApiError, Reason};
 
 /// For so long an answer that is no stream may take, body included. The API server itself gives
 /// up after a minute.
-const ANSWER: Duration = Duration::from_secs(30);
+pub(crate) const ANSWER: Duration = Duration::from_secs(30);
 
 /// The API server, for one identity. Clones share the connections.
 #[derive(Clone)]
@@ -166,6 +166,10 @@ impl Api {
         let client = Client::try_from(config)
             .map_err(|source| ConnectError::Credentials { source: Box::new(source) })?;
         Ok(Self { client, address })
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
     }
 
     /// Where the API server is.

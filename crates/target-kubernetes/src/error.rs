@@ -123,9 +123,13 @@ pub enum Refused {
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Rights => "`vaultyard check` lists the rights that are missing",
+            Self::Rights => {
+                "`vaultyard check --target kubernetes` lists the rights that a person lacks, and \
+                 `vaultyard up` gives controllers theirs"
+            }
             Self::Quota => "raise the namespace's quota, or ask for less in the document",
-            Self::PodSecurity => "let the namespace's Pod Security level be `restricted` or wider",
+            Self::PodSecurity => "Vaultyard's pods meet the level `restricted`; find out what changes them, or let the \
+                 namespace's level be wider",
             Self::Terminating => "wait until the namespace is gone, then try again",
             Self::Admission => "ask the cluster's administrators which policy refuses, and why",
         })

@@ -29,10 +29,16 @@ pub const EVENT: Kind = namespaced("v1", "Event", "events");
 pub const LEASE: Kind = namespaced("coordination.k8s.io/v1", "Lease", "leases");
 /// What others stand in.
 pub const NAMESPACE: Kind = everywhere("v1", "Namespace", "namespaces");
+/// A machine.
+pub const NODE: Kind = everywhere("v1", "Node", "nodes");
 /// What runs.
 pub const POD: Kind = namespaced("v1", "Pod", "pods");
+/// Who a pod is to the API server.
+pub const SERVICE_ACCOUNT: Kind = namespaced("v1", "ServiceAccount", "serviceaccounts");
 /// Small texts that not everybody may read.
 pub const SECRET: Kind = namespaced("v1", "Secret", "secrets");
+/// How volumes are made.
+pub const STORAGE_CLASS: Kind = everywhere("storage.k8s.io/v1", "StorageClass", "storageclasses");
 /// The document as the cluster controller reads it.
 pub const VAULT_CLUSTER: Kind =
     namespaced("vaultyard.dev/v1alpha1", "VaultCluster", "vaultclusters");
@@ -51,11 +57,11 @@ const KINDS: &[Kind] = &[
     NAMESPACE,
     POD,
     SECRET,
+    SERVICE_ACCOUNT,
     VAULT_CLUSTER,
-    everywhere("v1", "Node", "nodes"),
+    NODE,
     namespaced("v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
     namespaced("v1", "Service", "services"),
-    namespaced("v1", "ServiceAccount", "serviceaccounts"),
     namespaced("apps/v1", "Deployment", "deployments"),
     namespaced("apps/v1", "StatefulSet", "statefulsets"),
     namespaced("networking.k8s.io/v1", "Ingress", "ingresses"),
@@ -63,7 +69,9 @@ const KINDS: &[Kind] = &[
     namespaced("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets"),
     namespaced(RBAC, "Role", "roles"),
     namespaced(RBAC, "RoleBinding", "rolebindings"),
-    everywhere("storage.k8s.io/v1", "StorageClass", "storageclasses"),
+    everywhere(RBAC, "ClusterRole", "clusterroles"),
+    everywhere(RBAC, "ClusterRoleBinding", "clusterrolebindings"),
+    STORAGE_CLASS,
     everywhere("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions"),
     everywhere(ADMISSION, "ValidatingAdmissionPolicy", "validatingadmissionpolicies"),
     everywhere(ADMISSION, "ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings"),
@@ -87,6 +95,11 @@ impl Kind {
     /// The kind with these two names; `None` when Vaultyard does not use it.
     pub fn find(api_version: &str, kind: &str) -> Option<Self> {
         KINDS.iter().find(|known| known.api_version == api_version && known.kind == kind).copied()
+    }
+
+    /// The group of [`Self::api_version`]; empty for the oldest one.
+    pub fn group(&self) -> &'static str {
+        self.api_version.split_once('/').map_or("", |(group, _)| group)
     }
 
     /// The path of all its objects, in one namespace when they stand in one.

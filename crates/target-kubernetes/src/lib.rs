@@ -3,6 +3,7 @@
 //! Nothing here decides what a cluster looks like: objects come from `vaultyard-render`, and who
 //! applies them when is wired elsewhere.
 
+pub mod access_review;
 pub mod apply;
 mod backoff;
 pub mod client;
@@ -14,11 +15,13 @@ mod log;
 mod object;
 pub mod pod;
 pub mod pods;
+pub mod port_forward;
 pub mod reference;
 mod secret;
 pub mod secret_map;
 pub mod secret_store;
 pub mod secret_text;
+pub mod token_request;
 pub mod watch;
 
 pub use client::{Api, ConnectError};

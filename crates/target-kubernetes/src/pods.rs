@@ -87,11 +87,20 @@ impl fmt::Display for Waits {
             Self::Deleted => f.write_str("is being deleted"),
             Self::Evicted { message } => write!(f, "was ended by its node: {message}"),
             Self::NoNode(reasons) => {
+                let claim = |reason: &NoRoom| matches!(reason, NoRoom::Claim { .. });
+                let do_this = match reasons.iter().all(claim) {
+                    true => "see to the StorageClass of its claim",
+                    false => "make room on one, or add one",
+                };
                 let reasons: Vec<_> = reasons.iter().map(NoRoom::to_string).collect();
-                write!(f, "waits: no node takes it ({})", reasons.join("; "))
+                write!(f, "waits: no node takes it ({}); {do_this}", reasons.join("; "))
             }
             Self::Image { image, message } => {
-                write!(f, "waits: the image {image} cannot be pulled: {message}")
+                write!(
+                    f,
+                    "waits: the image {image} cannot be pulled: {message}; see that its registry \
+                     has it and lets the nodes have it"
+                )
             }
             Self::Missing { kind, name } => write!(f, "waits for the {kind} {name}"),
             Self::Volume { message } => write!(f, "waits for its volume: {message}"),
@@ -163,16 +172,30 @@ pub fn waits(pod: &Value, events: &[Value]) -> Option<Waits> {
     }
 }
 
-/// Why there is no such pod, from the events about the StatefulSet or ReplicaSet that should make it.
+/// Why there is no such pod, from the events about the StatefulSet that should make it.
 pub fn not_created(pod: &str, events: &[Value]) -> Option<Waits> {
     let quoted = [format!("\"{pod}\" is"), format!("Pod {pod} ")];
-    let about = |event: &&Value| {
+    refused(events, |event| {
         let message = event["message"].as_str().unwrap_or_default();
-        event["reason"] == "FailedCreate" && quoted.iter().any(|name| message.contains(name))
-    };
-    let event = events.iter().filter(about).max_by_key(|event| when(event))?;
-    let whole = text(&event["message"]);
-    let message = whole.split_once(" error: ").map_or(whole.as_str(), |(_, said)| said).to_owned();
+        quoted.iter().any(|name| message.contains(name))
+    })
+}
+
+/// Why a Deployment has no pod, from the events about its ReplicaSets.
+pub fn none_created(deployment: &str, events: &[Value]) -> Option<Waits> {
+    let own = format!("{deployment}-");
+    refused(events, |event| {
+        let object = &event["involvedObject"];
+        let name = object["name"].as_str().unwrap_or_default();
+        object["kind"] == "ReplicaSet" && name.starts_with(&own)
+    })
+}
+
+fn refused(events: &[Value], about: impl Fn(&Value) -> bool) -> Option<Waits> {
+    let refused = events.iter().filter(|event| event["reason"] == "FailedCreate" && about(event));
+    let whole = text(&refused.max_by_key(|event| when(event))?["message"]);
+    let said = whole.split_once(" error: ").or_else(|| whole.split_once("Error creating: "));
+    let message = said.map_or(whole.as_str(), |(_, said)| said).to_owned();
     let refused = Refused::from_message(&message);
     Some(Waits::NotCreated { message, refused })
 }

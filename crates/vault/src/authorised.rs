@@ -5,7 +5,9 @@ mod kv;
 mod mount;
 mod policy;
 pub(crate) mod raft;
+pub(crate) mod service_account;
 pub(crate) mod token;
+mod transit;
 
 use vaultyard_model::Secret;
 use vaultyard_model::port::server::CallError;

@@ -1,4 +1,5 @@
-//! Logging in with the client certificate that the connection shows.
+//! Logging in: with the client certificate that the connection shows, or with the token of a service
+//! account.
 
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use vaultyard_model::port::server::CallError;
 
 use crate::Client;
 use crate::call::Call;
-use crate::json::Hidden;
+use crate::json::{Exposed, Hidden};
 
 /// A token, fresh from a login.
 pub struct Login {
@@ -21,6 +22,12 @@ pub struct Login {
 #[derive(Serialize)]
 struct LoginBody<'a> {
     name: &'a str,
+}
+
+#[derive(Serialize)]
+struct RoleBody<'a> {
+    role: &'a str,
+    jwt: Exposed<'a>,
 }
 
 #[derive(Deserialize)]
@@ -45,6 +52,24 @@ impl Client {
         self.hang_up().await;
         let call =
             Call::put("auth/cert/login").within(deadline).anew().json(&LoginBody { name: role })?;
+        let Answered { auth } = self.ask(call).await?.json()?;
+        Ok(Login { token: auth.client_token.0, lease: Duration::from_secs(auth.lease_duration) })
+    }
+
+    /// `PUT auth/MOUNT/login` for the role `role`, with a token that Kubernetes signed for a service
+    /// account.
+    ///
+    /// # Errors
+    /// [`CallError`]; 400 or 403 when the token is not one that the role accepts.
+    pub async fn log_in_as_service_account(
+        &self,
+        mount: &str,
+        role: &str,
+        token: &Secret,
+        deadline: Duration,
+    ) -> Result<Login, CallError> {
+        let body = RoleBody { role, jwt: Exposed(token) };
+        let call = Call::put(format!("auth/{mount}/login")).within(deadline).json(&body)?;
         let Answered { auth } = self.ask(call).await?.json()?;
         Ok(Login { token: auth.client_token.0, lease: Duration::from_secs(auth.lease_duration) })
     }

@@ -6,13 +6,16 @@ use vaultyard_model::port::clock::Random;
 use vaultyard_target_local::StateDirectory;
 use vaultyard_target_local::state::StateError;
 
-use crate::arguments::{Common, Document};
+use crate::arguments::{Common, Document, Target};
 use crate::failure::{Failure, bad_input};
 use crate::local::{self, prepare, program};
-use crate::output;
 use crate::system::SystemRandom;
+use crate::{kubernetes, output};
 
 pub(super) async fn run(common: &Common, arguments: &Document) -> Result<ExitCode, Failure> {
+    if common.target == Target::Kubernetes {
+        return kubernetes::check::run(common, arguments.file.as_deref()).await;
+    }
     let folder = local::state::folder(common)?;
     let document = local::document::find(arguments.file.as_deref(), &folder)?;
     output::data(format!("document    {}", document.headline()))?;

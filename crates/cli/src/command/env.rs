@@ -3,21 +3,27 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::arguments::Common;
+use crate::arguments::{Common, Target};
 use crate::failure::Failure;
 use crate::local::state::Known;
-use crate::{local, output, system};
+use crate::{kubernetes, local, output, system};
 
-pub(super) fn run(common: &Common) -> Result<ExitCode, Failure> {
+/// `forward_for` makes it the process in the background that carries connections for a session.
+pub(super) fn run(common: &Common, forward_for: Option<u32>) -> Result<ExitCode, Failure> {
+    match (common.target, forward_for) {
+        (Target::Local, _) => here(common),
+        (Target::Kubernetes, None) => super::wait(kubernetes::env::run(common)),
+        (Target::Kubernetes, Some(session)) => {
+            super::wait(kubernetes::env::forward(common, session))
+        }
+    }
+}
+
+fn here(common: &Common) -> Result<ExitCode, Failure> {
     let known = local::state::known(common)?;
     let mut lines: Vec<String> =
         variables(&known).iter().map(|(name, value)| export(name, value)).collect();
-    let missing = missing_from_path(&known);
-    if !missing.is_empty() {
-        let folders: Vec<String> =
-            missing.iter().map(|folder| quoted(&folder.display().to_string())).collect();
-        lines.push(format!("export PATH={}:\"$PATH\"", folders.join(":")));
-    }
+    lines.extend(export_path(&missing_from_path(&known)));
     if known.state.paths().root() != system::default_state().unwrap_or_default() {
         lines.push(export("VAULTYARD_STATE", &known.state.paths().root().display().to_string()));
     }
@@ -28,11 +34,15 @@ pub(super) fn run(common: &Common) -> Result<ExitCode, Failure> {
 /// What `bao` and `vault` need to reach the cluster, by both names.
 pub(crate) fn variables(known: &Known) -> Vec<(String, String)> {
     let authority = known.state.paths().pki().join("ca/root.crt");
-    let values = [
+    both([
         ("ADDR", known.layout.url()),
         ("CACERT", authority.display().to_string()),
         ("NAMESPACE", String::new()),
-    ];
+    ])
+}
+
+/// Variables with the prefixes of either program.
+pub(crate) fn both<const N: usize>(values: [(&str, String); N]) -> Vec<(String, String)> {
     let both = |(name, value): &(&str, String)| {
         ["BAO", "VAULT"].map(|prefix| (format!("{prefix}_{name}"), value.clone()))
     };
@@ -44,17 +54,37 @@ pub(crate) fn missing_from_path(known: &Known) -> Vec<PathBuf> {
     let servers = &known.document.cluster.servers;
     let program = servers.software.program();
     let fetched = known.state.paths().binaries().join(servers.version.to_string());
-    let own = system::own_program().and_then(|path| path.parent().map(Path::to_owned));
-    let path = system::search_path();
-    let has = |folder: &Path, program: &str| folder.join(program).is_file();
-    let finds = |program: &str| std::env::split_paths(&path).any(|folder| has(&folder, program));
     let mut missing = Vec::new();
-    missing.extend(own.filter(|_| !finds("vaultyard")));
-    missing.extend(Some(fetched).filter(|folder| has(folder, program) && !finds(program)));
+    missing.extend(own_missing_from_path());
+    missing
+        .extend(Some(fetched).filter(|folder| folder.join(program).is_file() && !finds(program)));
     missing
 }
 
-fn export(name: &str, value: &str) -> String {
+/// The folder of `vaultyard`, when a shell would not search it.
+fn own_missing_from_path() -> Option<PathBuf> {
+    let own = system::own_program().and_then(|path| path.parent().map(Path::to_owned));
+    own.filter(|_| !finds("vaultyard"))
+}
+
+/// Whether a shell finds a program.
+fn finds(program: &str) -> bool {
+    std::env::split_paths(&system::search_path()).any(|folder| folder.join(program).is_file())
+}
+
+/// The line that lets a shell find `vaultyard`, when it would not.
+pub(crate) fn export_own_path() -> Option<String> {
+    export_path(own_missing_from_path().as_slice())
+}
+
+fn export_path(missing: &[PathBuf]) -> Option<String> {
+    let folders = missing.iter().map(|folder| quoted(&folder.display().to_string()));
+    let folders: Vec<String> = folders.collect();
+    (!folders.is_empty()).then(|| format!("export PATH={}:\"$PATH\"", folders.join(":")))
+}
+
+/// A line that gives a variable to a shell and to what it starts.
+pub(crate) fn export(name: &str, value: &str) -> String {
     format!("export {name}={}", quoted(value))
 }
 

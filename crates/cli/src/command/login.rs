@@ -11,10 +11,10 @@ use vaultyard_model::access::Identity;
 use vaultyard_model::duration::Short;
 use vaultyard_vault::{Client, Login, Session};
 
-use crate::arguments::Common;
+use crate::arguments::{Common, Target};
 use crate::failure::{Failure, Kind, bad_input, failed};
 use crate::local::state::Known;
-use crate::{identities, local, output, system};
+use crate::{identities, kubernetes, local, output, system};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 /// An election is over by then.
@@ -24,8 +24,13 @@ const PAUSE: Duration = Duration::from_millis(100);
 const TOKEN_FILE: &str = ".vault-token";
 
 pub(super) async fn run(common: &Common, print: bool) -> Result<ExitCode, Failure> {
-    let known = local::state::known(common)?;
-    let (login, server) = log_in(&known).await?;
+    let (login, place) = match common.target {
+        Target::Local => {
+            let (login, server) = log_in(&local::state::known(common)?).await?;
+            (login, server.to_string())
+        }
+        Target::Kubernetes => kubernetes::login::log_in(common).await?,
+    };
     if print {
         output::data(login.token.expose_text().unwrap_or_default())?;
         return Ok(ExitCode::SUCCESS);
@@ -38,7 +43,7 @@ pub(super) async fn run(common: &Common, print: bool) -> Result<ExitCode, Failur
     replace(&file, login.token.expose(), PRIVATE).map_err(failed)?;
     if !common.quiet {
         eprintln!(
-            "logged in at {server} as administrator for {}; the token is in {}",
+            "logged in at {place} as administrator for {}; the token is in {}",
             Short(login.lease),
             file.display()
         );

@@ -19,7 +19,7 @@ use crate::stops::Stops;
 use crate::system::SystemClock;
 use crate::{kubernetes, local, logging, system};
 
-mod detach;
+pub(crate) mod detach;
 pub(crate) mod farewell;
 
 pub(super) fn run(common: &Common, arguments: &Up) -> Result<ExitCode, Failure> {

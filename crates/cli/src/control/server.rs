@@ -74,7 +74,8 @@ async fn serve_until(listener: &UnixListener, desk: Desk, end: impl Future<Outpu
                 };
                 let desk = desk.clone();
                 callers.spawn(async move {
-                    converse(stream, true, |request| answer(request, &desk)).await;
+                    let answer = |request| std::future::ready(answer(&request, &desk));
+                    converse(stream, true, answer).await;
                 });
             }
             Some(_) = callers.join_next() => {}

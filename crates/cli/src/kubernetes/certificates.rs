@@ -1,5 +1,5 @@
 //! `vaultyard controller certificates`: the cluster's certificate authority, and every certificate
-//! from it, as Secrets.
+//! from it, as Secrets; and its root, which everybody may read.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -17,13 +17,13 @@ use vaultyard_model::port::clock::{Clock, Random};
 use vaultyard_model::{Cluster, DnsName};
 use vaultyard_render::kubernetes::Names;
 use vaultyard_render::kubernetes::labels::{Component, labels};
-use vaultyard_target_kubernetes::Reference;
 use vaultyard_target_kubernetes::cluster::ClusterObject;
 use vaultyard_target_kubernetes::kind::SECRET;
 use vaultyard_target_kubernetes::secret_map::{Contents, SecretMap, WriteError};
+use vaultyard_target_kubernetes::{Api, Reference};
 
 use super::leading::{self, Post};
-use super::{declared, sites};
+use super::{declared, proxy, sites, trust};
 use crate::failure::{Failure, Kind, failed};
 use crate::identities;
 use crate::system::{SystemClock, SystemRandom};
@@ -49,19 +49,13 @@ pub(crate) async fn run() -> Result<ExitCode, Failure> {
 async fn work(post: &Post) -> Result<std::convert::Infallible, Failure> {
     let Post { api, names, .. } = post;
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
-    let keeper = Keeper { secrets: Secrets::new(post, &random), random };
+    let keeper = Keeper { api: api.clone(), secrets: Secrets::new(post, &random), random };
     let declared = ClusterObject::new(api.clone(), names);
     let mut document = Box::pin(declared.watch());
-    let mut secrets: SelectAll<_> = keeper
-        .secrets
-        .all()
-        .map(|secret| {
-            Box::pin(vaultyard_target_kubernetes::watch::watch(
-                api.clone(),
-                secret.object().clone(),
-            ))
-        })
-        .into_iter()
+    let written = keeper.secrets.all().map(|secret| secret.object().clone()).into_iter();
+    let mut written: SelectAll<_> = written
+        .chain([trust::object(names)])
+        .map(|object| Box::pin(vaultyard_target_kubernetes::watch::watch(api.clone(), object)))
         .collect();
     let mut cluster: Option<Cluster> = None;
     loop {
@@ -76,7 +70,7 @@ async fn work(post: &Post) -> Result<std::convert::Infallible, Failure> {
                 let now = now.map_err(failed)?;
                 cluster = now.map(|object| declared::read(&object, names)).transpose()?.map(|it| it.cluster);
             }
-            Some(changed) = secrets.next() => {
+            Some(changed) = written.next() => {
                 changed.map_err(failed)?;
             }
             () = tokio::time::sleep(pause) => {}
@@ -119,6 +113,7 @@ impl Secrets {
 }
 
 struct Keeper {
+    api: Api,
     secrets: Secrets,
     random: Arc<dyn Random>,
 }
@@ -145,6 +140,7 @@ impl Keeper {
             let due = self.leaves(secret, &content, &authority, now).await?;
             next = next.into_iter().chain(due).min();
         }
+        trust::publish(&self.api, names, MANAGER, root).await?;
         Ok(next)
     }
 
@@ -233,14 +229,16 @@ fn of_identities() -> BTreeMap<String, Wanted> {
     Identity::ALL.map(|it| (it.as_str().to_owned(), identities::wanted(it))).into()
 }
 
-/// One that all proxies share, under the names of their Service.
+/// One that all proxies share, under the names of their Service, and one by which unsealers know them.
 fn of_proxies(cluster: &Cluster, names: &Names) -> Result<BTreeMap<String, Wanted>, Failure> {
     let Issuer::PrivateCa { lifetime } = cluster.certificates.public;
     let (service, namespace) = (names.service(), names.namespace());
     let own = [service.to_owned(), format!("{service}.{namespace}"), names.service_host()];
     let own = own.iter().map(|text| name(text)).collect::<Result<Vec<_>, _>>()?;
     let wanted = Wanted::proxy_by_name(&cluster.name, &cluster.dns, own, lifetime);
-    Ok(BTreeMap::from([("tls".to_owned(), wanted)]))
+    let client = identities::wanted_of_proxies(&cluster.name);
+    let both = [(proxy::SERVED, wanted), (proxy::CLIENT, client)];
+    Ok(both.map(|(name, wanted)| (name.to_owned(), wanted)).into())
 }
 
 fn name(text: &str) -> Result<DnsName, Failure> {

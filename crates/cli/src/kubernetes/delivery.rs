@@ -19,7 +19,7 @@ use vaultyard_model::status::CertificateStatus;
 use vaultyard_model::{ServerName, chain};
 use vaultyard_target_kubernetes::pod::{Paths, PodHost, files};
 
-use super::logins::Login;
+use super::mounted::Mounted;
 use crate::keepers::served::{self, Loading};
 
 /// Between two looks while all is well. Kubelet itself brings a changed Secret only after a minute.
@@ -37,7 +37,7 @@ pub(crate) struct DeliveryKeeper {
     pub(crate) trust: Arc<ClientConfig>,
     pub(crate) loading: Loading,
     /// What the unsealer itself shows.
-    pub(crate) logins: Vec<Login>,
+    pub(crate) shows: Vec<Mounted>,
     pub(crate) served: watch::Sender<BTreeMap<ServerName, CertificateStatus>>,
 }
 
@@ -53,8 +53,8 @@ impl Keeper for DeliveryKeeper {
 
 impl DeliveryKeeper {
     async fn deliver(&mut self) -> Result<(), String> {
-        for login in &mut self.logins {
-            login.follow()?;
+        for mounted in &mut self.shows {
+            mounted.follow()?;
         }
         files::deliver_certificates(&self.paths, &self.server).map_err(|error| chain(&error))?;
         let certificate = self.paths.served_certificate();

@@ -13,7 +13,7 @@ use vaultyard_target_kubernetes::kind::{Kind, LEASE, NAMESPACE, POD, SECRET};
 use vaultyard_target_kubernetes::{Api, Reference};
 
 use super::reach::{self, Found};
-use super::{declared, install};
+use super::{declared, install, trust};
 use crate::arguments::{Common, Destroy};
 use crate::failure::{Failure, Kind as Fault, failed};
 use crate::progress::Progress;
@@ -94,6 +94,7 @@ async fn remove(
     for secret in &secrets {
         delete(api, &Reference::within(SECRET, namespace, secret)).await?;
     }
+    delete(api, &trust::object(names)).await?;
     if arguments.keys {
         for secret in names.key_secrets() {
             delete(api, &Reference::within(SECRET, namespace, &secret)).await?;
@@ -124,8 +125,20 @@ async fn remove(
     }
     if arguments.keys && arguments.volumes {
         for namespace in [operations, namespace] {
-            delete(api, &Reference::within(NAMESPACE, "", namespace)).await?;
+            let namespace = Reference::within(NAMESPACE, "", namespace);
+            delete(api, &namespace).await?;
+            progress.waiting(format!("{namespace} ends"));
+            let deadline = Instant::now() + DEADLINE;
+            while api.get(&namespace).await.map_err(failed)?.is_some() {
+                if Instant::now() > deadline {
+                    let what = format!("{namespace} is still there after {DEADLINE:?}");
+                    return Err(Failure::text(Fault::NotInTime, what)
+                        .hint("its status says what in it does not end"));
+                }
+                sleep(PAUSE).await;
+            }
         }
+        progress.done("both namespaces are gone");
     }
     progress.done(format!("{} is destroyed", names.cluster()));
     Ok(())

@@ -1,5 +1,6 @@
 //! The door of every pod for kubelet, scrapers and controllers: plain HTTP, questions only.
 
+use std::future::Future;
 use std::net::{Ipv6Addr, SocketAddr};
 
 use bytes::Bytes;
@@ -27,15 +28,27 @@ pub(crate) async fn open() -> Result<TcpListener, Failure> {
 }
 
 /// Answers for ever. That this program lives needs no other proof than that it answers.
-pub(crate) async fn answer<A>(listener: TcpListener, answer: A)
+pub(crate) async fn answer<A, F>(listener: TcpListener, answer: A)
 where
-    A: Fn(&str) -> Option<Answer> + Clone + Send + Sync + 'static,
+    A: Fn(String) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Option<Answer>> + Send + 'static,
 {
-    let all = move |request: &Request<Incoming>| match request.uri().path() {
-        "/alive" => text(StatusCode::OK, "alive"),
-        path => answer(path).unwrap_or_else(|| text(StatusCode::NOT_FOUND, "not found")),
+    let all = move |request: Request<Incoming>| {
+        let path = request.uri().path().to_owned();
+        let answer = answer.clone();
+        async move {
+            match path.as_str() {
+                "/alive" => text(StatusCode::OK, "alive"),
+                _ => answer(path).await.unwrap_or_else(not_found),
+            }
+        }
     };
     converse::serve(listener, all).await;
+}
+
+/// Said to questions that are none of ours.
+pub(crate) fn not_found() -> Answer {
+    text(StatusCode::NOT_FOUND, "not found")
 }
 
 /// Whether it is ready, or why it is not.
@@ -44,6 +57,11 @@ pub(crate) fn readiness(lacks: Option<&str>) -> Answer {
         None => text(StatusCode::OK, "ready"),
         Some(why) => text(StatusCode::SERVICE_UNAVAILABLE, why),
     }
+}
+
+/// An answer that is one word, or a few, without an end of line.
+pub(crate) fn word(word: &'static str) -> Answer {
+    Response::new(Full::new(Bytes::from_static(word.as_bytes())))
 }
 
 /// A line of text. Kubelet shows it in the events of a pod.

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use vaultyard_manifest::KIND;
 use vaultyard_model::Cluster;
 use vaultyard_render::kubernetes::names::DEFINITION;
 use vaultyard_render::kubernetes::{Object, Release, installation};
-use vaultyard_target_kubernetes::apply::{Applied, Options, Owner};
+use vaultyard_target_kubernetes::apply::{Applied, ApplyError, Options, Owner};
 use vaultyard_target_kubernetes::{Api, Reference};
 
 use crate::arguments::Images;
@@ -68,13 +68,7 @@ pub(crate) async fn apply(
         if object.kind == KIND {
             defined(api).await?;
         }
-        let owner = match object.kind.as_str() {
-            _ if adopt => Owner::Anybody,
-            // Whoever declared it: nobody but us reads this kind.
-            KIND => Owner::Anybody,
-            "CustomResourceDefinition" => Owner::Vaultyard,
-            _ => Owner::Cluster(cluster.name.as_str()),
-        };
+        let owner = owner(object, cluster, adopt);
         let options = Options { manager: MANAGER, force: adopt, dry_run: false, owner };
         match api.apply(&reference, &object.body, options).await.map_err(failed)? {
             Applied::Created => created += 1,
@@ -91,6 +85,34 @@ pub(crate) async fn apply(
         }
     });
     Ok(())
+}
+
+/// Whose an object must be that stands in the place of this one.
+pub(super) fn owner<'a>(object: &Object, cluster: &'a Cluster, adopt: bool) -> Owner<'a> {
+    match object.kind.as_str() {
+        _ if adopt => Owner::Anybody,
+        // Whoever declared it: nobody but us reads this kind.
+        KIND => Owner::Anybody,
+        "CustomResourceDefinition" => Owner::Vaultyard,
+        _ => Owner::Cluster(cluster.name.as_str()),
+    }
+}
+
+/// Writes the labels of this object, and nothing else of it, on the one that stands in its place.
+pub(super) async fn label(
+    api: &Api,
+    reference: &Reference,
+    object: &Object,
+) -> Result<Applied, ApplyError> {
+    let Object { api_version, kind, namespace, name, body } = object;
+    let labels = &body["metadata"]["labels"];
+    let body = json!({
+        "apiVersion": api_version,
+        "kind": kind,
+        "metadata": {"name": name, "namespace": namespace, "labels": labels},
+    });
+    let options = Options { manager: MANAGER, force: true, dry_run: false, owner: Owner::Anybody };
+    api.apply(reference, &body, options).await
 }
 
 /// Waits until the API server serves our kind.

@@ -71,7 +71,8 @@ where
     let door = door::open().await?;
     let hindrance = post.hindrance.clone();
     tokio::spawn(door::answer(door, move |path| {
-        (path == "/ready").then(|| door::readiness(hindrance.borrow().as_deref()))
+        let ready = (path == "/ready").then(|| door::readiness(hindrance.borrow().as_deref()));
+        std::future::ready(ready)
     }));
     let lease = match component {
         Component::ClusterController => post.names.cluster_controller(),

@@ -1,5 +1,6 @@
 //! `vaultyard controller proxy`: one of the proxies of a cluster.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::num::NonZeroU16;
 use std::path::PathBuf;
@@ -8,22 +9,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::registry::Registry;
-use vaultyard_certificates::Leaf;
-use vaultyard_certificates::tls::{Swappable, client_config};
-use vaultyard_model::chain;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use vaultyard_certificates::tls::client_config;
 use vaultyard_model::layout::{API_PORT, Site};
 use vaultyard_proxy::{Config, Metrics, Server};
 
+use super::holding::Holding;
+use super::mounted::Mounted;
 use super::{door, pod, sites};
 use crate::failure::{Failure, Kind, failed};
+use crate::metrics;
 use crate::proxy::{self, Parts};
 use crate::stops::Stops;
-use crate::{identities, metrics};
 
-/// Between two looks at the certificate. Kubelet itself brings a changed Secret only after a minute.
+/// Between two looks at the certificates. Kubelet itself brings a changed Secret only after a minute.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// The leaf's name in its Secret (`kubernetes.io/tls`).
-const LEAF: &str = "tls";
+/// The name, in the proxies' Secret, of the leaf that clients see.
+pub(crate) const SERVED: &str = "tls";
+/// The name of the leaf that unsealers see.
+pub(crate) const CLIENT: &str = "client";
 
 /// Passes requests on until it is told to stop.
 pub(crate) async fn run() -> Result<ExitCode, Failure> {
@@ -31,42 +36,54 @@ pub(crate) async fn run() -> Result<ExitCode, Failure> {
     let cluster = pod::document()?.cluster;
     let proxies = pod::variable("VAULTYARD_PROXIES")?.parse::<NonZeroU16>().map_err(failed)?;
     let folder = PathBuf::from(vaultyard_render::kubernetes::pod::CERTIFICATES_FOLDER);
-    let leaf = Leaf::load_named(&folder, LEAF).map_err(failed)?;
-    let shown = Arc::new(identities::shown(&leaf)?);
+    let served = Mounted::open(&folder, SERVED)?;
+    let client = Mounted::open(&folder, CLIENT)?;
     let root = std::fs::read(folder.join("ca.crt")).map_err(failed)?;
     let trust = client_config(&root, None, &[]).map_err(failed)?;
+    let inner = client_config(&root, Some(client.shown.clone()), &["http/1.1"]).map_err(failed)?;
     let mut registry = Registry::default();
     let counts = registry.sub_registry_with_prefix("vaultyard");
-    let server = |site: Site| Server {
-        tls_name: site.address.host.to_string(),
-        name: site.name,
-        address: site.address,
-    };
+    let sites = sites::of(&cluster)?;
     let config = Config {
         listen: SocketAddr::from((Ipv6Addr::UNSPECIFIED, API_PORT)),
         limits: cluster.ingress.proxy.clone(),
         proxies,
-        servers: sites::of(&cluster)?.into_iter().map(server).collect(),
+        servers: sites.iter().map(server).collect(),
     };
     let door = door::open().await?;
     let metrics = Metrics::register(counts);
-    let running =
-        proxy::start(Parts { config, certificate: shown.clone(), trust, metrics }).await?;
-    let (leader, registry) = (running.handle.leader(), Arc::new(registry));
-    let answers = door::answer(door, move |path| match path {
-        // One that knows no leader holds requests, and is better at that than none.
-        "/ready" => Some(door::readiness(None)),
-        "/leader" => Some(door::text(
-            http::StatusCode::OK,
-            leader.borrow().as_ref().map_or("none", |leader| leader.as_str()),
-        )),
-        "/metrics" => Some(metrics::text(&registry)),
-        _ => None,
+    let parts = Parts { config, certificate: served.shown.clone(), trust, metrics };
+    let running = proxy::start(parts).await?;
+    let (asked, met) = watch::channel(BTreeSet::new());
+    let mut holding = JoinSet::new();
+    for site in &sites {
+        let one = Holding {
+            proxy: pod::name()?,
+            server: site.name.clone(),
+            host: site.address.host.to_string(),
+            tls: inner.clone(),
+            handle: running.handle.clone(),
+            asked: asked.clone(),
+        };
+        holding.spawn(one.run());
+    }
+    let (registry, servers) = (Arc::new(registry), sites.len());
+    let answers = door::answer(door, move |path| {
+        std::future::ready(match path.as_str() {
+            // One that knows no leader holds requests, and is better at that than none. One that no
+            // unsealer knows would send requests to a leader that is about to go.
+            "/ready" if met.borrow().len() < servers => {
+                Some(door::readiness(Some("not every unsealer was asked yet")))
+            }
+            "/ready" => Some(door::readiness(None)),
+            "/metrics" => Some(metrics::text(&registry)),
+            _ => None,
+        })
     });
     let mut alive = running.alive.clone();
     tokio::select! {
         () = answers => {}
-        () = follow(&folder, leaf.certificate.serial, &shown) => {}
+        () = follow([served, client]) => {}
         _ = alive.changed() => return Err(Failure::text(Kind::Failed, "the proxy ended")),
         _ = stops.next() => {}
     }
@@ -74,22 +91,22 @@ pub(crate) async fn run() -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Shows whatever certificate lies in the folder, for ever.
-async fn follow(folder: &std::path::Path, mut serial: String, shown: &Swappable) {
+fn server(site: &Site) -> Server {
+    Server {
+        name: site.name.clone(),
+        tls_name: site.address.host.to_string(),
+        address: site.address.clone(),
+    }
+}
+
+/// Shows whatever certificates lie in the folder, for ever.
+async fn follow(mut all: [Mounted; 2]) {
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
-        let leaf = match Leaf::load_named(folder, LEAF) {
-            Ok(leaf) if leaf.certificate.serial == serial => continue,
-            Ok(leaf) => leaf,
-            Err(error) => {
-                tracing::warn!("{}", chain(&error));
-                continue;
+        for mounted in &mut all {
+            if let Err(error) = mounted.follow() {
+                tracing::warn!("{error}");
             }
-        };
-        let replaced = leaf.pair().map_err(|error| chain(&error));
-        match replaced.and_then(|pair| shown.replace(&pair).map_err(|error| chain(&error))) {
-            Ok(()) => serial = leaf.certificate.serial,
-            Err(error) => tracing::warn!("{error}"),
         }
     }
 }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use serde_json::Value;
 use vaultyard_model::{ClusterName, Namespace};
 use vaultyard_render::kubernetes::Names;
-use vaultyard_target_kubernetes::Api;
 use vaultyard_target_kubernetes::kind::VAULT_CLUSTER;
+use vaultyard_target_kubernetes::{Api, ApiError, Reason};
 
 use crate::arguments::{Common, Kubernetes};
 use crate::control::wire;
@@ -23,6 +23,14 @@ pub(crate) async fn api(arguments: &Kubernetes) -> Result<Api, Failure> {
     api.map_err(bad_input)
 }
 
+/// What the first answer of an API server says of the kubeconfig.
+pub(crate) fn refused(error: ApiError) -> Failure {
+    match error.reason {
+        Reason::Credentials { .. } | Reason::Strange { .. } => bad_input(error),
+        _ => failed(error),
+    }
+}
+
 /// Where kubectl looks.
 fn kubeconfigs() -> Vec<PathBuf> {
     match system::variable("KUBECONFIG") {
@@ -32,6 +40,7 @@ fn kubeconfigs() -> Vec<PathBuf> {
 }
 
 /// A cluster that stands there.
+#[derive(Clone)]
 pub(crate) struct Found {
     /// The connection.
     pub(crate) api: Api,
@@ -43,7 +52,7 @@ pub(crate) struct Found {
 pub(crate) async fn cluster(common: &Common) -> Result<Found, Failure> {
     let api = api(&common.kubernetes).await?;
     let namespace = common.kubernetes.namespace.as_deref();
-    let all = api.list(VAULT_CLUSTER, namespace, &[]).await.map_err(failed)?;
+    let all = api.list(VAULT_CLUSTER, namespace, &[]).await.map_err(refused)?;
     let place = namespace.map(|name| format!(" in the namespace {name}")).unwrap_or_default();
     let text = |object: &Value, field: &str| {
         object["metadata"][field].as_str().unwrap_or_default().to_owned()

@@ -37,6 +37,8 @@ pub(crate) struct Report {
     pub(crate) certificates: KeeperTold,
     /// What is known of a root token that lives.
     pub(crate) root_token: Option<String>,
+    /// Whether who copies the disk has both the keys and what opens them.
+    pub(crate) key_beside_data: bool,
     /// The raft configuration, as the leader tells it.
     pub(crate) peers: Option<Vec<PeerTold>>,
     /// The read through the leader.
@@ -115,6 +117,7 @@ pub(crate) struct Sources<'a> {
     pub(crate) certificates: &'a keeping::Report,
     pub(crate) served: Option<&'a CertificateStatus>,
     pub(crate) root_token: Option<String>,
+    pub(crate) key_beside_data: bool,
 }
 
 impl From<Sources<'_>> for Report {
@@ -138,6 +141,7 @@ impl From<Sources<'_>> for Report {
             access: sources.access.into(),
             certificates: sources.certificates.into(),
             root_token,
+            key_beside_data: sources.key_beside_data,
             peers: observed.peers.as_ref().map(|peers| peers.iter().map(Into::into).collect()),
             probe: (&observed.probe).into(),
         }

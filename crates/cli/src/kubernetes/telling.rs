@@ -1,18 +1,37 @@
-//! What an unsealer answers at its door.
+//! What an unsealer answers at its doors.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use http::StatusCode;
+use http::{Method, Request, StatusCode};
+use hyper::body::Incoming;
 use tokio::sync::watch;
-use tracing::warn;
+use tokio::time::{Instant, sleep, timeout};
+use tracing::{info, warn};
 use vaultyard_engine::board::Board;
 use vaultyard_engine::keeping;
+use vaultyard_keys::last_unsealed::UnsealLog;
+use vaultyard_model::access::Identity;
 use vaultyard_model::observed::Observed;
+use vaultyard_plan::shutdown::successor;
+use vaultyard_target_kubernetes::kind::POD;
+use vaultyard_target_kubernetes::{Api, Reference};
 
 use super::door::{self, Answer};
+use super::draining::Draining;
+use super::holding::{HELD, HOLD, QUESTION};
 use super::pod::ServerPod;
-use super::ready;
 use super::report::{Report, Sources};
+use super::{ready, witness};
+use crate::identities;
+
+/// How long the API server may take to say whether the pod is being deleted.
+const ASKING: Duration = Duration::from_secs(3);
+/// How long another server may take until it can lead: the pod's grace leaves no more.
+const SUCCESSION: Duration = Duration::from_secs(25);
+/// How long the proxies may take until nothing is in flight.
+const IN_FLIGHT: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// The answers of one unsealer, from its first moment on.
 pub(crate) struct Telling {
@@ -20,17 +39,28 @@ pub(crate) struct Telling {
     /// Why it has not begun yet.
     hindrance: watch::Sender<Option<String>>,
     begun: OnceLock<Begun>,
+    draining: Draining,
 }
 
-struct Begun {
-    observed: watch::Receiver<Option<Observed>>,
-    board: Board,
+/// What there is to tell once everything runs.
+pub(crate) struct Begun {
+    /// What was last seen.
+    pub(crate) observed: watch::Receiver<Option<Observed>>,
+    /// What the loops publish.
+    pub(crate) board: Board,
+    /// The API server.
+    pub(crate) api: Api,
+    /// Whether who copies the disk has both the keys and what opens them.
+    pub(crate) key_beside_data: bool,
+    /// When the keys last unsealed which server.
+    pub(crate) log: UnsealLog,
 }
 
 impl Telling {
     /// Nothing has begun yet.
     pub(crate) fn new(pod: Arc<ServerPod>) -> Self {
-        Self { pod, hindrance: watch::channel(None).0, begun: OnceLock::new() }
+        let hindrance = watch::channel(None).0;
+        Self { pod, hindrance, begun: OnceLock::new(), draining: Draining::default() }
     }
 
     /// Tells, and logs once, why it cannot begin.
@@ -46,17 +76,89 @@ impl Telling {
     }
 
     /// From now on everything is told that the loops publish.
-    pub(crate) fn begin(&self, observed: watch::Receiver<Option<Observed>>, board: Board) {
-        self.begun.set(Begun { observed, board }).ok();
+    pub(crate) fn begin(&self, begun: Begun) {
+        self.begun.set(begun).ok();
     }
 
-    /// The answer to a question; `None` when it is none of ours.
-    pub(crate) fn answer(&self, path: &str) -> Option<Answer> {
+    /// The answer to a question of kubelet, a scraper or a controller; `None` when it is none.
+    pub(crate) async fn answer(&self, path: &str) -> Option<Answer> {
         match path {
             "/ready" => Some(door::readiness(self.lacks().as_deref())),
             "/report" => Some(self.report()),
-            "/drained" => Some(door::text(StatusCode::OK, "nothing is in flight")),
+            "/drained" => Some(self.drained().await),
             _ => None,
+        }
+    }
+
+    /// The answer to another part of the cluster, which is known by its certificate.
+    pub(crate) async fn answer_inner(&self, caller: &str, request: &Request<Incoming>) -> Answer {
+        let proxies = identities::proxies(&self.pod.cluster.name);
+        let (method, path) = (request.method(), request.uri().path());
+        if caller == proxies {
+            match (method, path.strip_prefix(QUESTION), path.strip_prefix(HELD)) {
+                (&Method::GET, Some(proxy), _) => {
+                    let hold = self.draining.is_to_hold(proxy).await;
+                    return door::word(if hold { HOLD } else { "go on" });
+                }
+                (&Method::POST, _, Some(proxy)) => {
+                    self.draining.holds(proxy);
+                    return door::word("noted");
+                }
+                _ => return door::not_found(),
+            }
+        }
+        if caller == Identity::Vaultyard.as_str()
+            && (method, path) == (&Method::GET, witness::QUESTION)
+        {
+            return match self.begun.get() {
+                Some(begun) => door::json(witness::answer(&begun.log, &self.pod.server)),
+                None => door::text(StatusCode::SERVICE_UNAVAILABLE, "it has not begun yet"),
+            };
+        }
+        door::text(StatusCode::FORBIDDEN, "nothing here is for this certificate")
+    }
+
+    /// Kubelet asks before it ends the server of a pod that goes; the answer is waited for. It comes
+    /// when the server may be ended without a failed request, or when nothing better can be had in the
+    /// time that the pod has.
+    async fn drained(&self) -> Answer {
+        let Some(begun) = self.begun.get() else { return door::word("it has not begun yet") };
+        // Anybody near can ask here, and only Kubernetes says whether the pod goes.
+        let pod = Reference::within(POD, self.pod.names.namespace(), self.pod.server.as_str());
+        let asked = timeout(ASKING, begun.api.get(&pod)).await;
+        let goes = asked.ok().and_then(Result::ok).flatten();
+        if goes.is_none_or(|pod| !pod["metadata"]["deletionTimestamp"].is_string()) {
+            return door::word("the pod is not being deleted, as far as can be told");
+        }
+        if !self.can_hand_over(begun).await {
+            return door::word("nothing is to be held");
+        }
+        info!("the pod goes while its server leads: the proxies hold");
+        let missing = self.draining.drain(IN_FLIGHT).await;
+        if !missing.is_empty() {
+            warn!("not held by {}, within {IN_FLIGHT:?}", missing.join(", "));
+        }
+        door::word("nothing is in flight")
+    }
+
+    /// Waits until the server leads and another could; false when it does not lead, or no other can in
+    /// time.
+    async fn can_hand_over(&self, begun: &Begun) -> bool {
+        let (server, wanted) = (&self.pod.server, &self.pod.cluster.servers.version);
+        let until = Instant::now() + SUCCESSION;
+        loop {
+            let seen = begun.observed.borrow().clone();
+            let Some(seen) = seen.filter(|seen| seen.leader() == Some(server)) else {
+                return false;
+            };
+            if successor(&seen, server, wanted).is_some() {
+                return true;
+            }
+            if Instant::now() >= until {
+                warn!("the pod goes while its server leads, and no other could take over in time");
+                return false;
+            }
+            sleep(PAUSE).await;
         }
     }
 
@@ -81,7 +183,7 @@ impl Telling {
     }
 
     fn told(&self, begun: &Begun) -> Option<Report> {
-        let Begun { observed, board } = begun;
+        let Begun { observed, board, .. } = begun;
         let server = &self.pod.server;
         let unsealer = board.unsealers.get(server).map(|report| report.borrow().clone());
         let served = board.served.borrow();
@@ -93,6 +195,7 @@ impl Telling {
             certificates: &board.certificates.borrow(),
             served: served.get(server),
             root_token: board.root_token.borrow().clone(),
+            key_beside_data: begun.key_beside_data,
         }))
     }
 }

@@ -8,11 +8,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::ClientConfig;
 use rustls::pki_types::ServerName as TlsName;
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use vaultyard_certificates::tls::client_config;
+use vaultyard_certificates::tls::{client_config, server_config};
 use vaultyard_engine::board::Board;
 use vaultyard_engine::keeping::{Report, keep};
 use vaultyard_engine::prober::{self, Probed};
@@ -27,7 +29,7 @@ use vaultyard_model::ServerName;
 use vaultyard_model::access::Identity;
 use vaultyard_model::layout::API_PORT;
 use vaultyard_model::port::clock::{Clock, Random};
-use vaultyard_model::port::custody::KeyEncryption;
+use vaultyard_model::port::custody::{KeyEncryption, KeyStore};
 use vaultyard_model::port::host::Host;
 use vaultyard_model::port::keeper::Keeper;
 use vaultyard_model::port::server::Server;
@@ -35,13 +37,14 @@ use vaultyard_target_kubernetes::Api;
 use vaultyard_target_kubernetes::pod::{Looker, Paths, PodHost, watch_server};
 use vaultyard_vault::{Client, Session};
 
-use super::custody::{self, Custody};
+use super::custody;
 use super::delivery::DeliveryKeeper;
-use super::door;
-use super::logins::Login;
+use super::mounted::Mounted;
 use super::pod::ServerPod;
+use super::reviewer::{self, LoginsKeeper, Reviewer};
 use super::sites;
-use super::telling::Telling;
+use super::telling::{Begun, Telling};
+use super::{door, inner_door, witness};
 use crate::failure::{Failure, Kind, failed};
 use crate::keepers::UnsealKeeper;
 use crate::keepers::access::{self, AccessKeeper, Ways};
@@ -60,15 +63,18 @@ pub(crate) async fn run() -> Result<ExitCode, Failure> {
     let mut stops = Stops::listen()?;
     let pod = Arc::new(ServerPod::this()?);
     let telling = Arc::new(Telling::new(pod.clone()));
-    let door = door::open().await?;
+    let (door, inner_door) = (door::open().await?, inner_door::open().await?);
     let answers = telling.clone();
     let mut loops = JoinSet::new();
-    loops.spawn(door::answer(door, move |path| answers.answer(path)));
+    loops.spawn(door::answer(door, move |path| {
+        let answers = answers.clone();
+        async move { answers.answer(&path).await }
+    }));
     let stop = watch::channel(false).0;
     let mut keepers = JoinSet::new();
     let work = async {
         let ground = Ground::lay(pod, &telling).await?;
-        ground.start(&telling, &stop, &mut keepers, &mut loops)?;
+        ground.start(&telling, inner_door, &stop, &mut keepers, &mut loops)?;
         let ended = tokio::select! {
             Some(_) = keepers.join_next() => "a keeper",
             Some(_) = loops.join_next() => "a loop",
@@ -89,12 +95,18 @@ pub(crate) async fn run() -> Result<ExitCode, Failure> {
 struct Ground {
     pod: Arc<ServerPod>,
     paths: Paths,
+    api: Api,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
-    custody: Custody,
+    store: Arc<dyn KeyStore>,
+    encryption: Arc<dyn KeyEncryption>,
     host: PodHost,
     looker: Looker,
-    logins: [Login; 2],
+    logins: [Mounted; 2],
+    served: Mounted,
+    log: UnsealLog,
+    /// What the unsealer shows to others, and whom it believes.
+    inner: Arc<ClientConfig>,
     /// Every server, asked with Vaultyard's certificate; the own one without the network.
     clients: BTreeMap<ServerName, Arc<Client>>,
     /// The own server, asked with the administrator's certificate.
@@ -111,11 +123,11 @@ impl Ground {
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
         let paths = Paths::default();
         let api = Api::in_cluster().map_err(failed)?;
-        let custody = loop {
-            match custody::open(&api, &pod.names, random.clone()).await {
-                Ok(custody) => break custody,
-                Err(error) => {
-                    telling.cannot_begin(&error.to_string());
+        let (store, encryption) = loop {
+            match custody::open(&api, &pod.names, &pod.cluster.keys).await {
+                Ok(opened) => break opened,
+                Err(failure) => {
+                    telling.cannot_begin(failure.message());
                     tokio::time::sleep(TRY_AGAIN).await;
                 }
             }
@@ -128,9 +140,10 @@ impl Ground {
         };
         let root = read(paths.certificates().join("ca.crt"))?;
         let client_authorities = read(paths.identities().join("clients.crt"))?;
-        let login = |identity| Login::open(paths.identities(), identity);
+        let login = |identity: Identity| Mounted::open(&paths.identities(), identity.as_str());
+        let served = Mounted::open(&paths.certificates(), pod.server.as_str())?;
         let logins = [login(Identity::Vaultyard)?, login(Identity::Administrator)?];
-        let tls = |login: &Login| identities::tls_with(&root, login.shown.clone());
+        let tls = |login: &Mounted| identities::tls_with(&root, login.shown.clone());
         let (vaultyard, administrator) = (tls(&logins[0])?, tls(&logins[1])?);
         let mut clients = identities::clients(&sites::of(&pod.cluster)?, &vaultyard)?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, API_PORT));
@@ -144,12 +157,17 @@ impl Ground {
         Ok(Self {
             pod,
             paths,
+            api,
             clock,
             random,
-            custody,
+            store,
+            encryption,
             host,
             looker,
             logins,
+            served,
+            log: UnsealLog::new(Paths::default().last_unsealed()),
+            inner: vaultyard,
             clients,
             administrator,
             own,
@@ -160,7 +178,8 @@ impl Ground {
 
     fn start(
         self,
-        telling: &Telling,
+        telling: &Arc<Telling>,
+        inner_door: TcpListener,
         stop: &watch::Sender<bool>,
         keepers: &mut JoinSet<()>,
         loops: &mut JoinSet<()>,
@@ -168,7 +187,13 @@ impl Ground {
         let unsealer = self.unsealer()?;
         let session = Arc::new(Session::new(self.clients.clone(), Identity::Vaultyard));
         let trust = client_config(self.root.as_bytes(), None, &[]).map_err(failed)?;
-        let Self { pod, paths, clock, custody, host, looker, logins, clients, .. } = self;
+        let Self {
+            pod, paths, api, clock, store, encryption, host, looker, logins, clients, ..
+        } = self;
+        let inner_tls =
+            server_config(self.served.shown.clone(), self.client_authorities.as_bytes());
+        let inner_tls = inner_tls.map_err(failed)?;
+        let (log, inner) = (self.log, self.inner);
         let (observed_in, observed) = watch::channel(None);
         let (probed_in, probed) = watch::channel(Probed::default());
         let (root_token_in, root_token) = watch::channel(None);
@@ -181,6 +206,13 @@ impl Ground {
         let (process, wake) = watch::channel(());
         loops.spawn(wake_on_change(host.watch_process(), process));
         let unsealer = keep("unsealer", Box::new(UnsealKeeper(unsealer)), wake);
+        let reviewer = Reviewer::new(
+            api.clone(),
+            pod.names.clone(),
+            pod.server.clone(),
+            self.administrator.clone(),
+            observed.clone(),
+        )?;
         let ways = Ways {
             vaultyard: clients.get(&pod.server).cloned().ok_or_else(|| {
                 Failure::text(Kind::Failed, format!("there is no client of {}", pod.server))
@@ -194,16 +226,17 @@ impl Ground {
                 client_authorities: self.client_authorities,
                 secret_mount: pod.built_in,
                 stabilization_time: access::STABILIZATION_TIME.to_owned(),
+                service_accounts: Some(reviewer::service_accounts(&pod.names)),
             },
-            store: custody.store.clone(),
-            encryption: custody.encryption.clone(),
+            store,
+            encryption: encryption.clone(),
             record: RootRecord::new(paths.root_tokens()),
             ways: BTreeMap::from([(pod.server.clone(), ways)]),
             session: session.clone(),
             observed: observed.clone(),
             root_token: root_token_in,
         });
-        let access = keep("access", Box::new(access), never());
+        let access = keep("access", Box::new(LoginsKeeper { access, reviewer }), never());
         let delivery = DeliveryKeeper {
             server: pod.server.clone(),
             paths,
@@ -211,7 +244,7 @@ impl Ground {
             shown_at: self.own,
             trust,
             loading: Loading::default(),
-            logins: logins.into(),
+            shows: logins.into_iter().chain([self.served]).collect(),
             served: served_in,
         };
         let certificates = keep("certificates", Box::new(delivery), never());
@@ -229,7 +262,22 @@ impl Ground {
             served,
             proxy_leader: None,
         };
-        telling.begin(observed.clone(), board.clone());
+        let key_beside_data = encryption.describe().key_beside_data;
+        telling.begin(Begun {
+            key_beside_data,
+            observed: observed.clone(),
+            board: board.clone(),
+            api: api.clone(),
+            log: log.clone(),
+        });
+        let answers = telling.clone();
+        loops.spawn(inner_door::answer(inner_door, inner_tls, move |caller, request| {
+            let answers = answers.clone();
+            async move { answers.answer_inner(&caller, &request).await }
+        }));
+        let others = sites::of(&pod.cluster)?.into_iter().filter(|site| site.name != pod.server);
+        let others = others.map(|site| (site.name, site.address.host.to_string())).collect();
+        loops.spawn(witness::ask(others, inner, log));
         let watcher = Watcher {
             cluster: pod.cluster.clone(),
             target: "kubernetes",
@@ -237,7 +285,7 @@ impl Ground {
             sites: sites::of(&pod.cluster)?,
             servers: clients.into_iter().map(watched).collect(),
             board,
-            key_beside_data: custody.encryption.describe().key_beside_data,
+            key_beside_data,
             overdue: watch::channel(false).1,
             probed,
             observed: observed_in,
@@ -269,11 +317,11 @@ impl Ground {
             peers: peers.map(|(name, client)| (name.clone(), api(client))).collect(),
             host: Arc::new(self.host.clone()),
             volume: Arc::new(volume),
-            store: self.custody.store.clone(),
-            encryption: self.custody.encryption.clone(),
+            store: self.store.clone(),
+            encryption: self.encryption.clone(),
             random: self.random.clone(),
             operator: Some(session),
-            log: Some(UnsealLog::new(self.paths.last_unsealed())),
+            log: Some(self.log.clone()),
             faults: faults::hook(),
         };
         Ok(Unsealer::new(subject, ports))

@@ -9,21 +9,19 @@ use serde_json::Value;
 use tokio::time::{sleep, timeout};
 use vaultyard_model::duration::Short;
 use vaultyard_model::status::Phase;
-use vaultyard_render::kubernetes::Names;
-use vaultyard_render::kubernetes::labels::INSTANCE;
+use vaultyard_render::kubernetes::{Names, workload};
+use vaultyard_target_kubernetes::Api;
 use vaultyard_target_kubernetes::cluster::ClusterObject;
-use vaultyard_target_kubernetes::kind::POD;
-use vaultyard_target_kubernetes::{Api, pods};
 
-use super::{install, reach};
+use super::check::{self, Plan};
+use super::{install, reach, waiting};
 use crate::arguments::{Common, Up};
 use crate::control::wire;
-use crate::document::{self, Document};
-use crate::failure::{Failure, Kind, failed};
+use crate::failure::{Failure, Kind};
 use crate::milestones::Told;
 use crate::progress::Progress;
 use crate::stops::Stops;
-use crate::{local, system};
+use crate::system;
 
 /// Between two looks at the pods while nothing else tells what is waited for.
 const LOOK: Duration = Duration::from_secs(1);
@@ -32,7 +30,7 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(crate) async fn run(common: &Common, arguments: &Up) -> Result<ExitCode, Failure> {
     let began = Instant::now();
     refuse_what_is_local(arguments)?;
-    let document = find(arguments)?;
+    let document = check::document(arguments.document.file.as_deref())?;
     let release = install::release(&arguments.images)?;
     let objects = install::objects(&document, &release)?;
     let cluster = &document.cluster;
@@ -42,8 +40,15 @@ pub(crate) async fn run(common: &Common, arguments: &Up) -> Result<ExitCode, Fai
     let mut stops = Stops::listen()?;
     let work = async {
         let api = reach::api(&common.kubernetes).await?;
-        let version = api.version().await.map_err(failed)?;
+        let version = api.version().await.map_err(reach::refused)?;
         progress.done(format!("Kubernetes {version} answers at {}", api.address()));
+        let workload = workload(cluster, &release, &document.text);
+        let plan =
+            Plan { cluster, installation: &objects, workload: &workload, adopt: arguments.adopt };
+        check::before_up(&api, &plan).await?.iter().for_each(|note| progress.say(note));
+        if arguments.adopt {
+            check::adopt(&api, &plan, &progress).await?;
+        }
         install::apply(&api, cluster, &objects, arguments.adopt, &progress).await?;
         let ready = until_ready(&api, &names, &progress);
         let Ok(ready) = timeout(arguments.timeout, ready).await else {
@@ -78,15 +83,6 @@ fn refuse_what_is_local(arguments: &Up) -> Result<(), Failure> {
     }
 }
 
-/// The file that was named, else `./vaultyard.yaml`, else the built-in document.
-fn find(arguments: &Up) -> Result<Document, Failure> {
-    let target = vaultyard_manifest::Target::Kubernetes;
-    match local::document::named_or_default(arguments.document.file.as_deref()) {
-        Some(path) => document::from_file(&path, target),
-        None => document::built_in(target),
-    }
-}
-
 /// Tells what happens until the cluster is ready.
 async fn until_ready(
     api: &Api,
@@ -100,7 +96,7 @@ async fn until_ready(
         let now = tokio::select! {
             Some(change) = changes.next() => change,
             () = sleep(LOOK) => {
-                let why = waited_for(api, names).await;
+                let why = waiting::first(api, names).await;
                 why.into_iter().for_each(|why| progress.waiting(why));
                 continue;
             }
@@ -133,25 +129,10 @@ fn current(object: &Value) -> Option<wire::Status> {
     (*observed == object["metadata"]["generation"]).then(|| reach::status(object)).flatten()
 }
 
-/// What the first pod that is not ready waits for, the controllers' before the servers'.
-async fn waited_for(api: &Api, names: &Names) -> Option<String> {
-    let label = format!("{INSTANCE}={}", names.cluster());
-    for namespace in [names.operations(), names.namespace()] {
-        let pods = api.list(POD, Some(namespace), &[("labelSelector", &label)]).await.ok()?;
-        for pod in pods {
-            let name = pod["metadata"]["name"].as_str().unwrap_or_default();
-            if let Some(waits) = pods::waits(&pod, &[]) {
-                return Some(format!("{name} {waits}"));
-            }
-        }
-    }
-    None
-}
-
 async fn last_words(api: &Api, names: &Names) -> String {
     let object = ClusterObject::new(api.clone(), names).read().await;
     let status = object.ok().flatten().as_ref().and_then(reach::status);
-    let pods = waited_for(api, names).await;
+    let pods = waiting::first(api, names).await;
     match (status.map(|status| status.reason), pods) {
         (Some(reason), Some(pods)) => format!("{reason} ({pods})"),
         (Some(reason), None) | (None, Some(reason)) => reason,
@@ -174,6 +155,8 @@ fn farewell(names: &Names, status: &wire::Status, took: Duration) -> String {
         String::new(),
         "To try it:".to_owned(),
         format!("  vaultyard status --target kubernetes -n {namespace}"),
+        format!("  vaultyard login --target kubernetes -n {namespace}"),
+        format!("  eval \"$(vaultyard env --target kubernetes -n {namespace})\""),
         format!("  kubectl -n {namespace} get vaultclusters,pods"),
     ]);
     lines.join("\n")

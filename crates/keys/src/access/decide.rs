@@ -17,6 +17,8 @@ pub struct Seen {
     pub keys: Generation,
     /// Whether `secret/` is wanted.
     pub secret_mount: bool,
+    /// What is wanted for service accounts, as a fingerprint; `None` when they do not log in.
+    pub service_accounts: Option<String>,
     /// What stands in the cluster.
     pub marker: Option<Marker>,
     /// How the first root token is.
@@ -34,6 +36,8 @@ pub enum Marker {
         intent: String,
         /// When that was proven.
         at: Timestamp,
+        /// What was set up for service accounts, as a fingerprint.
+        service_accounts: Option<String>,
     },
     /// It cannot be told now.
     Unknown(String),
@@ -41,12 +45,19 @@ pub enum Marker {
 
 const INTENT: &str = "generation";
 const AT: &str = "root_gone_since";
+const SERVICE_ACCOUNTS: &str = "service_accounts";
 
 impl Marker {
     /// The fields that stand in the cluster.
-    pub fn fields(keys: &Generation, at: Timestamp) -> BTreeMap<String, String> {
+    pub fn fields(
+        keys: &Generation,
+        at: Timestamp,
+        service_accounts: Option<String>,
+    ) -> BTreeMap<String, String> {
         let fields = [(INTENT, keys.intent.to_string()), (AT, at.to_string())];
-        fields.map(|(name, value)| (name.to_owned(), value)).into()
+        let service_accounts = service_accounts.map(|print| (SERVICE_ACCOUNTS, print));
+        let fields = fields.into_iter().chain(service_accounts);
+        fields.map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
     /// What the fields say. Fields that say nothing are as if there were none: the work is done
@@ -54,7 +65,10 @@ impl Marker {
     pub fn from_fields(fields: &BTreeMap<String, String>) -> Self {
         let at = fields.get(AT).and_then(|text| text.parse().ok());
         match (fields.get(INTENT), at) {
-            (Some(intent), Some(at)) => Self::Present { intent: intent.clone(), at },
+            (Some(intent), Some(at)) => {
+                let service_accounts = fields.get(SERVICE_ACCOUNTS).cloned();
+                Self::Present { intent: intent.clone(), at, service_accounts }
+            }
             _ => Self::Absent,
         }
     }
@@ -80,6 +94,9 @@ pub enum Decision {
     Do(Step),
     /// It does not go on now.
     Hold(Reason),
+    /// No root token stands since then, and something else is still to be done: remember that and
+    /// decide again.
+    MakeUp(Timestamp),
     /// Nothing is to be done; no root token stands since then.
     Established(Timestamp),
 }
@@ -114,13 +131,24 @@ pub fn decide(seen: &Seen) -> Decision {
     if let Some(at) = seen.memory.established {
         return Decision::Established(at);
     }
+    // What the mark says is done stays done; what came later is made up for.
+    if seen.memory.marked.is_some() {
+        return Decision::Do(next(seen, Step::follows_a_mark));
+    }
     // A process that has begun does not ask what stands in the cluster again.
     if seen.memory.done.is_empty() {
         match &seen.marker {
             None => return Decision::Look(Look::Marker),
             Some(Marker::Unknown(why)) => return Decision::Hold(Reason::Unknown(why.clone())),
-            Some(Marker::Present { intent, at }) if intent == seen.keys.intent.as_str() => {
-                return Decision::Established(*at);
+            Some(Marker::Present { intent, at, service_accounts })
+                if intent == seen.keys.intent.as_str() =>
+            {
+                let wanted = &seen.service_accounts;
+                return if wanted.is_none() || wanted == service_accounts {
+                    Decision::Established(*at)
+                } else {
+                    Decision::MakeUp(*at)
+                };
             }
             Some(Marker::Present { .. } | Marker::Absent) => {}
         }
@@ -141,7 +169,11 @@ pub fn decide(seen: &Seen) -> Decision {
 
 /// The first step among these that is not done.
 fn next(seen: &Seen, among: impl Fn(Step) -> bool) -> Step {
-    let wanted = |step: &Step| *step != Step::MountSecret || seen.secret_mount;
+    let wanted = |step: &Step| match step {
+        Step::MountSecret => seen.secret_mount,
+        Step::AllowServiceAccounts => seen.service_accounts.is_some(),
+        _ => true,
+    };
     let open = |step: &Step| among(*step) && !seen.memory.done.contains(step);
     // After the last step the process has only to read what it has written.
     Step::ALL.into_iter().filter(wanted).find(open).unwrap_or(Step::Mark)
@@ -160,6 +192,7 @@ mod tests {
             memory: Memory::default(),
             keys: Generation { attempt: 1, intent },
             secret_mount: true,
+            service_accounts: Some("new".to_owned()),
             marker: Some(Marker::Absent),
             root: Some(Root::Lives),
         }
@@ -192,7 +225,14 @@ mod tests {
     #[test]
     fn a_process_that_finds_root_gone_and_no_marker_proves_both_ways_in_before_it_marks() {
         let mut seen = Seen { root: Some(Root::Gone), ..seen() };
-        for step in [Step::ProveLogins, Step::ProveWayBack, Step::Sweep, Step::Mark] {
+        let rest = [
+            Step::ProveLogins,
+            Step::ProveWayBack,
+            Step::Sweep,
+            Step::AllowServiceAccounts,
+            Step::Mark,
+        ];
+        for step in rest {
             assert_eq!(decide(&seen), Decision::Do(step));
             seen.memory.done.insert(step);
         }
@@ -202,9 +242,43 @@ mod tests {
     fn the_marker_of_these_keys_ends_it_and_another_does_not() {
         let at = Timestamp::from_second(5).unwrap();
         let mut seen = seen();
-        seen.marker = Some(Marker::from_fields(&Marker::fields(&seen.keys, at)));
+        let fields = Marker::fields(&seen.keys, at, seen.service_accounts.clone());
+        seen.marker = Some(Marker::from_fields(&fields));
         assert_eq!(decide(&seen), Decision::Established(at));
-        seen.marker = Some(Marker::Present { intent: "other".to_owned(), at });
+        let intent = "other".to_owned();
+        let service_accounts = seen.service_accounts.clone();
+        seen.marker = Some(Marker::Present { intent, at, service_accounts });
         assert_eq!(decide(&seen), Decision::Do(Step::ALL[0]));
+    }
+
+    #[test]
+    fn what_a_marked_cluster_lacks_for_service_accounts_is_made_up_and_nothing_else() {
+        let at = Timestamp::from_second(5).unwrap();
+        for before in [None, Some("old".to_owned())] {
+            let mut seen = seen();
+            seen.marker = Some(Marker::from_fields(&Marker::fields(&seen.keys, at, before)));
+            assert_eq!(decide(&seen), Decision::MakeUp(at));
+            seen.memory.marked = Some(at);
+            for step in [Step::AllowServiceAccounts, Step::Mark] {
+                assert_eq!(decide(&seen), Decision::Do(step));
+                seen.memory.done.insert(step);
+            }
+        }
+    }
+
+    #[test]
+    fn where_service_accounts_do_not_log_in_nothing_is_done_for_them() {
+        let at = Timestamp::from_second(5).unwrap();
+        let mut seen = Seen { service_accounts: None, ..seen() };
+        let steps = Step::ALL.into_iter().filter(|step| *step != Step::AllowServiceAccounts);
+        for step in steps {
+            assert_eq!(decide(&seen), Decision::Do(step));
+            seen.memory.done.insert(step);
+        }
+        seen.memory.done.clear();
+        for marked in [None, Some("old".to_owned())] {
+            seen.marker = Some(Marker::from_fields(&Marker::fields(&seen.keys, at, marked)));
+            assert_eq!(decide(&seen), Decision::Established(at));
+        }
     }
 }

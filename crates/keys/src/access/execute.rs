@@ -5,19 +5,20 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use vaultyard_model::Secret;
-use vaultyard_model::access::{Identity, OWN_MOUNT, PROBE_PATH};
+use vaultyard_model::access::{Identity, OWN_MOUNT, PROBE_PATH, SERVICE_ACCOUNT_MOUNT};
 use vaultyard_model::port::server::CallError;
 use vaultyard_vault::{Authorised, Client};
 
 use super::decide::Marker;
-use super::policy::{policy, role};
+use super::policy::{policy, role, service_policies, service_roles};
 use super::step::Step;
-use super::{Access, Leader, MARKER_PATH};
+use super::{Access, Leader, MARKER_PATH, ServiceAccounts};
 use crate::generate_root::{GenerateRootError, generate_root};
 
 const LOGIN: Duration = Duration::from_secs(5);
 const SECRET_MOUNT: &str = "secret";
 const CERTIFICATES: &str = "cert";
+const KUBERNETES: &str = "kubernetes";
 
 /// Why a step failed.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +60,7 @@ impl Access {
             Step::SetAutopilot => {
                 Ok(root.set_stabilization_time(&self.settings.stabilization_time).await?)
             }
-            Step::EnableLogin => enable_login(root).await,
+            Step::EnableLogin => enable_login(root, CERTIFICATES, CERTIFICATES).await,
             Step::WritePolicies => write_policies(root).await,
             Step::WriteRoles => write_roles(root, &self.settings.client_authorities).await,
             Step::MountOwn => mount(root, OWN_MOUNT).await,
@@ -69,6 +70,10 @@ impl Access {
             Step::ProveWayBack => self.prove_way_back(leader, now).await,
             Step::RevokeRoot => self.revoke_root(leader).await,
             Step::Sweep => self.sweep(leader).await,
+            Step::AllowServiceAccounts => match &self.settings.service_accounts {
+                Some(accounts) => allow_service_accounts(leader, accounts).await,
+                None => Ok(()),
+            },
             Step::Mark => self.mark(leader, now).await,
         }
     }
@@ -125,9 +130,10 @@ impl Access {
 
     async fn mark(&mut self, leader: Leader<'_>, now: Timestamp) -> Result<(), Failure> {
         let token = as_identity(leader.vaultyard, Identity::Vaultyard).await?;
-        let fields = Marker::fields(&self.keys.header.generation, now);
+        let since = self.memory.marked.unwrap_or(now);
+        let fields = Marker::fields(&self.keys.header.generation, since, self.service_accounts());
         leader.vaultyard.with_token(&token).write_kv(OWN_MOUNT, MARKER_PATH, &fields).await?;
-        self.memory.established = Some(now);
+        self.memory.established = Some(since);
         Ok(())
     }
 }
@@ -136,11 +142,35 @@ async fn as_identity(client: &Client, identity: Identity) -> Result<Secret, Fail
     log_in(client, identity).await.map_err(|error| Failure::As { identity, error })
 }
 
-async fn enable_login(root: Authorised<'_>) -> Result<(), Failure> {
-    if root.login_methods().await?.contains(CERTIFICATES) {
+async fn enable_login(by: Authorised<'_>, kind: &str, path: &str) -> Result<(), Failure> {
+    if by.login_methods().await?.contains(path) {
         return Ok(());
     }
-    Ok(root.enable_login(CERTIFICATES).await?)
+    Ok(by.enable_login(kind, path).await?)
+}
+
+/// As the administrator: the root token may be gone long since.
+async fn allow_service_accounts(
+    leader: Leader<'_>,
+    accounts: &ServiceAccounts,
+) -> Result<(), Failure> {
+    let token = as_identity(leader.administrator, Identity::Administrator).await?;
+    let administrator = leader.administrator.with_token(&token);
+    let allowed = allow_as(administrator, accounts).await;
+    // Also when it failed: it is tried again, each time with a token of its own.
+    administrator.revoke_self().await?;
+    allowed
+}
+
+async fn allow_as(by: Authorised<'_>, accounts: &ServiceAccounts) -> Result<(), Failure> {
+    enable_login(by, KUBERNETES, SERVICE_ACCOUNT_MOUNT).await?;
+    for (name, text) in service_policies(accounts) {
+        by.write_policy(name, text).await?;
+    }
+    for role in service_roles(accounts) {
+        by.write_service_account_role(SERVICE_ACCOUNT_MOUNT, &role).await?;
+    }
+    Ok(())
 }
 
 async fn write_policies(root: Authorised<'_>) -> Result<(), Failure> {

@@ -26,13 +26,16 @@ pub enum Step {
     RevokeRoot,
     /// Look up every accessor, revoke what has the policy `root`, and see that none is left.
     Sweep,
+    /// Let service accounts of Kubernetes log in: the method, its policies and its roles. Only where
+    /// the cluster runs there.
+    AllowServiceAccounts,
     /// Write into the cluster that all is done.
     Mark,
 }
 
 impl Step {
     /// All of them, in order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::EnableLogin,
         Self::WritePolicies,
         Self::WriteRoles,
@@ -44,6 +47,7 @@ impl Step {
         Self::ProveWayBack,
         Self::RevokeRoot,
         Self::Sweep,
+        Self::AllowServiceAccounts,
         Self::Mark,
     ];
 
@@ -61,13 +65,21 @@ impl Step {
             Self::ProveWayBack => "prove-way-back",
             Self::RevokeRoot => "revoke-root",
             Self::Sweep => "sweep",
+            Self::AllowServiceAccounts => "allow-service-accounts",
             Self::Mark => "mark",
         }
     }
 
     /// Whether it is done with the first root token; the others use the new logins.
     pub fn needs_root(self) -> bool {
-        !matches!(self, Self::ProveLogins | Self::ProveWayBack | Self::Sweep | Self::Mark)
+        let others = [Self::ProveLogins, Self::ProveWayBack, Self::Sweep];
+        !others.contains(&self) && !self.follows_a_mark()
+    }
+
+    /// Whether it is done also in a cluster that was marked before: what it sets up may have changed
+    /// since.
+    pub fn follows_a_mark(self) -> bool {
+        matches!(self, Self::AllowServiceAccounts | Self::Mark)
     }
 }
 

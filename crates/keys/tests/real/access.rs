@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -5,7 +6,7 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt;
 use jiff::Timestamp;
 use vaultyard_keys::access::step::Step;
-use vaultyard_keys::access::{Access, Leader, Settings, root_accessors};
+use vaultyard_keys::access::{Access, Leader, ServiceAccounts, Settings, root_accessors};
 use vaultyard_keys::fault::{FaultHook, NoFaults, points};
 use vaultyard_keys::generate_root::generate_root;
 use vaultyard_keys::generate_root::record::RootRecord;
@@ -13,9 +14,9 @@ use vaultyard_keys::last_unsealed::UnsealLog;
 use vaultyard_keys::stored::load;
 use vaultyard_keys::verify::verify;
 use vaultyard_model::Secret;
-use vaultyard_model::access::Identity;
+use vaultyard_model::access::{Identity, SERVICE_ACCOUNT_MOUNT, ServiceIdentity};
 use vaultyard_model::port::server::{CallError, Operator};
-use vaultyard_vault::{Client, Session};
+use vaultyard_vault::{Client, Session, TokenReview};
 
 use crate::servers::{LONG, Servers};
 use crate::unsealing::until_all_unsealed;
@@ -48,10 +49,19 @@ impl Cluster {
     }
 
     fn access(&self, faults: Arc<dyn FaultHook>) -> Access {
+        self.access_for(Some(service_accounts()), faults)
+    }
+
+    fn access_for(
+        &self,
+        service_accounts: Option<ServiceAccounts>,
+        faults: Arc<dyn FaultHook>,
+    ) -> Access {
         let settings = Settings {
             client_authorities: self.servers.client_authority.clone(),
             secret_mount: true,
             stabilization_time: "1s".to_owned(),
+            service_accounts,
         };
         Access::new(settings, self.keys.clone(), self.record.clone(), faults)
     }
@@ -82,6 +92,15 @@ impl Cluster {
             self.administrator.log_in(Identity::Administrator.as_str(), LONG).await.unwrap();
         let administrator = self.administrator.with_token(&login.token);
         root_accessors(administrator).await.unwrap().len()
+    }
+}
+
+fn service_accounts() -> ServiceAccounts {
+    let name = |it: ServiceIdentity| (it, format!("vault-{}", it.as_str()));
+    ServiceAccounts {
+        names: BTreeMap::from(ServiceIdentity::ALL.map(name)),
+        namespace: "vault-operations".to_owned(),
+        audience: "https://vault.vault.svc".to_owned(),
     }
 }
 
@@ -173,6 +192,62 @@ async fn a_certificate_opens_its_own_role_only() {
     let vaultyard = cluster.vaultyard.with_token(&login.token);
     let secret = vaultyard.read_kv("secret", "hello").await;
     assert!(matches!(secret, Err(CallError::Refused { status: 403, .. })));
+}
+
+#[tokio::test]
+async fn a_cluster_that_was_set_up_before_gets_its_service_accounts_and_nothing_is_done_twice() {
+    let cluster = Cluster::start(1).await;
+    let faults = || -> Arc<dyn FaultHook> { Arc::new(NoFaults) };
+    let did = cluster.establish(&mut cluster.access_for(None, faults())).await;
+    assert!(!did.contains(&"allow-service-accounts"), "{did:?}");
+    let later = ["allow-service-accounts", "mark"];
+    assert_eq!(cluster.establish(&mut cluster.access(faults())).await, later);
+    assert!(cluster.establish(&mut cluster.access(faults())).await.is_empty());
+    // What is set up differs: it is made up for, from whatever step the last process died in.
+    let changed = || Some(ServiceAccounts { audience: "other".to_owned(), ..service_accounts() });
+    for point in points("access", later[0]) {
+        let mut access =
+            cluster.access_for(changed(), Arc::new(DiesAt(Mutex::new(Some(point.clone())))));
+        let died = AssertUnwindSafe(cluster.establish(&mut access)).catch_unwind().await;
+        assert!(died.is_err(), "{point}");
+    }
+    assert_eq!(cluster.establish(&mut cluster.access_for(changed(), faults())).await, later);
+    assert_eq!(cluster.roots().await, 0);
+}
+
+#[tokio::test]
+async fn a_token_that_nobody_vouches_for_is_no_login() {
+    let cluster = Cluster::start(1).await;
+    cluster.establish(&mut cluster.access(Arc::new(NoFaults))).await;
+    let mount = SERVICE_ACCOUNT_MOUNT;
+    // A token as Kubernetes makes them, for the right account and audience, signed by nobody.
+    let claims = serde_json::json!({
+        "aud": ["https://vault.vault.svc"], "exp": Timestamp::now().as_second() + 600,
+        "kubernetes.io": {"namespace": "vault-operations",
+            "serviceaccount": {"name": "vault-administrator", "uid": "1"}},
+    });
+    let part = |json: &serde_json::Value| {
+        use base64::Engine;
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(json.to_string())
+    };
+    let header = serde_json::json!({"alg": "RS256", "kid": "a"});
+    let forged = format!("{}.{}.{}", part(&header), part(&claims), part(&header));
+    let forged = Secret::from(forged);
+    let role = ServiceIdentity::Administrator.as_str();
+    let log_in = || cluster.vaultyard.log_in_as_service_account(mount, role, &forged, LONG);
+    assert!(log_in().await.is_err(), "before it is known whom to ask");
+
+    let login = cluster.administrator.log_in(Identity::Administrator.as_str(), LONG).await;
+    let token = login.unwrap().token;
+    let review = TokenReview {
+        host: "https://127.0.0.1:1",
+        authorities: &cluster.servers.client_authority,
+        reviewer: &Secret::from("reviewer".to_owned()),
+    };
+    let administrator = cluster.administrator.with_token(&token);
+    administrator.configure_token_review(mount, &review).await.unwrap();
+    let refused = log_in().await;
+    assert!(matches!(refused, Err(CallError::Refused { status: 403, .. })));
 }
 
 #[tokio::test]

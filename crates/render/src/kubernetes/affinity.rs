@@ -24,8 +24,8 @@ pub(super) fn zones(cluster: &Cluster) -> usize {
     }
 }
 
-/// Whether every server can have a zone of its own.
-fn zone_each(cluster: &Cluster) -> bool {
+/// Whether every server has a zone of its own; else they share zones evenly.
+pub fn zone_each(cluster: &Cluster) -> bool {
     usize::from(cluster.servers.replicas.count()) <= zones(cluster)
 }
 

@@ -1,4 +1,5 @@
-//! The document, for everything that runs in the application namespace.
+//! What may be read in the application namespace: the document, for everything that runs there, and
+//! the root that vouches for the proxies, for everybody.
 
 use std::collections::BTreeMap;
 
@@ -14,6 +15,18 @@ pub(super) fn document(names: &Names, text: &str) -> Object {
     Object::of(&ConfigMap {
         metadata: metadata(names, Scope::Application, None, names.document()),
         data: Some(BTreeMap::from([(DOCUMENT_FILE.to_owned(), text.to_owned())])),
+        ..Default::default()
+    })
+}
+
+/// The key of the root in [`trust`], as Gateways want it.
+pub const TRUST_KEY: &str = "ca.crt";
+
+/// The ConfigMap with the root, PEM.
+pub fn trust(names: &Names, root: &str) -> Object {
+    Object::of(&ConfigMap {
+        metadata: metadata(names, Scope::Application, None, names.trust()),
+        data: Some(BTreeMap::from([(TRUST_KEY.to_owned(), root.to_owned())])),
         ..Default::default()
     })
 }

@@ -57,7 +57,8 @@ impl Names {
         &self.operations
     }
 
-    /// What is not in a namespace: the admission policy and its binding.
+    /// What is not in a namespace: the admission policy and its binding, and the right to ask whose
+    /// a token is.
     pub fn cluster_wide(&self) -> String {
         format!("vaultyard-{}-{}", self.namespace, self.cluster)
     }
@@ -107,6 +108,23 @@ impl Names {
         self.with("unsealer")
     }
 
+    /// The ServiceAccount, in the operations namespace, that logs in as the administrator.
+    pub fn administrator(&self) -> String {
+        self.with("administrator")
+    }
+
+    /// The ServiceAccount, in the operations namespace, with which the servers ask whose a token is;
+    /// also the Role that lets unsealers ask for its tokens.
+    pub fn token_reviewer(&self) -> String {
+        self.with("token-reviewer")
+    }
+
+    /// Whom the tokens of service accounts that log in must be meant for: the cluster, by the URL of
+    /// its Service.
+    pub fn audience(&self) -> String {
+        format!("https://{}", self.service_host())
+    }
+
     /// The Secret with the servers' certificates.
     pub fn server_certificates(&self) -> String {
         self.with("server-certificates")
@@ -133,7 +151,7 @@ impl Names {
         self.with("redirect")
     }
 
-    /// The ConfigMap with the certificate of the authority that vouches for the proxies.
+    /// The ConfigMap with the certificate of the authority that vouches for the proxies, for everybody.
     pub fn trust(&self) -> String {
         self.with("ca")
     }

@@ -22,7 +22,6 @@ use super::labels::{Scope, metadata};
 use super::names::Names;
 use super::object::Object;
 
-pub use front::publishes_trust;
 pub(super) use front::{application_protocol, service_annotations};
 pub(super) use monitoring::scrapers;
 

@@ -4,8 +4,14 @@
 //! What is created is created by server-side apply: the API server then checks `patch` and `create`
 //! with the object's name, which a POST does not carry. Lists and watches of one object are held to
 //! its name when they select `metadata.name`.
+//!
+//! One right is no namespace's: to ask whose a token is (`TokenReview`), which Kubernetes knows only
+//! for the whole. It is given to an account that no pod has and that may do nothing else. Unsealers
+//! may ask for tokens of that one account, and hand them to the servers.
 
-use k8s_openapi::api::rbac::v1::{PolicyRule, Role, RoleBinding, RoleRef, Subject};
+use k8s_openapi::api::rbac::v1::{
+    ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject,
+};
 
 use vaultyard_model::Cluster;
 
@@ -16,11 +22,11 @@ use super::optional;
 
 const GROUP: &str = "rbac.authorization.k8s.io";
 const READ: [&str; 1] = ["get"];
-const FOLLOW: [&str; 3] = ["get", "list", "watch"];
+const FOLLOW: [&str; 2] = ["list", "watch"];
 const KEEP: [&str; 5] = ["get", "list", "watch", "create", "patch"];
 const CREATE: [&str; 3] = ["get", "create", "patch"];
 
-/// Every Role, each with its binding behind it.
+/// Every Role, and the one ClusterRole, each with its binding behind it.
 pub(super) fn roles(cluster: &Cluster, names: &Names) -> Vec<Object> {
     let cluster_controller = Account {
         component: Component::ClusterController,
@@ -38,8 +44,11 @@ pub(super) fn roles(cluster: &Cluster, names: &Names) -> Vec<Object> {
         namespace: names.namespace(),
     };
     let (application, operations) = (Scope::Application, Scope::Operations);
+    let tokens = rule("", "serviceaccounts/token", [names.token_reviewer()], ["create"]);
     [
+        review_of_tokens(names),
         unsealer.role(names, application, names.unsealer(), of_unsealers(names)),
+        unsealer.role(names, operations, names.token_reviewer(), vec![tokens]),
         cluster_controller.own_role(names, application, of_the_cluster_controller(cluster, names)),
         cluster_controller.own_role(
             names,
@@ -49,11 +58,7 @@ pub(super) fn roles(cluster: &Cluster, names: &Names) -> Vec<Object> {
                 .chain(of_optional(cluster, names, operations))
                 .collect(),
         ),
-        certificates_controller.own_role(
-            names,
-            application,
-            of_certificates_controller(cluster, names),
-        ),
+        certificates_controller.own_role(names, application, of_certificates_controller(names)),
         certificates_controller.own_role(
             names,
             operations,
@@ -74,6 +79,8 @@ fn of_unsealers(names: &Names) -> Vec<PolicyRule> {
     vec![
         rule("", "secrets", names.key_secrets(), CREATE),
         rule("", "secrets", [names.keys_probe()], ["delete"]),
+        // Whether the own pod is being deleted.
+        rule("", "pods", names.every_server(), READ),
     ]
 }
 
@@ -81,7 +88,7 @@ fn of_the_cluster_controller(cluster: &Cluster, names: &Names) -> Vec<PolicyRule
     let own = || names.cluster().to_owned();
     let mut rules = vec![
         rule("vaultyard.dev", "vaultclusters", [own()], FOLLOW),
-        rule("vaultyard.dev", "vaultclusters/status", [own()], ["get", "patch"]),
+        rule("vaultyard.dev", "vaultclusters/status", [own()], ["patch"]),
         rule("", "configmaps", [names.document()], KEEP),
         rule("", "services", [names.service().to_owned(), names.servers()], KEEP),
         rule("apps", "statefulsets", [names.stateful_set().to_owned()], KEEP),
@@ -99,7 +106,6 @@ fn of_the_cluster_controller(cluster: &Cluster, names: &Names) -> Vec<PolicyRule
             KEEP,
         ),
         rule("", "pods", names.every_server(), FOLLOW),
-        rule("", "persistentvolumeclaims", names.every_claim(), READ),
     ];
     rules.extend(of_optional(cluster, names, Scope::Application));
     rules
@@ -111,16 +117,33 @@ fn of_optional(cluster: &Cluster, names: &Names, scope: Scope) -> Vec<PolicyRule
     named.map(|((group, resource), objects)| rule(group, resource, objects, KEEP)).collect()
 }
 
-fn of_certificates_controller(cluster: &Cluster, names: &Names) -> Vec<PolicyRule> {
+fn of_certificates_controller(names: &Names) -> Vec<PolicyRule> {
     let secrets = [names.server_certificates(), names.identities(), names.proxy_certificate()];
-    let mut rules = vec![
+    vec![
         rule("vaultyard.dev", "vaultclusters", [names.cluster().to_owned()], FOLLOW),
         rule("", "secrets", secrets, KEEP),
-    ];
-    if optional::publishes_trust(cluster) {
-        rules.push(rule("", "configmaps", [names.trust()], KEEP));
-    }
-    rules
+        rule("", "configmaps", [names.trust()], KEEP),
+    ]
+}
+
+/// A review has no name that a rule could be held to, and answers no more than whose the token is
+/// that the asker has already.
+fn review_of_tokens(names: &Names) -> [Object; 2] {
+    let metadata = metadata(names, Scope::Everywhere, None, names.cluster_wide());
+    let rule = PolicyRule {
+        api_groups: Some(vec!["authentication.k8s.io".to_owned()]),
+        resources: Some(vec!["tokenreviews".to_owned()]),
+        verbs: vec!["create".to_owned()],
+        ..Default::default()
+    };
+    let role =
+        ClusterRole { metadata: metadata.clone(), rules: Some(vec![rule]), aggregation_rule: None };
+    let binding = ClusterRoleBinding {
+        metadata,
+        role_ref: role_ref("ClusterRole", names.cluster_wide()),
+        subjects: Some(vec![subject(names.token_reviewer(), names.operations())]),
+    };
+    [Object::of(&role), Object::of(&binding)]
 }
 
 fn rule(
@@ -135,6 +158,19 @@ fn rule(
         resource_names: Some(objects.into_iter().collect()),
         verbs: verbs.into_iter().map(str::to_owned).collect(),
         ..Default::default()
+    }
+}
+
+fn role_ref(kind: &str, name: String) -> RoleRef {
+    RoleRef { api_group: Some(GROUP.to_owned()), kind: kind.to_owned(), name }
+}
+
+fn subject(account: String, namespace: &str) -> Subject {
+    Subject {
+        kind: "ServiceAccount".to_owned(),
+        name: account,
+        namespace: Some(namespace.to_owned()),
+        api_group: None,
     }
 }
 
@@ -162,13 +198,8 @@ impl Account<'_> {
         let role = Role { metadata: metadata.clone(), rules: Some(rules) };
         let binding = RoleBinding {
             metadata,
-            role_ref: RoleRef { api_group: Some(GROUP.to_owned()), kind: "Role".to_owned(), name },
-            subjects: Some(vec![Subject {
-                kind: "ServiceAccount".to_owned(),
-                name: self.name.clone(),
-                namespace: Some(self.namespace.to_owned()),
-                api_group: None,
-            }]),
+            role_ref: role_ref("Role", name),
+            subjects: Some(vec![subject(self.name.clone(), self.namespace)]),
         };
         [Object::of(&role), Object::of(&binding)]
     }

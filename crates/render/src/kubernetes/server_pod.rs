@@ -37,7 +37,7 @@ pub const PREPARE: &str = "prepare";
 pub const UNSEALER: &str = "unsealer";
 
 /// Where every client of the API server looks for its token.
-const TOKEN_FOLDER: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+pub const TOKEN_FOLDER: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 /// A token lives this long and is replaced by kubelet after 80 % of it.
 const TOKEN_SECONDS: i64 = 3600;
 /// A server that has just stepped down sleeps up to 10 s before it ends, and requests may take as

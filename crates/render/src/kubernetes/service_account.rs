@@ -1,4 +1,5 @@
-//! One account for each kind of pod. None hands its token to pods by itself: who needs it says so.
+//! One account for each kind of pod, and two that no pod has: their tokens are asked for when they
+//! are needed. None hands its token to pods by itself: who needs it says so.
 
 use k8s_openapi::api::core::v1::ServiceAccount;
 
@@ -10,19 +11,21 @@ use super::object::Object;
 pub(super) fn service_accounts(names: &Names) -> Vec<Object> {
     let account = |scope, component, name: String| {
         Object::of(&ServiceAccount {
-            metadata: metadata(names, scope, Some(component), name),
+            metadata: metadata(names, scope, component, name),
             automount_service_account_token: Some(false),
             ..Default::default()
         })
     };
     vec![
-        account(Scope::Application, Component::Server, names.stateful_set().to_owned()),
-        account(Scope::Application, Component::Proxy, names.proxy()),
-        account(Scope::Operations, Component::ClusterController, names.cluster_controller()),
+        account(Scope::Application, Some(Component::Server), names.stateful_set().to_owned()),
+        account(Scope::Application, Some(Component::Proxy), names.proxy()),
+        account(Scope::Operations, Some(Component::ClusterController), names.cluster_controller()),
         account(
             Scope::Operations,
-            Component::CertificatesController,
+            Some(Component::CertificatesController),
             names.certificates_controller(),
         ),
+        account(Scope::Operations, None, names.administrator()),
+        account(Scope::Operations, None, names.token_reviewer()),
     ]
 }

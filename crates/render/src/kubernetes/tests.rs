@@ -144,7 +144,7 @@ fn namespaces_come_first_and_the_document_last() {
 fn every_rule_of_every_role_names_its_objects() {
     let objects = everything(&sample::cluster(3));
     let roles: Vec<_> = objects.iter().filter(|object| object.kind == "Role").collect();
-    assert_eq!(roles.len(), 5);
+    assert_eq!(roles.len(), 6);
     for role in roles {
         for rule in role.body["rules"].as_array().unwrap() {
             let names = rule["resourceNames"].as_array().unwrap();
@@ -152,7 +152,24 @@ fn every_rule_of_every_role_names_its_objects() {
             assert!(!rule.to_string().contains('*'), "{rule}");
         }
     }
-    assert!(objects.iter().all(|object| !object.kind.starts_with("ClusterRole")));
+}
+
+#[test]
+fn the_only_right_beyond_the_namespaces_is_to_ask_whose_a_token_is_and_no_pod_has_it() {
+    let objects = everything(&sample::cluster(3));
+    let beyond = objects.iter().filter(|object| object.kind == "ClusterRole");
+    let rules: Vec<_> = beyond.map(|role| role.body["rules"].clone()).collect();
+    let only = json!([{
+        "apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"],
+    }]);
+    assert_eq!(rules, [only]);
+    let bindings = objects.iter().filter(|object| object.kind == "ClusterRoleBinding");
+    let subjects: Vec<_> = bindings.map(|binding| binding.body["subjects"].clone()).collect();
+    let reviewer = json!([{
+        "kind": "ServiceAccount", "name": "vault-token-reviewer", "namespace": "vault-operations",
+    }]);
+    assert_eq!(subjects, [reviewer]);
+    assert!(pods(&objects).all(|(_, pod)| pod["serviceAccountName"] != "vault-token-reviewer"));
 }
 
 #[test]

@@ -33,32 +33,34 @@ fn a_pod_that_no_node_takes_says_why_for_each() {
         persistent volumes to bind, 1 node(s) didn't match pod anti-affinity rules. no new claims \
         to deallocate, preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling.";
     let expected = "waits: no node takes it (1 too little memory; 1 without room for its volume; 1 in a \
-        zone that holds another server)";
+        zone that holds another server); make room on one, or add one";
     says(&unschedulable(message), &[], expected);
     let message = "0/3 nodes are available: 1 node(s) had untolerated taint {disk: full}, 1 node(s) \
         were unschedulable, 1 node(s) didn't match Pod's node affinity/selector.";
     let expected = "waits: no node takes it (1 closed to new pods (disk: full); 1 closed to new pods \
-        (cordoned); 1 outside the zones that it may stand in)";
+        (cordoned); 1 outside the zones that it may stand in); make room on one, or add one";
     says(&unschedulable(message), &[], expected);
-    says(&unschedulable("something new"), &[], "waits: no node takes it (something new)");
+    let expected = "waits: no node takes it (something new); make room on one, or add one";
+    says(&unschedulable("something new"), &[], expected);
 }
 
 #[test]
 fn a_claim_that_gets_no_volume_is_the_reason() {
     let message = "0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims.";
     let expected = "waits: no node takes it (its claim has no volume: pod has unbound immediate \
-        PersistentVolumeClaims)";
+        PersistentVolumeClaims); see to the StorageClass of its claim";
     says(&unschedulable(message), &[], expected);
     let events = [event("ProvisioningFailed", "storageclass.storage.k8s.io \"fast\" not found")];
     let expected = "waits: no node takes it (its claim has no volume: storageclass.storage.k8s.io \
-        \"fast\" not found)";
+        \"fast\" not found); see to the StorageClass of its claim";
     says(&unschedulable(message), &events, expected);
 }
 
 #[test]
 fn images_secrets_and_crashes_are_told() {
     for reason in ["ErrImagePull", "ImagePullBackOff"] {
-        let expected = "waits: the image i@sha256:0 cannot be pulled: not found";
+        let expected = "waits: the image i@sha256:0 cannot be pulled: not found; see that its \
+            registry has it and lets the nodes have it";
         says(&waiting(reason, "not found"), &[], expected);
     }
     says(

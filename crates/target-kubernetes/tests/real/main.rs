@@ -2,12 +2,14 @@
 
 #![allow(clippy::unwrap_used)] // Helpers of tests are not recognised as tests.
 
+mod accounts;
 mod apply;
 mod connect;
 mod cut;
 mod lease;
 mod place;
 mod pods;
+mod port_forward;
 mod rights;
 mod secrets;
 mod watch;

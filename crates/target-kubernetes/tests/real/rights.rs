@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 use crate::place::{Place, WallClock, in_a_place, random, within};
 
 /// Applies the accounts and what they may do.
-async fn grant(place: &Place) {
+pub(crate) async fn grant(place: &Place) {
     let image = "registry.test/image@sha256:0".to_owned();
     let release = Release { vaultyard: image.clone(), server: image };
     let all = installation(&place.cluster, &release, &json!({}), &json!({}));

@@ -52,12 +52,12 @@ impl Authorised<'_> {
         self.ask(Call::put(format!("sys/mounts/{path}")).json(&body)?).await.map(drop)
     }
 
-    /// Mounts a login method at the path of its own name.
+    /// Mounts a login method of this kind at a path.
     ///
     /// # Errors
     /// [`CallError`]; 400 when the path is in use.
-    pub async fn enable_login(&self, kind: &str) -> Result<(), CallError> {
+    pub async fn enable_login(&self, kind: &str, path: &str) -> Result<(), CallError> {
         let body = Enable { r#type: kind, options: None };
-        self.ask(Call::put(format!("sys/auth/{kind}")).json(&body)?).await.map(drop)
+        self.ask(Call::put(format!("sys/auth/{path}")).json(&body)?).await.map(drop)
     }
 }

@@ -72,12 +72,12 @@ fn start(words: &File) -> Result<Child, Failure> {
 }
 
 /// In the process that goes on: leaves the terminal and its signals.
-pub(super) fn leave_the_terminal() -> Result<(), Failure> {
+pub(crate) fn leave_the_terminal() -> Result<(), Failure> {
     rustix::process::setsid().map(drop).map_err(failed)
 }
 
 /// In the process that goes on, once it is ready: nobody reads its words any more.
-pub(super) fn fall_silent() {
+pub(crate) fn fall_silent() {
     // Where this fails, the words go on into a file that vanishes with the process.
     if let Ok(nowhere) = File::options().write(true).open("/dev/null") {
         rustix::stdio::dup2_stderr(&nowhere).ok();

@@ -70,7 +70,7 @@ pub(super) async fn keep(
         let status = scene.status(&told, &seen, &history, hindrance, drift);
         history = history.after_phase(status.phase, false);
         let generation = &declared["metadata"]["generation"];
-        written.write(object, status_json(&status, generation, &scene.images)).await;
+        written.write(object, status_json(&status, generation)).await;
         let pause = if status.phase == Phase::Ready { CALM } else { BUSY };
         let next = Instant::now() + pause;
         loop {
@@ -255,7 +255,7 @@ impl<'a> Scene<'a> {
             renewal: worst(&renewals).lacks().as_ref(),
             root_token: root_token.as_deref(),
             certificates: &reports.iter().filter_map(served).collect(),
-            key_beside_data: true,
+            key_beside_data: reports.values().any(|report| report.key_beside_data),
             unreachable: proxy.last_error.as_deref(),
             controllers: controllers.into(),
         });
@@ -285,11 +285,7 @@ fn worst(reports: &[keeping::Report]) -> keeping::Report {
 
 /// The status as the `VaultCluster` holds it: the fields of `status --output json`, and what readers
 /// of Kubernetes objects expect beside.
-fn status_json(
-    status: &vaultyard_model::status::Status,
-    generation: &Value,
-    _images: &BTreeMap<ServerName, String>,
-) -> Value {
+fn status_json(status: &vaultyard_model::status::Status, generation: &Value) -> Value {
     let mut json = serde_json::to_value(wire::Status::from(status)).unwrap_or_default();
     json["observedGeneration"] = generation.clone();
     json

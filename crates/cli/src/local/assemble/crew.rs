@@ -102,6 +102,7 @@ impl Crew {
                 client_authorities: ground.prepared.authority.clients_pem().to_owned(),
                 secret_mount: ground.prepared.document.built_in,
                 stabilization_time: access::STABILIZATION_TIME.to_owned(),
+                service_accounts: None,
             },
             store: ground.custody.store.clone(),
             encryption: ground.custody.encryption.clone(),

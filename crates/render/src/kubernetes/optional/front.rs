@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use vaultyard_model::Cluster;
-use vaultyard_model::cluster::{Front, FrontTls, Way};
+use vaultyard_model::cluster::{Front, Way};
 
 use super::{gateway, ingress};
 use crate::kubernetes::deployment::REQUEST_SECONDS;
@@ -31,14 +31,6 @@ pub(super) fn front(cluster: &Cluster, names: &Names) -> Vec<Object> {
             }
         },
     }
-}
-
-/// Whether the certificates controller publishes the authority that vouches for the proxies, in the
-/// ConfigMap [`Names::trust`] under `ca.crt`: Gateways verify the proxies with it.
-pub fn publishes_trust(cluster: &Cluster) -> bool {
-    cluster.ingress.front.as_ref().is_some_and(|front| {
-        !matches!(front.way, Way::Ingress { .. }) && front.tls != FrontTls::Passthrough
-    })
 }
 
 /// The longest that a request can take at a proxy, in seconds: it waits for a leader, then for the

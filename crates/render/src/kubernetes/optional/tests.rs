@@ -149,7 +149,6 @@ fn who_asks_for_nothing_gets_nothing() {
     let cluster = sample::cluster(3);
     assert_eq!(objects(&cluster, &Names::of(&cluster)), []);
     assert_eq!(scrapers(&cluster), []);
-    assert!(!publishes_trust(&cluster));
 }
 
 #[test]
@@ -246,7 +245,8 @@ fn all_ways_lead_to_the_proxies() {
                 "BackendTLSPolicy" => {
                     assert!(has("name", &spec["targetRefs"][0]["sectionName"]), "{name}");
                     assert_eq!(spec["validation"]["hostname"], "secrets.vault.test", "{name}");
-                    assert!(publishes_trust(&cluster), "{name}");
+                    let vouches = &spec["validation"]["caCertificateRefs"][0];
+                    assert_eq!(vouches["name"], Names::of(&cluster).trust(), "{name}");
                 }
                 _ => {}
             }

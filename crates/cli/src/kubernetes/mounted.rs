@@ -1,37 +1,36 @@
-//! The certificates of the identities, as a Secret that is mounted brings them.
+//! A certificate that a mounted Secret brings, and brings anew.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use vaultyard_certificates::Leaf;
 use vaultyard_certificates::tls::Swappable;
-use vaultyard_model::access::Identity;
 use vaultyard_model::chain;
 
 use crate::failure::{Failure, failed};
 use crate::identities;
 
-/// What an identity shows at its logins; follows its file.
-pub(crate) struct Login {
-    identity: Identity,
+/// What is shown at handshakes; follows its file.
+pub(crate) struct Mounted {
     folder: PathBuf,
+    name: String,
     serial: String,
     /// The certificate of now.
     pub(crate) shown: Arc<Swappable>,
 }
 
-impl Login {
-    /// The certificate that lies in the folder.
-    pub(crate) fn open(folder: PathBuf, identity: Identity) -> Result<Self, Failure> {
-        let leaf = Leaf::load_named(&folder, identity.as_str()).map_err(failed)?;
+impl Mounted {
+    /// The leaf of this name that lies in the folder.
+    pub(crate) fn open(folder: &Path, name: &str) -> Result<Self, Failure> {
+        let leaf = Leaf::load_named(folder, name).map_err(failed)?;
         let shown = Arc::new(identities::shown(&leaf)?);
-        Ok(Self { identity, folder, serial: leaf.certificate.serial, shown })
+        let (folder, name) = (folder.to_owned(), name.to_owned());
+        Ok(Self { folder, name, serial: leaf.certificate.serial, shown })
     }
 
     /// Takes the certificate that lies there now.
     pub(crate) fn follow(&mut self) -> Result<(), String> {
-        let leaf = Leaf::load_named(&self.folder, self.identity.as_str());
-        let leaf = leaf.map_err(|error| chain(&error))?;
+        let leaf = Leaf::load_named(&self.folder, &self.name).map_err(|error| chain(&error))?;
         if leaf.certificate.serial != self.serial {
             let pair = leaf.pair().map_err(|error| chain(&error))?;
             self.shown.replace(&pair).map_err(|error| chain(&error))?;

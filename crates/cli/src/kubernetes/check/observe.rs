@@ -1,0 +1,118 @@
+//! Looks at what stands there, what we may do, and where pods and volumes could be. Writes nothing.
+
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use serde_json::Value;
+use vaultyard_model::Cluster;
+use vaultyard_render::kubernetes::names::DEFINITION;
+use vaultyard_render::kubernetes::{Names, Object};
+use vaultyard_target_kubernetes::access_review::Act;
+use vaultyard_target_kubernetes::kind::{Kind, NODE, STORAGE_CLASS};
+use vaultyard_target_kubernetes::{Api, ApiError, Reason, Reference};
+
+use super::Plan;
+use super::facts::{self, Class, Facts, Node, Seen, Standing};
+use super::needs::{self, HandingOn};
+use crate::failure::{Failure, failed};
+use crate::kubernetes::install;
+
+/// How many questions are under way at once.
+const AT_ONCE: usize = 16;
+
+/// All that can be known.
+pub(super) async fn facts(api: &Api, plan: &Plan<'_>) -> Result<Facts, Failure> {
+    let Plan { cluster, installation, workload, adopt } = *plan;
+    let mut standing = self::standing(api, cluster, installation, adopt).await?;
+    let missing = missing(api, &standing, plan).await?;
+    standing.extend(self::standing(api, cluster, workload, adopt).await?);
+    let definition =
+        Reference::find("apiextensions.k8s.io/v1", "CustomResourceDefinition", None, DEFINITION);
+    let definition = look(api, &definition.map_err(failed)?).await?;
+    let versions = match definition {
+        Look::At(definition) => Some(facts::versions(&definition.unwrap_or_default())),
+        Look::NoSuchKind | Look::Hidden => None,
+    };
+    let nodes = list(api, NODE).await?;
+    let classes = list(api, STORAGE_CLASS).await?;
+    let servers_stand = standing
+        .iter()
+        .any(|seen| seen.reference.kind().kind == "StatefulSet" && seen.standing == Standing::Ours);
+    Ok(Facts {
+        missing,
+        standing,
+        versions,
+        nodes: nodes.map(|nodes| nodes.iter().filter_map(Node::read).collect()),
+        classes: classes.map(|classes| classes.iter().map(Class::read).collect()),
+        servers_stand,
+    })
+}
+
+/// What stands in the places of these objects, in their order.
+pub(super) async fn standing(
+    api: &Api,
+    cluster: &Cluster,
+    objects: &[Object],
+    adopt: bool,
+) -> Result<Vec<Seen>, Failure> {
+    let each = objects.iter().map(|object| async move {
+        let reference = Reference::try_from(object).map_err(failed)?;
+        let standing = match look(api, &reference).await? {
+            Look::At(found) => Standing::of(found.as_ref(), install::owner(object, cluster, adopt)),
+            Look::NoSuchKind => Standing::NoSuchKind,
+            Look::Hidden => Standing::Hidden,
+        };
+        Ok(Seen { reference, standing })
+    });
+    stream::iter(each).buffered(AT_ONCE).try_collect().await
+}
+
+/// What a look gave.
+enum Look {
+    At(Option<Value>),
+    NoSuchKind,
+    Hidden,
+}
+
+async fn look(api: &Api, object: &Reference) -> Result<Look, Failure> {
+    match api.get(object).await {
+        Ok(found) => Ok(Look::At(found)),
+        Err(ApiError { reason: Reason::NoNamespace { .. }, .. }) => Ok(Look::At(None)),
+        Err(ApiError { reason: Reason::UnknownKind { .. }, .. }) => Ok(Look::NoSuchKind),
+        Err(ApiError { reason: Reason::Forbidden { .. }, .. }) => Ok(Look::Hidden),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// All objects of a kind; `None` when we may not look at them.
+async fn list(api: &Api, kind: Kind) -> Result<Option<Vec<Value>>, Failure> {
+    match api.list(kind, None, &[]).await {
+        Ok(all) => Ok(Some(all)),
+        Err(ApiError { reason: Reason::Forbidden { .. }, .. }) => Ok(None),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// What `up` would do and may not. Whoever may do everything is asked for nothing else.
+async fn missing(api: &Api, installed: &[Seen], plan: &Plan<'_>) -> Result<Vec<Act>, Failure> {
+    if api.may(&Act::everything()).await.map_err(failed)? {
+        return Ok(Vec::new());
+    }
+    let acts = needs::of_up(installed.iter(), &Names::of(plan.cluster));
+    let mut missing = denied(api, acts).await?;
+    for HandingOn { licence, rights } in plan.installation.iter().filter_map(needs::to_hand_on) {
+        let licence = denied(api, licence).await?;
+        if !licence.is_empty() && !denied(api, rights).await?.is_empty() {
+            missing.extend(licence);
+        }
+    }
+    Ok(missing)
+}
+
+/// Those of the acts that we may not do.
+async fn denied(api: &Api, acts: Vec<Act>) -> Result<Vec<Act>, Failure> {
+    let each = acts.into_iter().map(|act| async move {
+        let may = api.may(&act).await.map_err(failed)?;
+        Ok::<_, Failure>((!may).then_some(act))
+    });
+    let all: Vec<_> = stream::iter(each).buffered(AT_ONCE).try_collect().await?;
+    Ok(all.into_iter().flatten().collect())
+}
