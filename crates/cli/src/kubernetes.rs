@@ -17,6 +17,7 @@ mod door;
 mod draining;
 pub(crate) mod env;
 mod forward;
+mod gauges;
 mod holding;
 mod inner_door;
 mod install;

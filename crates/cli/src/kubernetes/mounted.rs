@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use vaultyard_certificates::Leaf;
 use vaultyard_certificates::tls::Swappable;
 use vaultyard_model::chain;
@@ -15,6 +16,8 @@ pub(crate) struct Mounted {
     folder: PathBuf,
     name: String,
     serial: String,
+    /// The end of its validity.
+    pub(crate) until: Timestamp,
     /// The certificate of now.
     pub(crate) shown: Arc<Swappable>,
 }
@@ -25,7 +28,8 @@ impl Mounted {
         let leaf = Leaf::load_named(folder, name).map_err(failed)?;
         let shown = Arc::new(identities::shown(&leaf)?);
         let (folder, name) = (folder.to_owned(), name.to_owned());
-        Ok(Self { folder, name, serial: leaf.certificate.serial, shown })
+        let (serial, until) = (leaf.certificate.serial, leaf.certificate.not_after);
+        Ok(Self { folder, name, serial, until, shown })
     }
 
     /// Takes the certificate that lies there now.
@@ -34,6 +38,7 @@ impl Mounted {
         if leaf.certificate.serial != self.serial {
             let pair = leaf.pair().map_err(|error| chain(&error))?;
             self.shown.replace(&pair).map_err(|error| chain(&error))?;
+            self.until = leaf.certificate.not_after;
             self.serial = leaf.certificate.serial;
         }
         Ok(())

@@ -15,6 +15,7 @@ use vaultyard_certificates::tls::client_config;
 use vaultyard_model::layout::{API_PORT, Site};
 use vaultyard_proxy::{Config, Metrics, Server};
 
+use super::gauges::Expiries;
 use super::holding::Holding;
 use super::mounted::Mounted;
 use super::{door, pod, sites};
@@ -43,6 +44,7 @@ pub(crate) async fn run() -> Result<ExitCode, Failure> {
     let inner = client_config(&root, Some(client.shown.clone()), &["http/1.1"]).map_err(failed)?;
     let mut registry = Registry::default();
     let counts = registry.sub_registry_with_prefix("vaultyard");
+    let expiries = Expiries::register(counts);
     let sites = sites::of(&cluster)?;
     let config = Config {
         listen: SocketAddr::from((Ipv6Addr::UNSPECIFIED, API_PORT)),
@@ -83,7 +85,7 @@ pub(crate) async fn run() -> Result<ExitCode, Failure> {
     let mut alive = running.alive.clone();
     tokio::select! {
         () = answers => {}
-        () = follow([served, client]) => {}
+        () = follow([served, client], &expiries) => {}
         _ = alive.changed() => return Err(Failure::text(Kind::Failed, "the proxy ended")),
         _ = stops.next() => {}
     }
@@ -100,13 +102,14 @@ fn server(site: &Site) -> Server {
 }
 
 /// Shows whatever certificates lie in the folder, for ever.
-async fn follow(mut all: [Mounted; 2]) {
+async fn follow(mut all: [Mounted; 2], expiries: &Expiries) {
     loop {
-        tokio::time::sleep(LOOK_EVERY).await;
         for mounted in &mut all {
             if let Err(error) = mounted.follow() {
                 tracing::warn!("{error}");
             }
         }
+        expiries.set("proxy", all[0].until);
+        tokio::time::sleep(LOOK_EVERY).await;
     }
 }

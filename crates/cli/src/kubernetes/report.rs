@@ -278,3 +278,85 @@ impl From<&Probe> for ProbeTold {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn sources(cluster: &ClusterName, probe: Probe) -> Report {
+        let server = cluster.server(1);
+        let seen = ServerSeen {
+            process: ProcessSeen::Running { pid: 7, since: at(5) },
+            health: Ok(Health { state: State::Standby, version: Version::new("2.7.2").ok() }),
+            raft: Some(LeaderSeen {
+                is_self: false,
+                leader_address: "https://a:8200".to_owned(),
+                committed: 9,
+                applied: 8,
+            }),
+            last_end: None,
+            free_bytes: Some(1 << 30),
+        };
+        let observed = Observed {
+            at: at(10),
+            uptime: Duration::from_secs(1),
+            servers: [(server.clone(), seen)].into(),
+            peers: Some(vec![Peer { server: cluster.server(0), voter: true, leader: true }]),
+            probe,
+            elections_won: [].into(),
+        };
+        let waiting = Waiting { reason: "it waits".to_owned(), stuck: true };
+        let keeper =
+            keeping::Report { last_success: Some(at(3)), waiting: Some(waiting), begun: true };
+        let served = CertificateStatus { serial: "0a".to_owned(), not_after: at(99) };
+        Report::from(Sources {
+            server: &server,
+            observed: &observed,
+            unsealer: &keeper,
+            access: &keeper,
+            certificates: &keeping::Report::default(),
+            served: Some(&served),
+            root_token: Some("one lives".to_owned()),
+            key_beside_data: true,
+        })
+    }
+
+    #[test]
+    fn what_is_told_is_what_was_seen() {
+        let cluster = ClusterName::new("vault").unwrap();
+        let leader = cluster.server(0);
+        let silent = Probe::Silent { leader, lasted: Duration::from_micros(1_500_001), times: 3 };
+        let probes = [
+            Probe::NotTried,
+            Probe::Read(Duration::from_millis(2)),
+            Probe::Answered("500".to_owned()),
+            silent,
+        ];
+        for probe in probes {
+            let told = sources(&cluster, probe.clone());
+            let text = serde_json::to_string(&told).unwrap();
+            let read: Report = serde_json::from_str(&text).unwrap();
+            assert_eq!(read, told);
+            assert_eq!(read.probe(&cluster), probe);
+            let seen = read.seen();
+            assert_eq!(seen.process, ProcessSeen::Elsewhere);
+            assert_eq!(seen.state(), Some(State::Standby));
+            assert_eq!(seen.raft.map(|raft| (raft.committed, raft.applied)), Some((9, 8)));
+            assert_eq!(read.peers(&cluster).map(|peers| peers.len()), Some(1));
+            assert_eq!(read.served().map(|served| served.not_after), Some(at(99)));
+            let unsealer = keeping::Report::from(&read.unsealer);
+            assert!(unsealer.waiting.is_some_and(|waiting| waiting.stuck));
+        }
+    }
+
+    #[test]
+    fn strangers_are_no_peers() {
+        let told = sources(&ClusterName::new("vault").unwrap(), Probe::NotTried);
+        let other = ClusterName::new("other").unwrap();
+        assert_eq!(told.peers(&other), Some(Vec::new()));
+    }
+}

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::{Method, Request, StatusCode};
 use hyper::body::Incoming;
+use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
@@ -19,11 +20,12 @@ use vaultyard_target_kubernetes::{Api, Reference};
 
 use super::door::{self, Answer};
 use super::draining::Draining;
+use super::gauges::{self, Expiries};
 use super::holding::{HELD, HOLD, QUESTION};
 use super::pod::ServerPod;
 use super::report::{Report, Sources};
 use super::{ready, witness};
-use crate::identities;
+use crate::{identities, metrics};
 
 /// How long the API server may take to say whether the pod is being deleted.
 const ASKING: Duration = Duration::from_secs(3);
@@ -85,6 +87,7 @@ impl Telling {
         match path {
             "/ready" => Some(door::readiness(self.lacks().as_deref())),
             "/report" => Some(self.report()),
+            "/metrics" => Some(metrics::text(&self.gauges())),
             "/drained" => Some(self.drained().await),
             _ => None,
         }
@@ -169,6 +172,21 @@ impl Telling {
         };
         let wanted = &self.pod.cluster.servers.version;
         ready::lacks(&self.pod.server, begun.observed.borrow().as_ref(), wanted)
+    }
+
+    /// Made anew for each scrape: there is nothing in it but what is seen now.
+    fn gauges(&self) -> Registry {
+        let mut registry = Registry::with_prefix("vaultyard");
+        let server = &self.pod.server;
+        let seen = self.begun.get().and_then(|begun| begun.observed.borrow().clone());
+        gauges::server(&mut registry, seen.as_ref().and_then(|seen| seen.servers.get(server)));
+        let expiries = Expiries::register(&mut registry);
+        if let Some(begun) = self.begun.get()
+            && let Some(served) = begun.board.served.borrow().get(server)
+        {
+            expiries.set(server.as_str(), served.not_after);
+        }
+        registry
     }
 
     fn report(&self) -> Answer {

@@ -23,18 +23,19 @@ use vaultyard_target_kubernetes::kind::{Kind, POD};
 use vaultyard_target_kubernetes::{Api, ApiError, Reference, pods};
 
 use super::{MANAGER, reports};
-use crate::control::wire;
 use crate::failure::{Failure, Kind as Fault};
 use crate::kubernetes::leading::Post;
 use crate::kubernetes::report::Report;
 use crate::kubernetes::sites;
 use crate::system::SystemClock;
 
+mod written;
+
+use written::Written;
+
 /// Between two looks while all is well, and while something changes.
 const CALM: Duration = Duration::from_secs(1);
 const BUSY: Duration = Duration::from_millis(200);
-/// How often a status is written in which only numbers have changed.
-const NUMBERS_EVERY: Duration = Duration::from_secs(120);
 
 /// Writes why a `VaultCluster` is not followed.
 pub(super) async fn refused(object: &ClusterObject, why: &str) -> Result<(), ApiError> {
@@ -60,7 +61,7 @@ pub(super) async fn keep(
     let served = ["Ready", "Degraded", "Upgrading"].map(Value::from);
     let mut history =
         History { in_service: served.contains(&declared["status"]["phase"]), ..History::default() };
-    let mut written = Written::default();
+    let mut written = Written::new(declared);
     let mut workloads = workloads(&post.api, &scene);
     loop {
         let told = reports::all(&scene.hosts).await;
@@ -69,8 +70,7 @@ pub(super) async fn keep(
         history = history.after(&seen, quorum);
         let status = scene.status(&told, &seen, &history, hindrance, drift);
         history = history.after_phase(status.phase, false);
-        let generation = &declared["metadata"]["generation"];
-        written.write(object, status_json(&status, generation)).await;
+        written.write(object, &status, SystemClock.now()).await;
         let pause = if status.phase == Phase::Ready { CALM } else { BUSY };
         let next = Instant::now() + pause;
         loop {
@@ -281,46 +281,4 @@ fn worst(reports: &[keeping::Report]) -> keeping::Report {
     let lacking = reports.iter().find(|report| report.lacks().is_some());
     let lacking = lacking.or_else(|| reports.iter().max_by_key(|report| report.last_success));
     lacking.cloned().unwrap_or_default()
-}
-
-/// The status as the `VaultCluster` holds it: the fields of `status --output json`, and what readers
-/// of Kubernetes objects expect beside.
-fn status_json(status: &vaultyard_model::status::Status, generation: &Value) -> Value {
-    let mut json = serde_json::to_value(wire::Status::from(status)).unwrap_or_default();
-    json["observedGeneration"] = generation.clone();
-    json
-}
-
-/// What was written last.
-#[derive(Default)]
-struct Written {
-    status: Value,
-    at: Option<Instant>,
-}
-
-impl Written {
-    /// Writes a status that tells something new. One that differs in numbers only can wait.
-    async fn write(&mut self, object: &ClusterObject, status: Value) {
-        if self.status == status {
-            return;
-        }
-        let recently = self.at.is_some_and(|at| at.elapsed() < NUMBERS_EVERY);
-        if recently && without_numbers(&self.status) == without_numbers(&status) {
-            return;
-        }
-        match object.patch_status(MANAGER, &status).await {
-            Ok(_) => (self.status, self.at) = (status, Some(Instant::now())),
-            Err(error) => tracing::warn!("{error}"),
-        }
-    }
-}
-
-/// The status without what changes all the time and tells nothing.
-fn without_numbers(status: &Value) -> Value {
-    let mut status = status.clone();
-    let servers = status["servers"].as_array_mut().into_iter().flatten();
-    servers.for_each(|server| server["appliedIndex"] = Value::Null);
-    let controllers = status["controllers"].as_array_mut().into_iter().flatten();
-    controllers.for_each(|controller| controller["lastSuccess"] = Value::Null);
-    status
 }

@@ -1,0 +1,90 @@
+//! What unsealers and proxies tell a scraper beside what is counted.
+
+use jiff::Timestamp;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use vaultyard_model::observed::{ServerSeen, State};
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Holder {
+    certificate: String,
+}
+
+/// Until when certificates are valid that are shown.
+#[derive(Clone, Default)]
+pub(crate) struct Expiries(Family<Holder, Gauge>);
+
+impl Expiries {
+    /// Tells them from now on.
+    pub(crate) fn register(registry: &mut Registry) -> Self {
+        let all = Self::default();
+        registry.register(
+            "certificate_expiry_timestamp_seconds",
+            "The end of the validity of the certificate that is shown, in seconds since 1970",
+            all.0.clone(),
+        );
+        all
+    }
+
+    /// The certificate that `holder` shows is valid until then.
+    pub(crate) fn set(&self, holder: &str, until: Timestamp) {
+        let holder = Holder { certificate: holder.to_owned() };
+        self.0.get_or_create(&holder).set(until.as_second());
+    }
+}
+
+/// How a server is: gauges of 0 and 1. One that does not answer counts as sealed.
+pub(crate) fn server(registry: &mut Registry, seen: Option<&ServerSeen>) {
+    let state = seen.and_then(ServerSeen::state);
+    let sealed = !state.is_some_and(State::is_unsealed);
+    let leads = state == Some(State::Active);
+    for (name, help, holds) in [
+        ("server_sealed", "Whether the server is sealed or does not answer", sealed),
+        ("server_leader", "Whether the server leads", leads),
+    ] {
+        let gauge = Gauge::<i64>::default();
+        gauge.set(i64::from(holds));
+        registry.register(name, help, gauge);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus_client::encoding::text::encode;
+    use vaultyard_model::observed::{Health, ProcessSeen};
+
+    use super::*;
+
+    fn text(state: Option<State>) -> String {
+        let seen = state.map(|state| ServerSeen {
+            process: ProcessSeen::NotStarted,
+            health: Ok(Health { state, version: None }),
+            raft: None,
+            last_end: None,
+            free_bytes: None,
+        });
+        let mut registry = Registry::with_prefix("vaultyard");
+        server(&mut registry, seen.as_ref());
+        Expiries::register(&mut registry)
+            .set("vault-0", Timestamp::from_second(1_800_000_000).unwrap());
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        text
+    }
+
+    #[test]
+    fn the_alerts_find_what_they_look_for() {
+        let leader = text(Some(State::Active));
+        for line in [
+            "vaultyard_server_sealed 0",
+            "vaultyard_server_leader 1",
+            "vaultyard_certificate_expiry_timestamp_seconds{certificate=\"vault-0\"} 1800000000",
+        ] {
+            assert!(leader.contains(line), "{leader}");
+        }
+        assert!(text(Some(State::Sealed)).contains("vaultyard_server_sealed 1"));
+        assert!(text(None).contains("vaultyard_server_sealed 1"));
+    }
+}
