@@ -41,9 +41,11 @@ cluster-up: need-cargo need-cc ## three nodes of Kubernetes on this machine, for
 cluster-down: need-cargo ## take them down
 	@cargo xtask cluster down
 
-cluster-shell: need-cargo ## a shell where the test cluster is reached
-	@echo 'kubectl get nodes; images go to 10.99.0.1:5000 (cargo xtask cluster load ARCHIVE NAME:TAG); leave with exit'
-	@cargo xtask cluster exec -- "$${SHELL:-/bin/sh}"
+cluster-shell: build need-pip ## a shell where the test cluster is reached, with vaultyard, bao and kubectl
+	@cargo xtask cluster images
+	@echo 'kubectl get nodes; vaultyard up; leave with exit'
+	@VAULTYARD_TARGET=kubernetes PATH="$(CURDIR)/target/release:$$PATH" \
+		cargo xtask cluster exec -- "$${SHELL:-/bin/sh}"
 
 fmt: need-cargo ## format the sources
 	@cargo fmt --all

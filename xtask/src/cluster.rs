@@ -21,6 +21,8 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
+use crate::parts;
+
 use layout::{FABRIC, Layout, NODES, Node, within};
 use programs::Programs;
 
@@ -30,7 +32,8 @@ cargo xtask cluster COMMAND
   up                          bring the test cluster up; one that is up is joined and its volumes renewed
   down                        take it down, or what there is of it
   status                      what runs, and which nodes are Ready; fails unless all of it is well
-  exec -- COMMAND             run COMMAND where the cluster is reached, with kubectl and KUBECONFIG set
+  exec -- COMMAND             run COMMAND where the cluster is reached, with kubectl and KUBECONFIG set,
+                              and VAULTYARD_IMAGE and VAULTYARD_SERVER_IMAGE when images were loaded
   images [--fault-injection]  make our image and the server's and load both; prints a line for each:
                               vaultyard REFERENCE and server REFERENCE, by digest
   load ARCHIVE NAME:TAG       put an OCI archive into its registry; prints the reference by digest
@@ -81,8 +84,9 @@ pub(crate) fn is_up() -> bool {
 
 /// Makes the images and puts them into the registry.
 pub(crate) fn load_images(with_faults: bool) -> Result<images::References, String> {
-    let _ = lifecycle::programs_of_running(&Layout::of_this_checkout())?;
-    images::load(with_faults)
+    let layout = Layout::of_this_checkout();
+    let _ = lifecycle::programs_of_running(&layout)?;
+    images::load(&layout, with_faults)
 }
 
 fn print_references(made: &images::References) {
@@ -98,7 +102,15 @@ fn exec(layout: &Layout, programs: &Programs, program: &str, words: &[&str]) -> 
     for name in ["KUBECONFIG", "VAULTYARD_TEST_KUBECONFIG"] {
         command.env(name, layout.kubernetes("admin.conf"));
     }
-    command.env("PATH", format!("{}:{path}", programs.folder.display()));
+    let mut path = format!("{}:{path}", programs.folder.display());
+    if let Some(loaded) = images::loaded(layout) {
+        // Who runs our servers' image wants the program to talk to them, too.
+        let program = parts::openbao()?;
+        path = format!("{path}:{}", program.parent().unwrap_or(&program).display());
+        command.env("VAULTYARD_IMAGE", loaded.vaultyard);
+        command.env("VAULTYARD_SERVER_IMAGE", loaded.server);
+    }
+    command.env("PATH", path);
     become_it(&mut command)
 }
 

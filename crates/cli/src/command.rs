@@ -22,12 +22,15 @@ mod why;
 use std::future::Future;
 use std::process::ExitCode;
 
-use crate::arguments::{Arguments, Command};
-use crate::failure::{Failure, failed};
+use crate::arguments::{Arguments, Command, Target};
+use crate::failure::{Failure, Kind, failed};
 
 /// Runs what the command line says.
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let Arguments { common, command } = arguments;
+    if common.target == Target::Kubernetes {
+        refuse_what_is_local(&command)?;
+    }
     match command {
         Command::Up(up) => up::run(&common, &up),
         Command::Run(run) => wait(run::run(&common, &run)),
@@ -52,6 +55,23 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         #[cfg(feature = "fault-injection")]
         Command::FaultPoints => crate::faults::list(),
     }
+}
+
+/// What only knows one machine must not be done there when Kubernetes was meant.
+fn refuse_what_is_local(command: &Command) -> Result<(), Failure> {
+    let name = match command {
+        Command::Run(_) => "run",
+        Command::Down => "down",
+        Command::Keys(_) => "keys",
+        Command::Certificates(_) => "certificates",
+        Command::Dns(_) => "dns",
+        Command::Binaries(_) => "binaries",
+        _ => return Ok(()),
+    };
+    let what =
+        format!("`{name}` knows clusters on this machine only, and the target is kubernetes");
+    Err(Failure::text(Kind::BadInput, what)
+        .hint("leave --target out, and unset VAULTYARD_TARGET, if one on this machine is meant"))
 }
 
 /// Runs an asynchronous command. Two workers are enough for everything beside the proxy, which

@@ -22,8 +22,9 @@ use vaultyard_target_kubernetes::kind::SECRET;
 use vaultyard_target_kubernetes::secret_map::{Contents, SecretMap, WriteError};
 use vaultyard_target_kubernetes::{Api, Reference};
 
+use super::declared::{self, Changes};
 use super::leading::{self, Post};
-use super::{declared, proxy, sites, trust};
+use super::{proxy, sites, trust};
 use crate::failure::{Failure, Kind, failed};
 use crate::identities;
 use crate::system::{SystemClock, SystemRandom};
@@ -50,26 +51,26 @@ async fn work(post: &Post) -> Result<std::convert::Infallible, Failure> {
     let Post { api, names, .. } = post;
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
     let keeper = Keeper { api: api.clone(), secrets: Secrets::new(post, &random), random };
-    let declared = ClusterObject::new(api.clone(), names);
-    let mut document = Box::pin(declared.watch());
+    let object = ClusterObject::new(api.clone(), names);
+    let mut document: Changes = Box::pin(object.watch());
     let written = keeper.secrets.all().map(|secret| secret.object().clone()).into_iter();
     let mut written: SelectAll<_> = written
         .chain([trust::object(names)])
         .map(|object| Box::pin(vaultyard_target_kubernetes::watch::watch(api.clone(), object)))
         .collect();
-    let mut cluster: Option<Cluster> = None;
+    let mut now = declared::next(&mut document, None).await?;
     loop {
-        let next = match &cluster {
-            Some(cluster) => keeper.keep(cluster, names, SystemClock.now()).await?,
+        let next = match &now {
+            Some(object) => {
+                let cluster = declared::read(object, names)?.cluster;
+                keeper.keep(&cluster, names, SystemClock.now()).await?
+            }
             None => None,
         };
         post.hindered(None);
         let pause = next.map_or(LOOK_AT_LEAST, |next| until(next, SystemClock.now()));
         tokio::select! {
-            Some(now) = document.next() => {
-                let now = now.map_err(failed)?;
-                cluster = now.map(|object| declared::read(&object, names)).transpose()?.map(|it| it.cluster);
-            }
+            other = declared::next(&mut document, now.as_ref()) => now = other?,
             Some(changed) = written.next() => {
                 changed.map_err(failed)?;
             }

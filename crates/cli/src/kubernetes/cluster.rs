@@ -6,22 +6,20 @@ mod reports;
 mod status;
 
 use std::convert::Infallible;
-use std::pin::Pin;
 use std::process::ExitCode;
 
-use futures_util::stream::{Stream, StreamExt};
 use serde_json::Value;
 use tokio::sync::watch;
 use tracing::info;
 use vaultyard_render::kubernetes::Release;
 use vaultyard_render::kubernetes::labels::Component;
-use vaultyard_target_kubernetes::ApiError;
 use vaultyard_target_kubernetes::cluster::ClusterObject;
 
+use super::declared::{self, Changes};
 use super::leading::{self, Post};
-use super::{declared, pod};
+use super::pod;
 use crate::document::Document;
-use crate::failure::{Failure, Kind, failed};
+use crate::failure::{Failure, failed};
 
 /// Who owns what this controller writes.
 const MANAGER: &str = "vaultyard-cluster-controller";
@@ -37,8 +35,6 @@ pub(crate) async fn run() -> Result<ExitCode, Failure> {
     .await
 }
 
-type Changes = Pin<Box<dyn Stream<Item = Result<Option<Value>, ApiError>> + Send>>;
-
 async fn work(post: &Post) -> Result<Infallible, Failure> {
     let release = Release {
         vaultyard: pod::variable("VAULTYARD_IMAGE")?,
@@ -46,28 +42,12 @@ async fn work(post: &Post) -> Result<Infallible, Failure> {
     };
     let object = ClusterObject::new(post.api.clone(), &post.names);
     let mut changes: Changes = Box::pin(object.watch());
-    let mut declared = next(&mut changes, None).await?;
+    let mut now = declared::next(&mut changes, None).await?;
     loop {
-        declared = tokio::select! {
-            failure = keep(post, &release, &object, declared.as_ref()) => return failure,
-            other = next(&mut changes, declared.as_ref()) => other?,
+        now = tokio::select! {
+            failure = keep(post, &release, &object, now.as_ref()) => return failure,
+            other = declared::next(&mut changes, now.as_ref()) => other?,
         };
-    }
-}
-
-/// The next `VaultCluster` that declares something else than `before`. Its status changes all the
-/// time, and that is nothing to begin anew for.
-async fn next(changes: &mut Changes, before: Option<&Value>) -> Result<Option<Value>, Failure> {
-    let identity = |object: &Value| {
-        let metadata = &object["metadata"];
-        (metadata["uid"].clone(), metadata["generation"].clone())
-    };
-    loop {
-        let ended = || Failure::text(Kind::Failed, "the watch of the VaultCluster ended");
-        let now = changes.next().await.ok_or_else(ended)?.map_err(failed)?;
-        if before.is_none() || now.as_ref().map(identity) != before.map(identity) {
-            return Ok(now);
-        }
     }
 }
 

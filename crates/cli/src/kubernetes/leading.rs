@@ -108,6 +108,7 @@ where
     F: Future<Output = Failure>,
 {
     let mut pause = PAUSES.0;
+    let mut last = String::new();
     while leads.wait_for(|leads| *leads).await.is_ok() {
         let lost = {
             let mut leads = leads.clone();
@@ -116,7 +117,12 @@ where
         tokio::pin!(lost);
         tokio::select! {
             failure = work(post.clone()) => {
-                post.hindered(Some(failure.message().to_owned()));
+                // Another failure than the last one: it got on, if not to the end.
+                if failure.message() != last {
+                    pause = PAUSES.0;
+                    last = failure.message().to_owned();
+                }
+                post.hindered(Some(last.clone()));
                 tokio::select! {
                     () = tokio::time::sleep(pause) => pause = (pause * 2).min(PAUSES.1),
                     _ = &mut lost => {}

@@ -129,7 +129,8 @@ impl Telling {
         // Anybody near can ask here, and only Kubernetes says whether the pod goes.
         let pod = Reference::within(POD, self.pod.names.namespace(), self.pod.server.as_str());
         let asked = timeout(ASKING, begun.api.get(&pod)).await;
-        let goes = asked.ok().and_then(Result::ok).flatten();
+        let asked = asked.ok().transpose().inspect_err(|error| warn!("{error}"));
+        let goes = asked.ok().flatten().flatten();
         if goes.is_none_or(|pod| !pod["metadata"]["deletionTimestamp"].is_string()) {
             return door::word("the pod is not being deleted, as far as can be told");
         }

@@ -80,14 +80,14 @@ pub(super) fn of(plan: &Plan<'_>, facts: &Facts, found: &[Finding]) -> String {
 
 /// Rights as one table: what stands in one place in one row.
 pub(super) fn rights(acts: &[Act]) -> String {
-    let mut rows: BTreeMap<(String, String), (Vec<&str>, Vec<&str>)> = BTreeMap::new();
+    let mut rows: BTreeMap<(String, String), Gathered<'_>> = BTreeMap::new();
     for act in acts {
         let place = act.namespace.clone().unwrap_or_else(|| "-".to_owned());
         let resource = match act.group.as_str() {
             "" => act.resource.clone(),
             group => format!("{}.{group}", act.resource),
         };
-        let (verbs, names) = rows.entry((place, resource)).or_default();
+        let Gathered { verbs, names } = rows.entry((place, resource)).or_default();
         if !verbs.contains(&act.verb.as_str()) {
             verbs.push(&act.verb);
         }
@@ -95,7 +95,8 @@ pub(super) fn rights(acts: &[Act]) -> String {
             names.push(name);
         }
     }
-    let row = |((place, resource), (verbs, names)): ((String, String), (Vec<&str>, Vec<&str>))| {
+    let row = |((place, resource), gathered): ((String, String), Gathered<'_>)| {
+        let Gathered { verbs, names } = gathered;
         let names = match names.len() {
             0 => "all".to_owned(),
             few if few <= NAMES => names.join(", "),
@@ -104,6 +105,13 @@ pub(super) fn rights(acts: &[Act]) -> String {
         vec![verbs.join(", "), resource, place, names]
     };
     output::table(&["VERBS", "RESOURCE", "NAMESPACE", "NAMES"], rows.into_iter().map(row).collect())
+}
+
+/// What may not be done with one resource in one place.
+#[derive(Default)]
+struct Gathered<'a> {
+    verbs: Vec<&'a str>,
+    names: Vec<&'a str>,
 }
 
 #[cfg(test)]
