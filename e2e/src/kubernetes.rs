@@ -6,15 +6,16 @@
 mod account;
 mod nodes;
 mod pod;
+mod undo;
 
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::home::{Said, binary, openbao};
+use crate::home::{Said, binary};
 use crate::journal::{self, Journal, Pace, Writing};
 use crate::verdict::Fault;
 use crate::{Access, Status, wait};
@@ -22,6 +23,7 @@ use crate::{Access, Status, wait};
 pub use account::{Account, NoPods};
 pub use nodes::{Machines, Part};
 pub use pod::Container;
+pub use undo::Undo;
 
 /// The longest that a cluster may take to be `Ready` on a busy machine.
 const READY: Duration = Duration::from_secs(180);
@@ -252,32 +254,13 @@ impl Kube {
         text
     }
 
+    /// The cluster's root, as everybody may read it, and a token as `vaultyard login` gets it.
     fn login(&self) -> (String, String) {
-        let line = format!(
-            "set -e; n={0}; get() {{ kubectl -n $n get secret \"$1\" -o \"jsonpath={{.data.$2}}\" \
-             | base64 -d > \"$3\"; }}; \
-             get $n-identities 'vaultyard-administrator\\.crt' crt; \
-             get $n-identities 'vaultyard-administrator\\.key' key; \
-             get $n-proxy-certificate 'ca\\.crt' ca.crt; \
-             export BAO_CACERT=ca.crt BAO_CLIENT_CERT=crt BAO_CLIENT_KEY=key BAO_FORMAT=json; \
-             for pod in 0 1 2; do \
-               ip=$(kubectl -n $n get pod $n-$pod -o 'jsonpath={{.status.podIP}}'); \
-               export BAO_ADDR=https://$ip:8200 BAO_TLS_SERVER_NAME=$n-$pod; \
-               bao write auth/cert/login name=vaultyard-administrator > token && break; \
-             done; cat token",
-            self.name
-        );
-        let mut shell = Command::new("sh");
-        let machine = std::env::var_os("PATH").unwrap_or_default();
-        let folders = std::iter::once(openbao()).chain(std::env::split_paths(&machine));
-        shell.env("PATH", std::env::join_paths(folders).unwrap()).env("HOME", self.folder.path());
-        shell.current_dir(self.folder.path()).stdin(Stdio::null());
-        let said = Said::of(shell.args(["-c", &line]));
-        let told: Value = serde_json::from_str(&said.stdout).unwrap_or_default();
-        let token = told["auth"]["client_token"].as_str();
-        let token = token.unwrap_or_else(|| panic!("no login: {}", said.stderr));
-        let ca = std::fs::read_to_string(self.folder.path().join("ca.crt")).unwrap();
-        (ca, token.to_owned())
+        let trust = format!("configmap/{}-ca", self.name);
+        let ca = self.kubectl(&["get", &trust, "-o", "jsonpath={.data.ca\\.crt}"]);
+        let said = self.vaultyard(&["login", "--print"]);
+        assert_eq!(said.code, Some(0), "{}", said.stderr);
+        (ca, said.stdout.trim().to_owned())
     }
 }
 
@@ -302,6 +285,10 @@ impl Drop for Kube {
             let words = ["delete", "namespace", &namespace, "--ignore-not-found", "--wait=false"];
             let _ = self.try_kubectl(&words);
         }
+        let everywhere = "clusterroles,clusterrolebindings,validatingadmissionpolicies,\
+                          validatingadmissionpolicybindings";
+        let label = format!("app.kubernetes.io/instance={}", self.name);
+        let _ = self.try_kubectl(&["delete", everywhere, "-l", &label]);
     }
 }
 

@@ -68,7 +68,8 @@ The exit code is COMMAND's.
 Example:
   vaultyard run -- bao kv put secret/hello name=world")]
     Run(Run),
-    /// Say whether `up` could begin: document, program, addresses, state directory
+    /// Say whether `up` could begin: document, program, addresses, state directory; on Kubernetes
+    /// rights, objects, zones, volumes
     Check(Document),
     /// How the cluster is
     Status(Status),

@@ -1,7 +1,9 @@
 //! Service accounts: calls that are made as one of them, with a real token.
 
+use std::path::PathBuf;
 use std::process::Command;
 
+use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair, date_time_ymd};
 use serde_json::{Value, json};
 
 use super::Kube;
@@ -34,6 +36,33 @@ impl Kube {
         let mut config: Value = serde_json::from_str(&said).unwrap();
         config["users"][0]["user"] = user.clone();
         config.to_string()
+    }
+}
+
+impl Kube {
+    /// The files of a client certificate that the API server's own authority has signed, and whose
+    /// time is over; and of its key.
+    ///
+    /// # Panics
+    /// When the authority does not lie beside the kubeconfig, as the test cluster has it.
+    #[must_use]
+    #[track_caller]
+    pub fn expired_certificate(&self) -> (String, String) {
+        let kubeconfig = PathBuf::from(std::env::var_os("KUBECONFIG").unwrap());
+        let read = |name: &str| {
+            std::fs::read_to_string(kubeconfig.with_file_name("pki").join(name)).unwrap()
+        };
+        let authority = KeyPair::from_pem(&read("ca.key")).unwrap();
+        let authority = Issuer::from_ca_cert_pem(&read("ca.crt"), authority).unwrap();
+        let mut params = CertificateParams::default();
+        params.not_before = date_time_ymd(2020, 1, 1);
+        params.not_after = date_time_ymd(2021, 1, 1);
+        params.distinguished_name.push(DnType::CommonName, "somebody");
+        params.distinguished_name.push(DnType::OrganizationName, "system:masters");
+        params.extended_key_usages.push(ExtendedKeyUsagePurpose::ClientAuth);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &authority).unwrap().pem();
+        (self.write("expired.crt", &certificate), self.write("expired.key", &key.serialize_pem()))
     }
 }
 

@@ -8,8 +8,9 @@ use futures_util::StreamExt;
 use serde_json::json;
 use vaultyard_model::port::custody::{KeyStore, ObjectName};
 use vaultyard_render::kubernetes::{Release, installation};
+use vaultyard_target_kubernetes::access_review::Act;
 use vaultyard_target_kubernetes::error::Refused;
-use vaultyard_target_kubernetes::kind::{LEASE, SECRET};
+use vaultyard_target_kubernetes::kind::{LEASE, NODE, SECRET, SERVICE_ACCOUNT};
 use vaultyard_target_kubernetes::lease::Election;
 use vaultyard_target_kubernetes::secret_map::SecretMap;
 use vaultyard_target_kubernetes::secret_text::SecretText;
@@ -90,6 +91,41 @@ async fn controllers_lead_and_keep_their_secrets_with_their_rights() {
             map.write(Some(&first), &SecretData::new()).await.unwrap();
             let mut seen = pin!(watch(api.clone(), object));
             assert!(within(Duration::from_secs(10), seen.next()).await.unwrap().unwrap().is_some());
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_asks_is_told_what_he_may_do() {
+    in_a_place(async |place| {
+        grant(&place).await;
+        let names = &place.names;
+        assert_eq!(place.api.may(&Act::everything()).await, Ok(true));
+        let unsealer = place.as_account(names.namespace(), names.stateful_set()).await;
+        let namespace = Some(names.namespace());
+        let (own, other) = (names.keys(1), names.server_certificates());
+        let keys = |verb| Act::on(verb, SECRET, namespace, Some(&own));
+        let reviewer = Act {
+            resource: "serviceaccounts/token".to_owned(),
+            ..Act::on(
+                "create",
+                SERVICE_ACCOUNT,
+                Some(names.operations()),
+                Some(&names.token_reviewer()),
+            )
+        };
+        for (act, may) in [
+            (Act::everything(), false),
+            (keys("create"), true),
+            (keys("delete"), false),
+            (Act::on("get", SECRET, namespace, Some(&other)), false),
+            (Act::on("get", SECRET, namespace, None), false),
+            (Act::on("get", NODE, None, None), false),
+            (reviewer.clone(), true),
+            (Act { resource: "serviceaccounts".to_owned(), ..reviewer }, false),
+        ] {
+            assert_eq!(unsealer.may(&act).await, Ok(may), "{act:?}");
         }
     })
     .await;

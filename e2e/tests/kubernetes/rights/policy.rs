@@ -2,20 +2,17 @@
 //! write workloads, and can run none but Vaultyard's with them.
 
 use serde_json::{Value, json};
-use vaultyard_e2e::kubernetes::{Kube, Machines};
+use vaultyard_e2e::kubernetes::Kube;
 
-#[test]
-fn workloads_of_another_image_account_volume_or_command_are_refused() {
-    let _machines = Machines::shared();
-    let cluster = Kube::new();
+/// Of another image, account, volume, command, ...
+pub(super) fn workloads_that_are_not_vaultyards(cluster: &Kube) {
     let name = cluster.name();
     let proxy = format!("{name}-proxy");
     let controller = format!("{name}-cluster-controller");
     let account = cluster.account(&cluster.operations(), &controller);
     let digest = "0".repeat(64);
-    let workloads =
-        [("StatefulSet", name, "server", "another account"), ("Deployment", &proxy, "proxy", "")];
-    for (kind, object, container, _) in workloads {
+    let workloads = [("StatefulSet", name, "server"), ("Deployment", proxy.as_str(), "proxy")];
+    for (kind, object, container) in workloads {
         let tampered: [(&str, Value, &str); 8] = [
             (
                 "image",
@@ -71,10 +68,7 @@ fn workloads_of_another_image_account_volume_or_command_are_refused() {
 }
 
 /// The servers' account is for the pods of the StatefulSet, whoever makes a pod.
-#[test]
-fn a_pod_with_the_servers_account_is_refused_even_to_an_administrator() {
-    let _machines = Machines::shared();
-    let cluster = Kube::new();
+pub(super) fn pods_with_the_servers_account(cluster: &Kube) {
     let name = cluster.name();
     let pod = json!({
         "apiVersion": "v1",

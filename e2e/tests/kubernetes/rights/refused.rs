@@ -1,6 +1,6 @@
 //! Real calls with real tokens that must be refused.
 
-use vaultyard_e2e::kubernetes::{Account, Kube, Machines};
+use vaultyard_e2e::kubernetes::{Account, Kube};
 
 /// `NAME` stands for the cluster's name, which its namespace has too.
 type Call = (&'static str, &'static str, &'static str, &'static str);
@@ -135,15 +135,12 @@ fn is_refused(cluster: &Kube, who: &str, account: &Account, call: &Call) {
     );
 }
 
-#[test]
-fn what_an_account_does_not_need_is_refused() {
-    let _machines = Machines::shared();
-    let cluster = Kube::new();
+/// Tries all of it, as each account.
+pub(super) fn every_account(cluster: &Kube) {
     let secret = ["create", "secret", "generic", "somebody-elses", "--from-literal=a=b"];
     let _ = cluster.kubectl(&secret);
     std::thread::scope(|scope| {
         for (ending, who, own) in ACCOUNTS {
-            let cluster = &cluster;
             scope.spawn(move || {
                 let who = who.replace("NAME", cluster.name());
                 let account = cluster.account(&format!("{}{ending}", cluster.name()), &who);

@@ -4,6 +4,7 @@ use std::fmt;
 
 use vaultyard_render::kubernetes::pod::ZONE;
 use vaultyard_target_kubernetes::access_review::Act;
+use vaultyard_target_kubernetes::apply::ApplyError;
 
 /// One thing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,11 +62,10 @@ impl fmt::Display for Finding {
                  for them, or to run `vaultyard up` for you:\n\n{}",
                 super::picture::rights(missing).trim_end()
             ),
-            Self::Foreign { object, whose } => write!(
-                f,
-                "{object} is there already and belongs to {whose}; choose another name or \
-                 namespace, or delete it. It is never taken over without --adopt"
-            ),
+            Self::Foreign { object, whose } => {
+                let (object, whose) = (object.clone(), whose.clone());
+                ApplyError::Foreign { object, whose }.fmt(f)
+            }
             Self::Ending { object } => {
                 write!(f, "{object} is being deleted; wait until it is gone, then try again")
             }
