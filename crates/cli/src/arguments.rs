@@ -139,15 +139,12 @@ On Kubernetes the servers' volumes and the unseal keys stay, unless --volumes an
         recursive: bool,
     },
     /// Print what would be written elsewhere
-    #[command(after_help = "Example:\n  vaultyard render -f /etc/vaultyard/vault.yaml")]
-    Render {
-        /// The file, as it will lie there [default: the cluster that was last brought up, with its
-        /// document at /etc/vaultyard/NAME.yaml]
-        #[arg(long, short, value_name = "FILE")]
-        file: Option<PathBuf>,
-        #[command(flatten)]
-        images: Images,
-    },
+    #[command(after_help = "\
+Examples:
+  vaultyard render -f /etc/vaultyard/vault.yaml
+  vaultyard render --target kubernetes -f vaultyard.yaml | kubectl apply --server-side -f -
+  vaultyard render --prerequisites terraform -f vaultyard.yaml")]
+    Render(Render),
     /// Run one part of a cluster in its pod on Kubernetes
     #[command(subcommand, hide = true)]
     Controller(Controller),
@@ -245,6 +242,29 @@ pub(crate) struct Up {
     /// How long it may take until it is ready
     #[arg(long, default_value = "5m", value_name = "DURATION", value_parser = duration)]
     pub(crate) timeout: std::time::Duration,
+}
+
+/// Arguments of `render`.
+#[derive(Args)]
+pub(crate) struct Render {
+    /// The file; on this machine, as it will lie there [default: the cluster that was last brought
+    /// up, with its document at /etc/vaultyard/NAME.yaml]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) images: Images,
+    /// Instead, what the cloud must have beforehand: bucket, key ring, identities, address
+    #[arg(long, value_enum, value_name = "TOOL", help_heading = KUBERNETES)]
+    pub(crate) prerequisites: Option<Tool>,
+}
+
+/// What makes things in a cloud.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Tool {
+    /// Commands of Google's own tool.
+    Gcloud,
+    /// A Terraform configuration.
+    Terraform,
 }
 
 /// Arguments of `destroy`.

@@ -49,7 +49,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Dns(output) => wait(dns::run(&common, &output)),
         Command::Binaries(binaries) => wait(binaries::run(&common, &binaries)),
         Command::Explain { path, recursive } => explain::run(path.as_deref(), recursive),
-        Command::Render { file, images } => render::run(&common, file.as_deref(), &images),
+        Command::Render(render) => render::run(&common, &render),
         Command::Controller(which) => controller::run(common.verbose, which),
         Command::Completions { shell } => completions::run(shell),
         #[cfg(feature = "fault-injection")]

@@ -1,6 +1,7 @@
 //! The ambient things that everything else takes as arguments: clock, randomness, environment.
 
 use std::ffi::OsString;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use jiff::Timestamp;
@@ -54,6 +55,14 @@ pub(crate) fn default_state() -> Option<PathBuf> {
     let base = stated.filter(|path| path.is_absolute());
     let base = base.or_else(|| Some(home()?.join(".local/state")))?;
     Some(base.join("vaultyard"))
+}
+
+/// This port on all addresses of both families, or on those of IPv4 where there is no IPv6.
+pub(crate) fn everywhere(port: u16) -> SocketAddr {
+    match std::net::TcpListener::bind((Ipv6Addr::UNSPECIFIED, 0)) {
+        Ok(_) => (Ipv6Addr::UNSPECIFIED, port).into(),
+        Err(_) => (Ipv4Addr::UNSPECIFIED, port).into(),
+    }
 }
 
 /// Descriptors that everything beside clients' connections may need: servers, files, sockets.

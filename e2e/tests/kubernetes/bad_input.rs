@@ -116,6 +116,19 @@ fn objects_of_somebody_else_are_taken_over_only_when_that_is_asked_for() {
     assert!(said.stderr.contains("is taken over from Helm"), "{said:#?}");
     let service = cluster.object(&["service", name]).unwrap();
     assert_eq!(service["metadata"]["labels"]["app.kubernetes.io/managed-by"], "vaultyard");
+
+    let controller = format!("{name}-certificates-controller");
+    let operations = cluster.operations();
+    let scale = ["scale", "deployment", &controller, "--replicas=3"];
+    let _ = cluster.kubectl_in(&operations, &scale);
+    let said = cluster.up(&[]);
+    assert_eq!(said.code, BAD_INPUT, "{said:#?}");
+    let held = format!("the Deployment {controller} in the namespace {operations}: kubectl owns");
+    for word in [&held, ".spec.replicas", "--adopt", "nothing was changed"] {
+        assert!(said.stderr.contains(word), "{word:?} is missing: {said:#?}");
+    }
+    let said = cluster.up(&["--adopt"]);
+    assert_eq!(said.code, Some(0), "{said:#?}");
     let _ = cluster.wait_until_ready();
 }
 

@@ -6,18 +6,19 @@ use std::process::ExitCode;
 use vaultyard_model::ClusterName;
 use vaultyard_render::{Unit, systemd_unit};
 
-use crate::arguments::{Common, Images, Target};
+use crate::arguments::{Common, Render, Target};
 use crate::failure::{Failure, Kind, failed};
 use crate::kubernetes::rendered;
 use crate::{local, output, system};
 
-pub(super) fn run(
-    common: &Common,
-    file: Option<&Path>,
-    images: &Images,
-) -> Result<ExitCode, Failure> {
+pub(super) fn run(common: &Common, arguments: &Render) -> Result<ExitCode, Failure> {
+    let file = arguments.file.as_deref();
+    if let Some(tool) = arguments.prerequisites {
+        output::data(rendered::prerequisites(file, tool)?.trim_end())?;
+        return Ok(ExitCode::SUCCESS);
+    }
     if common.target == Target::Kubernetes {
-        output::data(rendered::objects(file, images)?.trim_end())?;
+        output::data(rendered::objects(file, &arguments.images)?.trim_end())?;
         return Ok(ExitCode::SUCCESS);
     }
     let (cluster, document) = named(common, file)?;

@@ -1,7 +1,6 @@
 //! The door of every pod for kubelet, scrapers and controllers: plain HTTP, questions only.
 
 use std::future::Future;
-use std::net::{Ipv6Addr, SocketAddr};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
@@ -11,6 +10,7 @@ use tokio::net::TcpListener;
 
 use crate::converse;
 use crate::failure::{Failure, Kind};
+use crate::system;
 
 /// The port, as the manifests name it.
 pub(crate) const PORT: u16 = vaultyard_render::kubernetes::pod::PROBES as u16;
@@ -20,7 +20,7 @@ pub(crate) type Answer = Response<Full<Bytes>>;
 
 /// Listens on all addresses of the pod.
 pub(crate) async fn open() -> Result<TcpListener, Failure> {
-    let address = SocketAddr::from((Ipv6Addr::UNSPECIFIED, PORT));
+    let address = system::everywhere(PORT);
     let failed = |error| {
         Failure::text(Kind::Failed, format!("cannot listen on port {PORT} for probes: {error}"))
     };

@@ -2,7 +2,6 @@
 //! by a certificate.
 
 use std::future::Future;
-use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +22,7 @@ use vaultyard_model::chain;
 use super::door::Answer;
 use crate::converse::{self, NO_ROOM};
 use crate::failure::{Failure, Kind};
+use crate::system;
 
 /// The port, as the manifests name it.
 const PORT: u16 = vaultyard_render::kubernetes::pod::UNSEALER as u16;
@@ -33,7 +33,7 @@ const MOST_CALLERS: usize = 64;
 
 /// Listens on all addresses of the pod.
 pub(crate) async fn open() -> Result<TcpListener, Failure> {
-    let address = SocketAddr::from((Ipv6Addr::UNSPECIFIED, PORT));
+    let address = system::everywhere(PORT);
     let failed = |error| {
         Failure::text(Kind::Failed, format!("cannot listen on port {PORT} for our own: {error}"))
     };

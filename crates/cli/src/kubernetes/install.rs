@@ -68,8 +68,7 @@ pub(crate) async fn apply(
         if object.kind == KIND {
             defined(api).await?;
         }
-        let owner = owner(object, cluster, adopt);
-        let options = Options { manager: MANAGER, force: adopt, dry_run: false, owner };
+        let options = Options { dry_run: false, ..rehearsal(object, cluster, adopt) };
         match api.apply(&reference, &object.body, options).await.map_err(failed)? {
             Applied::Created => created += 1,
             Applied::Changed(_) => changed += 1,
@@ -85,6 +84,12 @@ pub(crate) async fn apply(
         }
     });
     Ok(())
+}
+
+/// How this object is applied, only to be told what would happen.
+pub(super) fn rehearsal<'a>(object: &Object, cluster: &'a Cluster, adopt: bool) -> Options<'a> {
+    let owner = owner(object, cluster, adopt);
+    Options { manager: MANAGER, force: adopt, dry_run: true, owner }
 }
 
 /// Whose an object must be that stands in the place of this one.

@@ -1,7 +1,6 @@
 //! `vaultyard controller proxy`: one of the proxies of a cluster.
 
 use std::collections::BTreeSet;
-use std::net::{Ipv6Addr, SocketAddr};
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -20,9 +19,9 @@ use super::holding::Holding;
 use super::mounted::Mounted;
 use super::{door, pod, sites};
 use crate::failure::{Failure, Kind, failed};
-use crate::metrics;
 use crate::proxy::{self, Parts};
 use crate::stops::Stops;
+use crate::{metrics, system};
 
 /// Between two looks at the certificates. Kubelet itself brings a changed Secret only after a minute.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -47,7 +46,7 @@ pub(crate) async fn run() -> Result<ExitCode, Failure> {
     let expiries = Expiries::register(counts);
     let sites = sites::of(&cluster)?;
     let config = Config {
-        listen: SocketAddr::from((Ipv6Addr::UNSPECIFIED, API_PORT)),
+        listen: system::everywhere(API_PORT),
         limits: cluster.ingress.proxy.clone(),
         proxies,
         servers: sites.iter().map(server).collect(),

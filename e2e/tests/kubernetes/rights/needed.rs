@@ -91,16 +91,20 @@ impl Role {
         let _ = cluster.kubectl_in(&self.namespace, &words);
     }
 
-    /// Gives what was refused, when this is the Role that has it; whether it did.
-    fn give(&mut self, refusal: &Refusal) -> bool {
+    /// Gives what was refused, when this is a Role that has it; whether it is.
+    fn give(&mut self, refusal: &Refusal, cluster: &Kube) -> bool {
         if (&self.account, &self.namespace) != (&refusal.account, &refusal.namespace) {
             return false;
         }
-        let mut news = false;
+        let (mut has, mut news) = (false, false);
         for rule in self.rules.iter_mut().filter(|rule| rule.is_about(refusal)) {
+            has = true;
             news |= rule.given.insert(refusal.verb.clone());
         }
-        news
+        if news {
+            self.write(cluster);
+        }
+        has
     }
 }
 
@@ -194,14 +198,11 @@ fn a_cluster_without_rights_asks_for_each_that_it_has() {
         let asked = refusals(&cluster);
         let mut unknown = Vec::new();
         for refusal in &asked {
-            let mut known = false;
+            let mut has = false;
             for role in &mut roles {
-                known |= role.rules.iter().any(|rule| rule.is_about(refusal));
-                if role.give(refusal) {
-                    role.write(&cluster);
-                }
+                has |= role.give(refusal, &cluster);
             }
-            if !known {
+            if !has {
                 unknown.push(refusal);
             }
         }

@@ -4,7 +4,7 @@ use serde_json::Value;
 use vaultyard_render::kubernetes::pod::ZONE;
 use vaultyard_target_kubernetes::Reference;
 use vaultyard_target_kubernetes::access_review::Act;
-use vaultyard_target_kubernetes::apply::Owner;
+use vaultyard_target_kubernetes::apply::{ApplyError, Owner};
 
 /// The annotation of the StorageClass that claims get which name none.
 const DEFAULT_CLASS: &str = "storageclass.kubernetes.io/is-default-class";
@@ -17,6 +17,8 @@ pub(super) struct Facts {
     pub(super) missing: Vec<Act>,
     /// Every object that `up` or the cluster controller writes, in their order.
     pub(super) standing: Vec<Seen>,
+    /// Objects of ours in which somebody else holds fields that `up` would write.
+    pub(super) held: Vec<ApplyError>,
     /// The versions of our kind that the API server has, none when it does not know the kind; `None`
     /// when they may not be looked at.
     pub(super) versions: Option<Vec<String>>,

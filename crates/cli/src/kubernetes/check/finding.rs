@@ -13,6 +13,8 @@ pub(super) enum Finding {
     Rights(Vec<Act>),
     /// Somebody else's object is in the place of ours.
     Foreign { object: String, whose: String },
+    /// Somebody else holds fields of an object of ours.
+    Held(ApplyError),
     /// An object is being deleted in whose place ours would stand.
     Ending { object: String },
     /// The API server does not know a kind that the document asks for.
@@ -66,6 +68,7 @@ impl fmt::Display for Finding {
                 let (object, whose) = (object.clone(), whose.clone());
                 ApplyError::Foreign { object, whose }.fmt(f)
             }
+            Self::Held(error) => error.fmt(f),
             Self::Ending { object } => {
                 write!(f, "{object} is being deleted; wait until it is gone, then try again")
             }

@@ -16,6 +16,7 @@ pub(super) fn of(plan: &Plan<'_>, facts: &Facts) -> Vec<Finding> {
     }
     all.extend(definition(facts));
     all.extend(standing(facts));
+    all.extend(facts.held.iter().cloned().map(Finding::Held));
     let since = if facts.servers_stand { Placement::Done } else { Placement::Open };
     if let Some(nodes) = &facts.nodes {
         all.extend(places(plan, nodes, since));
@@ -100,6 +101,8 @@ fn zones_wanted(plan: &Plan<'_>) -> usize {
 mod tests {
     use vaultyard_target_kubernetes::Reference;
     use vaultyard_target_kubernetes::access_review::Act;
+    use vaultyard_target_kubernetes::apply::ApplyError;
+    use vaultyard_target_kubernetes::error::FieldConflict;
     use vaultyard_target_kubernetes::kind::{Kind, NAMESPACE, VAULT_CLUSTER};
 
     use super::super::facts::{Class, Seen};
@@ -111,6 +114,7 @@ mod tests {
         Facts {
             missing: Vec::new(),
             standing: Vec::new(),
+            held: Vec::new(),
             versions: Some(vec![version().to_owned()]),
             nodes: Some(["a", "b", "c"].map(node).into()),
             classes: Some(vec![Class { name: "fast".to_owned(), is_default: true }]),
@@ -221,6 +225,14 @@ mod tests {
         assert!(said.starts_with("the Namespace vault is there already and belongs to Helm"));
         let said = sentence("", &standing(Standing::Ending));
         assert!(said.starts_with("the Namespace vault is being deleted"));
+    }
+
+    #[test]
+    fn fields_that_somebody_else_holds_are_named() {
+        let field = FieldConflict { manager: "kubectl".into(), field: ".spec.replicas".into() };
+        let held = ApplyError::Conflict { object: "the Deployment a".into(), fields: vec![field] };
+        let said = sentence("", &Facts { held: vec![held], ..facts() });
+        assert!(said.contains("the Deployment a: kubectl owns .spec.replicas"), "{said}");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use vaultyard_model::Cluster;
 use vaultyard_render::kubernetes::names::DEFINITION;
 use vaultyard_render::kubernetes::{Names, Object};
 use vaultyard_target_kubernetes::access_review::Act;
+use vaultyard_target_kubernetes::apply::ApplyError;
 use vaultyard_target_kubernetes::kind::{Kind, NODE, STORAGE_CLASS};
 use vaultyard_target_kubernetes::{Api, ApiError, Reason, Reference};
 
@@ -23,6 +24,7 @@ pub(super) async fn facts(api: &Api, plan: &Plan<'_>) -> Result<Facts, Failure> 
     let Plan { cluster, installation, workload, adopt } = *plan;
     let mut standing = self::standing(api, cluster, installation, adopt).await?;
     let missing = missing(api, &standing, plan).await?;
+    let held = held(api, &standing, plan).await;
     standing.extend(self::standing(api, cluster, workload, adopt).await?);
     let definition =
         Reference::find("apiextensions.k8s.io/v1", "CustomResourceDefinition", None, DEFINITION);
@@ -39,6 +41,7 @@ pub(super) async fn facts(api: &Api, plan: &Plan<'_>) -> Result<Facts, Failure> 
     Ok(Facts {
         missing,
         standing,
+        held,
         versions,
         nodes: nodes.map(|nodes| nodes.iter().filter_map(Node::read).collect()),
         classes: classes.map(|classes| classes.iter().map(Class::read).collect()),
@@ -63,6 +66,22 @@ pub(super) async fn standing(
         Ok(Seen { reference, standing })
     });
     stream::iter(each).buffered(AT_ONCE).try_collect().await
+}
+
+/// Where a rehearsal finds that somebody else holds fields. What else the API server has against an
+/// object is told when it is applied: what comes before it may be what it lacks now.
+async fn held(api: &Api, installed: &[Seen], plan: &Plan<'_>) -> Vec<ApplyError> {
+    let stand = installed.iter().zip(plan.installation);
+    let stand = stand.filter(|(seen, _)| seen.standing == Standing::Ours);
+    let each = stand.map(|(seen, object)| async move {
+        let options = install::rehearsal(object, plan.cluster, plan.adopt);
+        match api.apply(&seen.reference, &object.body, options).await {
+            Err(held @ ApplyError::Conflict { .. }) => Some(held),
+            _ => None,
+        }
+    });
+    let all: Vec<_> = stream::iter(each).buffered(AT_ONCE).collect().await;
+    all.into_iter().flatten().collect()
 }
 
 /// What a look gave.

@@ -89,12 +89,7 @@ pub(super) async fn keep(
         if now.is_some() && now == kept.seen {
             continue;
         }
-        // The first look at each shows only what was applied before.
-        let first = kept.seen.is_none() && now.is_some();
         kept.seen = now;
-        if first {
-            continue;
-        }
         if let Some(what) = settle(post, cluster, kept, hindrance).await {
             warn!("{what}");
             drift.send_replace(Some(what));
