@@ -86,6 +86,8 @@ pub(crate) fn is_up() -> bool {
 pub(crate) fn load_images(with_faults: bool) -> Result<images::References, String> {
     let layout = Layout::of_this_checkout();
     let _ = lifecycle::programs_of_running(&layout)?;
+    // Two at once would pack into the same files.
+    let _held = ownership::lock()?;
     images::load(&layout, with_faults)
 }
 

@@ -61,7 +61,6 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
 fn refuse_what_is_local(command: &Command) -> Result<(), Failure> {
     let name = match command {
         Command::Run(_) => "run",
-        Command::Down => "down",
         Command::Keys(_) => "keys",
         Command::Certificates(_) => "certificates",
         Command::Dns(_) => "dns",

@@ -14,6 +14,7 @@ mod declared;
 mod delivery;
 pub(crate) mod destroy;
 mod door;
+pub(crate) mod down;
 mod draining;
 pub(crate) mod env;
 mod forward;

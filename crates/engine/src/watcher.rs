@@ -149,6 +149,7 @@ impl Watcher {
             sites: &self.sites,
             seen,
             history,
+            stopped: false,
             hindrance: None,
             unsealers: &self.board.unsealers.iter().filter_map(waiting).collect(),
             access: access.lacks().as_ref(),

@@ -27,6 +27,8 @@ pub struct Input<'a> {
     pub seen: &'a Observed,
     /// What was.
     pub history: &'a History,
+    /// Whether a person wants it at rest.
+    pub stopped: bool,
     /// Why what keeps the cluster cannot do its work; `None` when it can.
     pub hindrance: Option<&'a str>,
     /// What each server's unsealer waits for.
@@ -95,6 +97,9 @@ fn server(site: &Site, input: &Input<'_>) -> ServerStatus {
 }
 
 fn phase(input: &Input<'_>, servers: &[ServerStatus]) -> (Phase, String) {
+    if input.stopped {
+        return (Phase::Pending, at_rest(input.seen));
+    }
     let lacking = servers.iter().find(|server| !server.why.is_empty());
     let lacking = lacking.map(|server| format!("{}: {}", server.name, server.why.join("; ")));
     let unready = input
@@ -128,6 +133,16 @@ fn stuck(input: &Input<'_>) -> Option<String> {
     let server = stuck.first().filter(|_| too_few || no_cluster);
     let server = server.map(|(server, waiting)| format!("{server}: {}", waiting.reason));
     server.or_else(|| input.access.filter(|it| it.stuck).map(|it| it.reason.clone()))
+}
+
+fn at_rest(seen: &Observed) -> String {
+    let runs = |seen: &&ServerSeen| seen.health.is_ok();
+    match seen.servers.values().filter(runs).count() {
+        0 => {
+            "it was stopped; data and keys are kept, and `vaultyard up` starts it again".to_owned()
+        }
+        left => format!("it is being stopped: {left} of its servers still answer"),
+    }
 }
 
 fn ready_sentence(input: &Input<'_>) -> String {
@@ -242,6 +257,7 @@ mod tests {
             sites: &layout.sites(),
             seen: &scene.seen,
             history: &scene.history,
+            stopped: false,
             hindrance: None,
             unsealers: &scene.unsealers,
             access: scene.access.as_ref(),

@@ -35,6 +35,16 @@ pub use names::Names;
 pub use object::{Object, yaml};
 pub use release::Release;
 
+/// The same workload at rest: no server and no proxy runs, and everything else stands.
+pub fn at_rest(mut workload: Vec<Object>) -> Vec<Object> {
+    for object in &mut workload {
+        if matches!(object.kind.as_str(), "StatefulSet" | "Deployment") {
+            object.body["spec"]["replicas"] = 0.into();
+        }
+    }
+    workload
+}
+
 /// What `up` installs, in the order in which it must be applied: `definition` is the custom resource
 /// definition, `document` the person's own, which comes last.
 pub fn installation(

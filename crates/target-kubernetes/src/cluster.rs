@@ -40,6 +40,20 @@ impl ClusterObject {
         crate::watch::watch(self.api.clone(), self.object.clone())
     }
 
+    /// Sets an annotation; `None` removes it.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn annotate(
+        &self,
+        manager: &str,
+        name: &str,
+        value: Option<&str>,
+    ) -> Result<Value, ApiError> {
+        let patch = json!({"metadata": {"annotations": {name: value}}});
+        self.api.merge(&self.object, "", manager, &patch).await
+    }
+
     /// Writes these fields of the status, as [`Api::patch_status`] does it.
     ///
     /// # Errors

@@ -28,6 +28,26 @@ fn a_cluster_comes_up_takes_a_secret_and_goes_without_a_trace() {
 }
 
 #[test]
+fn what_was_stopped_is_started_again_with_its_data() {
+    let _machines = Machines::shared();
+    let cluster = Kube::new();
+    let writing = cluster.start_writing();
+    writing.wait_for(50);
+    let journal = writing.stop();
+
+    let down = cluster.vaultyard(&["down"]);
+    assert_eq!(down.code, Some(0), "{down:#?}");
+    let left = cluster.object(&["pods"]).unwrap();
+    assert_eq!(left["items"].as_array().map(Vec::len), Some(0), "{left:#}");
+    let status = cluster.wait_for("stopped", |status| status.reason.contains("was stopped"));
+    assert_eq!(status.phase, "Pending");
+
+    let said = cluster.up(&[]);
+    assert_eq!(said.code, Some(0), "{said:#?}\n{}", cluster.all_there_is());
+    assert_eq!(cluster.faults_of(&journal), []);
+}
+
+#[test]
 fn what_was_destroyed_comes_back_with_its_data() {
     let _machines = Machines::shared();
     let cluster = Kube::new();

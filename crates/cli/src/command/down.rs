@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use vaultyard_target_local::StateDirectory;
 
-use crate::arguments::Common;
+use crate::arguments::{Common, Target};
 use crate::control::client::{AskError, Control};
 use crate::failure::{Failure, Kind, bad_input, failed};
 use crate::progress::Progress;
-use crate::{local, system};
+use crate::{kubernetes, local, system};
 
 /// The proxy's requests may take 10 s, the keepers' last round 30 s, and each of up to nine servers
 /// 30 s.
@@ -17,6 +17,9 @@ const DEADLINE: Duration = Duration::from_secs(10 + 30 + 9 * 30);
 const PAUSE: Duration = Duration::from_millis(100);
 
 pub(super) async fn run(common: &Common) -> Result<ExitCode, Failure> {
+    if common.target == Target::Kubernetes {
+        return kubernetes::down::run(common).await;
+    }
     let control = local::state::control(common)?;
     let progress = Progress::new(common.quiet, system::fancy_terminal());
     let stopped = stop(&control, &progress).await;

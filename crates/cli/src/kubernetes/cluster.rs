@@ -10,9 +10,9 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 use tokio::sync::watch;
-use tracing::info;
-use vaultyard_render::kubernetes::Release;
+use tracing::{info, warn};
 use vaultyard_render::kubernetes::labels::Component;
+use vaultyard_render::kubernetes::{Release, at_rest, workload};
 use vaultyard_target_kubernetes::cluster::ClusterObject;
 
 use super::declared::{self, Changes};
@@ -43,40 +43,82 @@ async fn work(post: &Post) -> Result<Infallible, Failure> {
     let object = ClusterObject::new(post.api.clone(), &post.names);
     let mut changes: Changes = Box::pin(object.watch());
     let mut now = declared::next(&mut changes, None).await?;
+    let mut followed: Option<Document> = None;
     loop {
+        let wanted = match &now {
+            None => None,
+            Some(object) => Some(Wanted::by(object, post, &mut followed).await?),
+        };
         now = tokio::select! {
-            failure = keep(post, &release, &object, now.as_ref()) => return failure,
+            failure = keep(post, &release, &object, wanted.as_ref()) => return failure,
             other = declared::next(&mut changes, now.as_ref()) => other?,
         };
     }
 }
 
-/// Keeps what is declared, until it is dropped.
+/// What a `VaultCluster` comes to.
+struct Wanted<'a> {
+    declared: &'a Value,
+    /// What is kept: what is declared, or what was before when that is refused.
+    document: Option<Document>,
+    /// Why what is declared is not followed.
+    refused: Option<String>,
+}
+
+impl<'a> Wanted<'a> {
+    /// `followed` is what was kept last.
+    async fn by(
+        declared: &'a Value,
+        post: &Post,
+        followed: &mut Option<Document>,
+    ) -> Result<Self, Failure> {
+        let refused = match declared::read(declared, &post.names) {
+            Ok(document) => {
+                *followed = Some(document);
+                None
+            }
+            Err(failure) => {
+                // Another controller may have followed an earlier one.
+                if followed.is_none() {
+                    *followed = declared::followed(&post.api, &post.names).await?;
+                }
+                Some(failure.message().to_owned())
+            }
+        };
+        Ok(Self { declared, document: followed.clone(), refused })
+    }
+}
+
+/// Keeps what is wanted, until it is dropped.
 async fn keep(
     post: &Post,
     release: &Release,
     object: &ClusterObject,
-    declared: Option<&Value>,
+    wanted: Option<&Wanted<'_>>,
 ) -> Result<Infallible, Failure> {
-    let Some(declared) = declared else {
+    let Some(Wanted { declared, document, refused }) = wanted else {
         post.hindered(None);
         info!("there is no VaultCluster: nothing is changed until there is one");
         return std::future::pending().await;
     };
-    let document = match declared::read(declared, &post.names) {
-        Ok(document) => document,
-        Err(failure) => {
-            status::refused(object, failure.message()).await.map_err(failed)?;
-            post.hindered(Some(failure.message().to_owned()));
-            return std::future::pending().await;
-        }
+    if let Some(why) = refused {
+        warn!("not followed: {why}");
+    }
+    let Some(Document { cluster, text, .. }) = document else {
+        let why = refused.clone().unwrap_or_default();
+        status::refused(object, declared, &why).await.map_err(failed)?;
+        post.hindered(Some(why));
+        return std::future::pending().await;
     };
-    info!("{}", document.headline());
-    let Document { cluster, text, .. } = document;
+    let stopped = declared::is_stopped(declared);
+    let working = workload(cluster, release, text);
+    let objects = if stopped { at_rest(working) } else { working };
     let hindrance = watch::channel(None).0;
     let drift = watch::channel(None).0;
+    let told =
+        status::Told { stopped, refused: refused.as_deref(), hindrance: &hindrance, drift: &drift };
     tokio::select! {
-        never = objects::keep(post, &cluster, release, &text, &hindrance, &drift) => match never? {},
-        failure = status::keep(post, &cluster, object, declared, &hindrance, &drift) => failure,
+        never = objects::keep(post, cluster, objects, &hindrance, &drift) => match never? {},
+        failure = status::keep(post, cluster, object, declared, told) => failure,
     }
 }

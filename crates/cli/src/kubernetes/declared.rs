@@ -6,10 +6,20 @@ use futures_util::stream::{Stream, StreamExt};
 use serde_json::{Value, json};
 use vaultyard_manifest::{API_VERSION, KIND, Target};
 use vaultyard_render::kubernetes::Names;
-use vaultyard_target_kubernetes::ApiError;
+use vaultyard_render::kubernetes::pod::DOCUMENT_FILE;
+use vaultyard_target_kubernetes::kind::CONFIG_MAP;
+use vaultyard_target_kubernetes::{Api, ApiError, Reference};
 
 use crate::document::{self, Document};
 use crate::failure::{Failure, Kind, failed};
+
+/// The annotation of a `VaultCluster` whose servers are to be at rest (`vaultyard down`).
+pub(crate) const STOPPED: &str = "vaultyard.dev/stopped";
+
+/// Whether a person wants it at rest.
+pub(crate) fn is_stopped(object: &Value) -> bool {
+    object["metadata"]["annotations"][STOPPED] == "true"
+}
 
 /// Reads it. What Kubernetes has added to the object is left out.
 pub(crate) fn read(object: &Value, names: &Names) -> Result<Document, Failure> {
@@ -24,6 +34,14 @@ pub(crate) fn read(object: &Value, names: &Names) -> Result<Document, Failure> {
     document::parse(&title, format!("{document:#}\n"), Target::Kubernetes)
 }
 
+/// The document that a cluster controller has followed, as its ConfigMap holds it.
+pub(crate) async fn followed(api: &Api, names: &Names) -> Result<Option<Document>, Failure> {
+    let object = Reference::within(CONFIG_MAP, names.namespace(), &names.document());
+    let Some(map) = api.get(&object).await.map_err(failed)? else { return Ok(None) };
+    let Some(text) = map["data"][DOCUMENT_FILE].as_str() else { return Ok(None) };
+    document::parse(&object.to_string(), text.to_owned(), Target::Kubernetes).map(Some)
+}
+
 /// A `VaultCluster` as it changes.
 pub(crate) type Changes = Pin<Box<dyn Stream<Item = Result<Option<Value>, ApiError>> + Send>>;
 
@@ -35,7 +53,7 @@ pub(crate) async fn next(
 ) -> Result<Option<Value>, Failure> {
     let identity = |object: &Value| {
         let metadata = &object["metadata"];
-        (metadata["uid"].clone(), metadata["generation"].clone())
+        (metadata["uid"].clone(), metadata["generation"].clone(), is_stopped(object))
     };
     loop {
         let ended = || Failure::text(Kind::Failed, "the watch of the VaultCluster ended");

@@ -169,7 +169,7 @@ async fn delete_this(api: &Api, object: &Reference, now: &Value) -> Result<(), F
 }
 
 /// Waits until no pod of a part runs any more.
-async fn ended(
+pub(super) async fn ended(
     api: &Api,
     names: &Names,
     namespace: &str,

@@ -17,7 +17,7 @@ use crate::failure::{Failure, Kind, bad_input, failed};
 use crate::progress::Progress;
 
 /// Who owns what a person applies.
-const MANAGER: &str = "vaultyard";
+pub(super) const MANAGER: &str = "vaultyard";
 /// How long the API server may take to serve a kind that was just defined.
 const DEFINITION_LASTS: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(100);

@@ -14,10 +14,11 @@ use vaultyard_target_kubernetes::Api;
 use vaultyard_target_kubernetes::cluster::ClusterObject;
 
 use super::check::{self, Plan};
+use super::declared::{self, STOPPED};
 use super::{install, reach, waiting};
 use crate::arguments::{Common, Up};
 use crate::control::wire;
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, Kind, failed};
 use crate::milestones::Told;
 use crate::progress::Progress;
 use crate::stops::Stops;
@@ -50,6 +51,11 @@ pub(crate) async fn run(common: &Common, arguments: &Up) -> Result<ExitCode, Fai
             check::adopt(&api, &plan, &progress).await?;
         }
         install::apply(&api, cluster, &objects, arguments.adopt, &progress).await?;
+        let object = ClusterObject::new(api.clone(), &names);
+        if object.read().await.map_err(failed)?.as_ref().is_some_and(declared::is_stopped) {
+            object.annotate(install::MANAGER, STOPPED, None).await.map_err(failed)?;
+            progress.done("it was stopped, and is started again");
+        }
         let ready = until_ready(&api, &names, &progress);
         let Ok(ready) = timeout(arguments.timeout, ready).await else {
             let why = last_words(&api, &names).await;

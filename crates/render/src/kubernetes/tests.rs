@@ -316,3 +316,19 @@ fn a_drain_leaves_a_majority_and_never_waits_for_the_only_server() {
     let alone = everything(&sample::cluster(1));
     assert!(alone.iter().all(|object| object.kind != "PodDisruptionBudget"));
 }
+
+#[test]
+fn at_rest_nothing_runs_and_everything_else_stands() {
+    let cluster = sample::cluster(3);
+    let release = Release { vaultyard: "v@sha256:0".to_owned(), server: "s@sha256:0".to_owned() };
+    let working = workload(&cluster, &release, "");
+    let resting = at_rest(working.clone());
+    let mut changed = Vec::new();
+    for (one, other) in working.iter().zip(&resting) {
+        if one != other {
+            assert_eq!(other.body["spec"]["replicas"], 0);
+            changed.push(one.kind.as_str());
+        }
+    }
+    assert_eq!(changed, ["StatefulSet", "Deployment"]);
+}

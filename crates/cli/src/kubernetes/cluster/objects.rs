@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tracing::{info, warn};
 use vaultyard_model::Cluster;
-use vaultyard_render::kubernetes::{Object, Release, workload};
+use vaultyard_render::kubernetes::Object;
 use vaultyard_target_kubernetes::Reference;
 use vaultyard_target_kubernetes::apply::{Applied, ApplyError, Options, Owner};
 
@@ -53,8 +53,7 @@ impl Seen {
 pub(super) async fn keep(
     post: &Post,
     cluster: &Cluster,
-    release: &Release,
-    document: &str,
+    workload: Vec<Object>,
     hindrance: &watch::Sender<Option<String>>,
     drift: &watch::Sender<Option<String>>,
 ) -> Result<Infallible, Failure> {
@@ -62,7 +61,7 @@ pub(super) async fn keep(
         let reference = Reference::try_from(&object).map_err(failed)?;
         Ok(Kept { object, reference, seen: None })
     };
-    let all = workload(cluster, release, document).into_iter().map(kept);
+    let all = workload.into_iter().map(kept);
     let mut all = all.collect::<Result<Vec<_>, Failure>>()?;
     for kept in &all {
         settle(post, cluster, kept, hindrance).await;

@@ -37,14 +37,37 @@ use written::Written;
 const CALM: Duration = Duration::from_secs(1);
 const BUSY: Duration = Duration::from_millis(200);
 
-/// Writes why a `VaultCluster` is not followed.
-pub(super) async fn refused(object: &ClusterObject, why: &str) -> Result<(), ApiError> {
+/// Writes why a `VaultCluster` is not followed of which nothing stands.
+pub(super) async fn refused(
+    object: &ClusterObject,
+    declared: &Value,
+    why: &str,
+) -> Result<(), ApiError> {
     let status = json!({
+        "name": declared["metadata"]["name"],
+        "target": "kubernetes",
         "phase": Phase::Failed.as_str(),
         "reason": why,
+        "address": "",
+        "servers": [],
+        "controllers": [],
         "conditions": [{"type": "Ready", "status": "False", "reason": "Refused", "message": why}],
+        "observedGeneration": declared["metadata"]["generation"],
     });
     object.patch_status(MANAGER, &status).await.map(drop)
+}
+
+/// What the status tells beside what is seen.
+#[derive(Clone, Copy)]
+pub(super) struct Told<'a> {
+    /// Whether a person wants the cluster at rest.
+    pub(super) stopped: bool,
+    /// Why what is declared is not followed.
+    pub(super) refused: Option<&'a str>,
+    /// Why the objects cannot be kept.
+    pub(super) hindrance: &'a watch::Sender<Option<String>>,
+    /// What was put back last.
+    pub(super) drift: &'a watch::Sender<Option<String>>,
 }
 
 /// Looks and writes, until it is dropped.
@@ -53,8 +76,7 @@ pub(super) async fn keep(
     cluster: &Cluster,
     object: &ClusterObject,
     declared: &Value,
-    hindrance: &watch::Sender<Option<String>>,
-    drift: &watch::Sender<Option<String>>,
+    beside: Told<'_>,
 ) -> Result<std::convert::Infallible, Failure> {
     let began = Instant::now();
     let mut scene = Scene::new(post, cluster)?;
@@ -68,7 +90,7 @@ pub(super) async fn keep(
         let seen = scene.observed(&told, began.elapsed());
         let quorum = usize::from(cluster.servers.replicas.quorum());
         history = history.after(&seen, quorum);
-        let status = scene.status(&told, &seen, &history, hindrance, drift);
+        let status = scene.status(&told, &seen, &history, beside);
         history = history.after_phase(status.phase, false);
         written.write(object, &status, SystemClock.now()).await;
         let pause = if status.phase == Phase::Ready { CALM } else { BUSY };
@@ -216,8 +238,7 @@ impl<'a> Scene<'a> {
         told: &BTreeMap<ServerName, Result<Report, String>>,
         seen: &Observed,
         history: &History,
-        hindrance: &watch::Sender<Option<String>>,
-        drift: &watch::Sender<Option<String>>,
+        beside: Told<'_>,
     ) -> vaultyard_model::status::Status {
         let reports: BTreeMap<&ServerName, &Report> =
             told.iter().filter_map(|(server, told)| Some((server, told.as_ref().ok()?))).collect();
@@ -241,7 +262,8 @@ impl<'a> Scene<'a> {
             worst(&renewals).status("certificates"),
             proxy.clone(),
         ];
-        let hindrance = hindrance.borrow().clone();
+        let hindrance = beside.refused.map(str::to_owned);
+        let hindrance = hindrance.or_else(|| beside.hindrance.borrow().clone());
         let mut status = status::compose(status::Input {
             cluster: self.cluster,
             target: "kubernetes",
@@ -249,6 +271,7 @@ impl<'a> Scene<'a> {
             sites: &self.sites,
             seen,
             history,
+            stopped: beside.stopped,
             hindrance: hindrance.as_deref(),
             unsealers: &unsealers,
             access: access.lacks().as_ref(),
@@ -262,7 +285,7 @@ impl<'a> Scene<'a> {
         for server in &mut status.servers {
             server.image = self.images.get(&server.name).cloned();
         }
-        if let Some(what) = drift.borrow().clone() {
+        if let Some(what) = beside.drift.borrow().clone() {
             let (kind, reason) = ("DriftCorrected", "PutBack");
             status.conditions.push(Condition { kind, holds: true, reason, message: what });
         }
