@@ -81,8 +81,8 @@ fn thresholds_that_protect_nothing_or_cannot_be_met() {
 fn what_a_later_version_will_do() {
     let content = document("spec: {certificates: {public: {acme: {}}}}\n");
     refuses(&content, &["acme", "not supported by this version on target local"]);
-    let content = document("spec: {keys: {encryption: {googleKms: {}}}}\n");
-    refuses(&content, &["googleKms", "not supported by this version on target local"]);
+    let content = document("spec: {keys: {encryption: {azureKeyVault: {}}}}\n");
+    refuses(&content, &["azureKeyVault", "not supported by this version on target local"]);
 }
 
 #[test]
