@@ -234,6 +234,22 @@ impl Kube {
         journal::start(&access, Pace { writers: 4, every: Duration::from_millis(20) })
     }
 
+    /// Does `harm` under load, waits until all is ready again and writes go on, and holds what was
+    /// acknowledged against the store.
+    ///
+    /// # Panics
+    /// When anything of that does not hold.
+    #[track_caller]
+    pub fn survives(&self, harm: impl FnOnce(&Self)) {
+        let writing = self.start_writing();
+        writing.wait_for(50);
+        harm(self);
+        let _ = self.wait_until_ready();
+        writing.wait_for(50);
+        let journal = writing.stop();
+        assert_eq!(self.faults_of(&journal), [], "{:#?}", journal.failed().collect::<Vec<_>>());
+    }
+
     /// What became of the writes of this journal, asked once the cluster is `Ready`.
     #[must_use]
     #[track_caller]

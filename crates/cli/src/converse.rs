@@ -12,8 +12,11 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+
+use crate::failure::{Failure, Kind};
+use crate::system;
 
 /// Asks once on a fresh connection and reads the whole answer.
 pub(crate) async fn ask(
@@ -40,6 +43,36 @@ const HEADER_DEADLINE: Duration = Duration::from_secs(5);
 /// The pause after a connection that could not be taken: descriptors have run out.
 pub(crate) const NO_ROOM: Duration = Duration::from_millis(100);
 
+/// Listens on all addresses of this machine or pod; `whom` says for errors who is to come.
+pub(crate) async fn listen_everywhere(port: u16, whom: &str) -> Result<TcpListener, Failure> {
+    let failed = |error| {
+        Failure::text(Kind::Failed, format!("cannot listen on port {port} for {whom}: {error}"))
+    };
+    TcpListener::bind(system::everywhere(port)).await.map_err(failed)
+}
+
+/// Attends to everybody who comes, to `most` at one time, for ever.
+pub(crate) async fn attend<F>(listener: TcpListener, most: usize, one: impl Fn(TcpStream) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let mut callers = JoinSet::new();
+    loop {
+        while callers.len() >= most {
+            callers.join_next().await;
+        }
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    callers.spawn(one(stream));
+                }
+                Err(_) => tokio::time::sleep(NO_ROOM).await,
+            },
+            Some(_) = callers.join_next() => {}
+        }
+    }
+}
+
 /// Callers of one door at one time: kubelet, a scraper and a controller need one each.
 const MOST_CALLERS: usize = 16;
 
@@ -49,23 +82,11 @@ where
     A: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
 {
-    let mut callers = JoinSet::new();
-    loop {
-        while callers.len() >= MOST_CALLERS {
-            callers.join_next().await;
-        }
-        tokio::select! {
-            accepted = listener.accept() => {
-                let Ok((stream, _)) = accepted else {
-                    tokio::time::sleep(NO_ROOM).await;
-                    continue;
-                };
-                let answer = answer.clone();
-                callers.spawn(async move { converse(stream, false, answer).await });
-            }
-            Some(_) = callers.join_next() => {}
-        }
-    }
+    let one = |stream| {
+        let answer = answer.clone();
+        async move { converse(stream, false, answer).await }
+    };
+    attend(listener, MOST_CALLERS, one).await;
 }
 
 /// Answers one caller until it hangs up, or only once when it is not to be kept alive.

@@ -14,7 +14,7 @@ use vaultyard_model::cluster::{AwsRegion, Encryption, Keys, Store, Web};
 use vaultyard_model::port::custody::{KeyEncryption, KeyStore};
 
 use crate::failure::{Failure, Kind, bad_input, failed};
-use crate::system::SystemRandom;
+use crate::system::{self, SystemRandom};
 
 /// The key store and the encryption of a cluster.
 pub(crate) type Opened = (Arc<dyn KeyStore>, Arc<dyn KeyEncryption>);
@@ -120,9 +120,7 @@ fn aws(variable: &str, endpoint: Option<&Web>) -> Result<Option<Web>, Failure> {
 
 /// The address in a variable of the environment.
 fn address(variable: &str, read: fn(&str) -> Option<Web>) -> Result<Option<Web>, Failure> {
-    let Some(text) = std::env::var(variable).ok().filter(|text| !text.is_empty()) else {
-        return Ok(None);
-    };
+    let Some(text) = system::variable(variable) else { return Ok(None) };
     let wrong = || {
         let text = format!("{variable} is {text:?}, which is no address of a service");
         let hint = "write scheme, host and port, or unset it; http is for this machine only";

@@ -7,9 +7,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use tokio::sync::watch;
 use vaultyard_keys::initialise::reason::Reason;
 use vaultyard_keys::initialise::{self, Unsealer};
 use vaultyard_model::port::keeper::{Keeper, Round, Waiting};
+
+/// What wakes a keeper that only its own clock wakes.
+pub(crate) fn never() -> watch::Receiver<()> {
+    watch::channel(()).1
+}
 
 /// One server's unsealer.
 pub(crate) struct UnsealKeeper(pub(crate) Unsealer);

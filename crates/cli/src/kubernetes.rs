@@ -19,6 +19,7 @@ mod draining;
 pub(crate) mod env;
 mod forward;
 mod gauges;
+mod hindrance;
 mod holding;
 mod inner_door;
 mod install;

@@ -8,17 +8,6 @@ use vaultyard_e2e::wait;
 /// For how long things are away here; `cargo xtask soak` has the long outages.
 const OUTAGE: Duration = Duration::from_secs(20);
 
-#[track_caller]
-fn goes_on(cluster: &Kube, outage: impl FnOnce(&Kube)) {
-    let writing = cluster.start_writing();
-    writing.wait_for(50);
-    outage(cluster);
-    let _ = cluster.wait_until_ready();
-    writing.wait_for(50);
-    let journal = writing.stop();
-    assert_eq!(cluster.faults_of(&journal), [], "{:#?}", journal.failed().collect::<Vec<_>>());
-}
-
 /// Lets time pass, in which writes must go on.
 fn wait_out(writing_since: Instant) {
     wait("the outage is over", OUTAGE * 2, || (writing_since.elapsed() >= OUTAGE).then_some(()));
@@ -48,7 +37,7 @@ fn the_api_server_is_away() {
 fn a_node_is_cut_off() {
     let machines = Machines::own();
     let cluster = Kube::new();
-    goes_on(&cluster, |cluster| {
+    cluster.survives(|cluster| {
         let leader = cluster.leader();
         let node = cluster.node_of(&leader);
         machines.cut(&node);
@@ -65,7 +54,7 @@ fn a_node_is_cut_off() {
 fn a_kubelet_is_restarted() {
     let machines = Machines::own();
     let cluster = Kube::new();
-    goes_on(&cluster, |cluster| {
+    cluster.survives(|cluster| {
         let kubelet = Part::Kubelet(cluster.node_of(&cluster.leader()));
         machines.stop(&kubelet);
         machines.start(&kubelet);

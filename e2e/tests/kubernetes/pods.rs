@@ -5,14 +5,7 @@ use vaultyard_e2e::kubernetes::{Kube, Machines};
 #[track_caller]
 fn survives(harm: impl FnOnce(&Kube)) {
     let _machines = Machines::shared();
-    let cluster = Kube::new();
-    let writing = cluster.start_writing();
-    writing.wait_for(50);
-    harm(&cluster);
-    let _ = cluster.wait_until_ready();
-    writing.wait_for(50);
-    let journal = writing.stop();
-    assert_eq!(cluster.faults_of(&journal), [], "{:#?}", journal.failed().collect::<Vec<_>>());
+    Kube::new().survives(harm);
 }
 
 #[test]

@@ -67,7 +67,7 @@ async fn work(post: &Post) -> Result<std::convert::Infallible, Failure> {
             }
             None => None,
         };
-        post.hindered(None);
+        post.hindrance.set(None);
         let pause = next.map_or(LOOK_AT_LEAST, |next| until(next, SystemClock.now()));
         tokio::select! {
             other = declared::next(&mut document, now.as_ref()) => now = other?,

@@ -97,7 +97,7 @@ async fn keep(
     wanted: Option<&Wanted<'_>>,
 ) -> Result<Infallible, Failure> {
     let Some(Wanted { declared, document, refused }) = wanted else {
-        post.hindered(None);
+        post.hindrance.set(None);
         info!("there is no VaultCluster: nothing is changed until there is one");
         return std::future::pending().await;
     };
@@ -107,18 +107,16 @@ async fn keep(
     let Some(Document { cluster, text, .. }) = document else {
         let why = refused.clone().unwrap_or_default();
         status::refused(object, declared, &why).await.map_err(failed)?;
-        post.hindered(Some(why));
+        post.hindrance.set(Some(why));
         return std::future::pending().await;
     };
     let stopped = declared::is_stopped(declared);
     let working = workload(cluster, release, text);
     let objects = if stopped { at_rest(working) } else { working };
-    let hindrance = watch::channel(None).0;
     let drift = watch::channel(None).0;
-    let told =
-        status::Told { stopped, refused: refused.as_deref(), hindrance: &hindrance, drift: &drift };
+    let told = status::Told { stopped, refused: refused.as_deref(), drift: &drift };
     tokio::select! {
-        never = objects::keep(post, cluster, objects, &hindrance, &drift) => match never? {},
+        never = objects::keep(post, cluster, objects, &drift) => match never? {},
         failure = status::keep(post, cluster, object, declared, told) => failure,
     }
 }

@@ -9,8 +9,7 @@ use hyper::body::Incoming;
 use tokio::net::TcpListener;
 
 use crate::converse;
-use crate::failure::{Failure, Kind};
-use crate::system;
+use crate::failure::Failure;
 
 /// The port, as the manifests name it.
 pub(crate) const PORT: u16 = vaultyard_render::kubernetes::pod::PROBES as u16;
@@ -20,11 +19,7 @@ pub(crate) type Answer = Response<Full<Bytes>>;
 
 /// Listens on all addresses of the pod.
 pub(crate) async fn open() -> Result<TcpListener, Failure> {
-    let address = system::everywhere(PORT);
-    let failed = |error| {
-        Failure::text(Kind::Failed, format!("cannot listen on port {PORT} for probes: {error}"))
-    };
-    TcpListener::bind(address).await.map_err(failed)
+    converse::listen_everywhere(PORT, "probes").await
 }
 
 /// Answers for ever. That this program lives needs no other proof than that it answers.

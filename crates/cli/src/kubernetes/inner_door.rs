@@ -13,16 +13,14 @@ use hyper::body::Incoming;
 use rustls::pki_types::ServerName as TlsName;
 use rustls::{ClientConfig, ServerConfig};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 use vaultyard_certificates::Certificate;
 use vaultyard_model::chain;
 
 use super::door::Answer;
-use crate::converse::{self, NO_ROOM};
-use crate::failure::{Failure, Kind};
-use crate::system;
+use crate::converse;
+use crate::failure::Failure;
 
 /// The port, as the manifests name it.
 const PORT: u16 = vaultyard_render::kubernetes::pod::UNSEALER as u16;
@@ -33,11 +31,7 @@ const MOST_CALLERS: usize = 64;
 
 /// Listens on all addresses of the pod.
 pub(crate) async fn open() -> Result<TcpListener, Failure> {
-    let address = system::everywhere(PORT);
-    let failed = |error| {
-        Failure::text(Kind::Failed, format!("cannot listen on port {PORT} for our own: {error}"))
-    };
-    TcpListener::bind(address).await.map_err(failed)
+    converse::listen_everywhere(PORT, "our own").await
 }
 
 /// Answers for ever. `answer` is told who asks, by the name in the certificate.
@@ -47,22 +41,8 @@ where
     F: Future<Output = Answer> + Send + 'static,
 {
     let acceptor = TlsAcceptor::from(tls);
-    let mut callers = JoinSet::new();
-    loop {
-        while callers.len() >= MOST_CALLERS {
-            callers.join_next().await;
-        }
-        tokio::select! {
-            accepted = listener.accept() => {
-                let Ok((stream, _)) = accepted else {
-                    tokio::time::sleep(NO_ROOM).await;
-                    continue;
-                };
-                callers.spawn(one(acceptor.clone(), stream, answer.clone()));
-            }
-            Some(_) = callers.join_next() => {}
-        }
-    }
+    let one = |stream| one(acceptor.clone(), stream, answer.clone());
+    converse::attend(listener, MOST_CALLERS, one).await;
 }
 
 async fn one<A, F>(acceptor: TlsAcceptor, stream: TcpStream, answer: A)

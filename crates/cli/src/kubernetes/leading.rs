@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
-use tracing::warn;
 use vaultyard_model::{ClusterName, Namespace};
 use vaultyard_render::kubernetes::Names;
 use vaultyard_render::kubernetes::labels::{Component, labels};
@@ -14,6 +13,7 @@ use vaultyard_target_kubernetes::kind::LEASE;
 use vaultyard_target_kubernetes::lease::Election;
 use vaultyard_target_kubernetes::{Api, Reference};
 
+use super::hindrance::Hindrance;
 use super::{door, pod};
 use crate::failure::{Failure, Kind, bad_input, failed};
 use crate::stops::Stops;
@@ -32,7 +32,7 @@ pub(crate) struct Post {
     /// What everything of the cluster is called.
     pub(crate) names: Names,
     /// Why the work cannot be done; for the door.
-    pub(crate) hindrance: Arc<watch::Sender<Option<String>>>,
+    pub(crate) hindrance: Hindrance,
 }
 
 impl Post {
@@ -43,19 +43,7 @@ impl Post {
             Namespace::new(&pod::variable("VAULTYARD_NAMESPACE")?).map_err(bad_input)?;
         let names = Names::new(&cluster, &namespace);
         let api = Api::in_cluster().map_err(failed)?;
-        Ok(Self { api, names, hindrance: Arc::new(watch::channel(None).0) })
-    }
-
-    /// Tells, and logs once, why the work cannot be done; `None` when it is.
-    pub(crate) fn hindered(&self, why: Option<String>) {
-        self.hindrance.send_if_modified(|before| {
-            let news = *before != why;
-            if let Some(why) = why.as_ref().filter(|_| news) {
-                warn!("{why}");
-            }
-            *before = why;
-            news
-        });
+        Ok(Self { api, names, hindrance: Hindrance::default() })
     }
 }
 
@@ -71,7 +59,7 @@ where
     let door = door::open().await?;
     let hindrance = post.hindrance.clone();
     tokio::spawn(door::answer(door, move |path| {
-        let ready = (path == "/ready").then(|| door::readiness(hindrance.borrow().as_deref()));
+        let ready = (path == "/ready").then(|| door::readiness(hindrance.get().as_deref()));
         std::future::ready(ready)
     }));
     let lease = match component {
@@ -122,14 +110,14 @@ where
                     pause = PAUSES.0;
                     last = failure.message().to_owned();
                 }
-                post.hindered(Some(last.clone()));
+                post.hindrance.set(Some(last.clone()));
                 tokio::select! {
                     () = tokio::time::sleep(pause) => pause = (pause * 2).min(PAUSES.1),
                     _ = &mut lost => {}
                 }
             }
             _ = &mut lost => {
-                post.hindered(None);
+                post.hindrance.set(None);
                 pause = PAUSES.0;
             }
         }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use futures_util::stream::{SelectAll, Stream, StreamExt};
 use vaultyard_render::kubernetes::server_pod::SERVER;
 use vaultyard_target_kubernetes::Reference;
+use vaultyard_target_kubernetes::cluster::ClusterObject;
 use vaultyard_target_kubernetes::kind::POD;
 
 use super::reach::{self, Found};
@@ -24,7 +25,7 @@ pub(crate) async fn run(
     tail: usize,
 ) -> Result<ExitCode, Failure> {
     let Found { api, names } = reach::cluster(common).await?;
-    let status = Source::of(common).await?.status().await?;
+    let status = Source::Kubernetes(ClusterObject::new(api.clone(), &names)).status().await?;
     let known: Vec<&str> = status.servers.iter().map(|server| server.name.as_str()).collect();
     servers::refuse_unknown(&known, server)?;
     let chosen: Vec<&str> =

@@ -21,6 +21,7 @@ use vaultyard_target_kubernetes::{Api, Reference};
 use super::door::{self, Answer};
 use super::draining::Draining;
 use super::gauges::{self, Expiries};
+use super::hindrance::Hindrance;
 use super::holding::{HELD, HOLD, QUESTION};
 use super::pod::ServerPod;
 use super::report::{Report, Sources};
@@ -39,7 +40,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct Telling {
     pod: Arc<ServerPod>,
     /// Why it has not begun yet.
-    hindrance: watch::Sender<Option<String>>,
+    hindrance: Hindrance,
     begun: OnceLock<Begun>,
     draining: Draining,
 }
@@ -61,20 +62,13 @@ pub(crate) struct Begun {
 impl Telling {
     /// Nothing has begun yet.
     pub(crate) fn new(pod: Arc<ServerPod>) -> Self {
-        let hindrance = watch::channel(None).0;
+        let hindrance = Hindrance::default();
         Self { pod, hindrance, begun: OnceLock::new(), draining: Draining::default() }
     }
 
     /// Tells, and logs once, why it cannot begin.
     pub(crate) fn cannot_begin(&self, why: &str) {
-        self.hindrance.send_if_modified(|before| {
-            let news = before.as_deref() != Some(why);
-            if news {
-                warn!("cannot begin: {why}");
-                *before = Some(why.to_owned());
-            }
-            news
-        });
+        self.hindrance.set(Some(why.to_owned()));
     }
 
     /// From now on everything is told that the loops publish.
@@ -168,7 +162,7 @@ impl Telling {
 
     fn lacks(&self) -> Option<String> {
         let Some(begun) = self.begun.get() else {
-            let why = self.hindrance.borrow().clone();
+            let why = self.hindrance.get();
             return Some(why.unwrap_or_else(|| "it has not begun yet".to_owned()));
         };
         let wanted = &self.pod.cluster.servers.version;

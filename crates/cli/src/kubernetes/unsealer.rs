@@ -46,9 +46,9 @@ use super::sites;
 use super::telling::{Begun, Telling};
 use super::{door, inner_door, witness};
 use crate::failure::{Failure, Kind, failed};
-use crate::keepers::UnsealKeeper;
 use crate::keepers::access::{self, AccessKeeper, Ways};
 use crate::keepers::served::Loading;
+use crate::keepers::{UnsealKeeper, never};
 use crate::stops::Stops;
 use crate::system::{SystemClock, SystemRandom};
 use crate::{faults, identities};
@@ -333,9 +333,4 @@ async fn wake_on_change<T: Clone>(mut process: watch::Receiver<T>, wake: watch::
     while process.changed().await.is_ok() {
         wake.send_replace(());
     }
-}
-
-/// What wakes a keeper that only its own clock wakes.
-fn never() -> watch::Receiver<()> {
-    watch::channel(()).1
 }

@@ -54,7 +54,6 @@ pub(super) async fn keep(
     post: &Post,
     cluster: &Cluster,
     workload: Vec<Object>,
-    hindrance: &watch::Sender<Option<String>>,
     drift: &watch::Sender<Option<String>>,
 ) -> Result<Infallible, Failure> {
     let kept = |object: Object| {
@@ -64,9 +63,8 @@ pub(super) async fn keep(
     let all = workload.into_iter().map(kept);
     let mut all = all.collect::<Result<Vec<_>, Failure>>()?;
     for kept in &all {
-        settle(post, cluster, kept, hindrance).await;
+        settle(post, cluster, kept).await;
     }
-    post.hindered(None);
     let watched = |(index, kept): (usize, &Kept)| {
         let changes =
             vaultyard_target_kubernetes::watch::watch(post.api.clone(), kept.reference.clone());
@@ -89,7 +87,7 @@ pub(super) async fn keep(
             continue;
         }
         kept.seen = now;
-        if let Some(what) = settle(post, cluster, kept, hindrance).await {
+        if let Some(what) = settle(post, cluster, kept).await {
             warn!("{what}");
             drift.send_replace(Some(what));
         }
@@ -97,12 +95,7 @@ pub(super) async fn keep(
 }
 
 /// Applies one object until that succeeds. What had to be put back, in words.
-async fn settle(
-    post: &Post,
-    cluster: &Cluster,
-    kept: &Kept,
-    hindrance: &watch::Sender<Option<String>>,
-) -> Option<String> {
+async fn settle(post: &Post, cluster: &Cluster, kept: &Kept) -> Option<String> {
     let owner = Owner::Cluster(cluster.name.as_str());
     // Nobody else has a say in these fields, so they are taken from whoever wrote them.
     let options = Options { manager: MANAGER, force: true, dry_run: false, owner };
@@ -111,7 +104,7 @@ async fn settle(
         let reference = &kept.reference;
         match applied {
             Ok(applied) => {
-                hindrance.send_if_modified(|before| before.take().is_some());
+                post.hindrance.set(None);
                 return match applied {
                     Applied::Unchanged => None,
                     Applied::Created => {
@@ -129,8 +122,7 @@ async fn settle(
             }
             Err(error) => {
                 let why = error.to_string();
-                post.hindered(Some(why.clone()));
-                hindrance.send_replace(Some(why));
+                post.hindrance.set(Some(why));
                 tokio::time::sleep(pause(&error)).await;
             }
         }

@@ -24,6 +24,7 @@ use vaultyard_target_kubernetes::{Api, ApiError, Reference, pods};
 
 use super::{MANAGER, reports};
 use crate::failure::{Failure, Kind as Fault};
+use crate::kubernetes::hindrance::Hindrance;
 use crate::kubernetes::leading::Post;
 use crate::kubernetes::report::Report;
 use crate::kubernetes::sites;
@@ -64,8 +65,6 @@ pub(super) struct Told<'a> {
     pub(super) stopped: bool,
     /// Why what is declared is not followed.
     pub(super) refused: Option<&'a str>,
-    /// Why the objects cannot be kept.
-    pub(super) hindrance: &'a watch::Sender<Option<String>>,
     /// What was put back last.
     pub(super) drift: &'a watch::Sender<Option<String>>,
 }
@@ -147,6 +146,8 @@ struct Scene<'a> {
     pods: BTreeMap<ServerName, Value>,
     images: BTreeMap<ServerName, String>,
     ready_proxies: u64,
+    /// Why the objects cannot be kept.
+    hindrance: Hindrance,
 }
 
 impl<'a> Scene<'a> {
@@ -162,6 +163,7 @@ impl<'a> Scene<'a> {
             pods: BTreeMap::new(),
             images: BTreeMap::new(),
             ready_proxies: 0,
+            hindrance: post.hindrance.clone(),
         })
     }
 
@@ -263,7 +265,7 @@ impl<'a> Scene<'a> {
             proxy.clone(),
         ];
         let hindrance = beside.refused.map(str::to_owned);
-        let hindrance = hindrance.or_else(|| beside.hindrance.borrow().clone());
+        let hindrance = hindrance.or_else(|| self.hindrance.get());
         let mut status = status::compose(status::Input {
             cluster: self.cluster,
             target: "kubernetes",

@@ -26,9 +26,9 @@ use super::ground::Ground;
 use crate::failure::{Failure, Kind, failed};
 use crate::faults;
 use crate::identities;
-use crate::keepers::UnsealKeeper;
 use crate::keepers::access::{self, AccessKeeper, Ways};
 use crate::keepers::served::Loading;
+use crate::keepers::{UnsealKeeper, never};
 use crate::local::certificates::{
     CertificateKeeper, Held, Public, of_proxy, of_server, proxy_folder,
 };
@@ -180,11 +180,6 @@ fn ways(ground: &Ground) -> Result<BTreeMap<ServerName, Ways>, Failure> {
         Some((name.clone(), ways))
     };
     Ok(ground.clients.iter().filter_map(ways).collect())
-}
-
-/// What wakes a keeper that only its own clock wakes.
-fn never() -> watch::Receiver<()> {
-    watch::channel(()).1
 }
 
 fn unsealer(ground: &Ground, name: &ServerName, server: &Supervised) -> Result<Unsealer, Failure> {
