@@ -1,7 +1,7 @@
 # The first commands on a fresh clone. The work itself is done by cargo and by `cargo xtask`.
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-kubernetes test-quick soak bench build image cluster-up cluster-down cluster-shell fmt need-cargo need-cc need-pip
+.PHONY: help up test test-local test-kubernetes test-quick soak bench build image cluster-up cluster-down cluster-shell fmt need-cargo need-cc need-pip
 
 KILLS ?= 50
 SEED ?=
@@ -9,15 +9,18 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
-		printf '  make %-12s %s\n' "$$name" "$$what"; done
+		printf '  make %-15s %s\n' "$$name" "$$what"; done
 
 up: build need-pip ## bring up the built-in cluster here and stay in the foreground (ARGS="..." is passed on)
 	@exec $(TARGET)/release/vaultyard up $(ARGS)
 
-test: need-cargo need-cc ## install what the tests need and run them all, on real servers
+test: need-cargo need-cc ## install what the tests need and run them all, on real servers and a real Kubernetes (needs root)
 	@cargo xtask test
 
-test-kubernetes: need-cargo need-cc ## the tests on Kubernetes: three nodes on this machine (needs root)
+test-local: need-cargo need-cc ## all of them but those on Kubernetes: no root needed
+	@cargo xtask test --local
+
+test-kubernetes: need-cargo need-cc ## only those on Kubernetes: three nodes on this machine (needs root)
 	@cargo xtask test --kubernetes
 
 test-quick: need-cargo need-cc ## formatting, lints, layering and unit tests: no server is started

@@ -31,6 +31,7 @@ cargo xtask cluster COMMAND
 
   up                          bring the test cluster up; one that is up is joined and its volumes renewed
   down                        take it down, or what there is of it
+  possible                    whether this machine can hold it: fails with the reason if not
   status                      what runs, and which nodes are Ready; fails unless all of it is well
   exec -- COMMAND             run COMMAND where the cluster is reached, with kubectl and KUBECONFIG set,
                               and VAULTYARD_IMAGE and VAULTYARD_SERVER_IMAGE when images were loaded
@@ -50,6 +51,7 @@ pub(crate) fn run(words: &[&str]) -> Result<(), String> {
     match words {
         ["up"] => lifecycle::up(&layout),
         ["down"] => lifecycle::down(&layout),
+        ["possible"] => require(),
         ["status"] => status(&layout),
         ["exec", "--", program, words @ ..] => exec(&layout, &running()?, program, words),
         ["images"] => load_images(false).map(|made| print_references(&made)),
@@ -75,6 +77,17 @@ pub(crate) fn run(words: &[&str]) -> Result<(), String> {
         ["join", node] => running().and_then(|_| faults::join(node)),
         _ => Err(HELP.to_owned()),
     }
+}
+
+/// Refuses where none can be made, before anything is begun.
+pub(crate) fn require() -> Result<(), String> {
+    machine::require_rights()
+}
+
+/// Installs and builds what it is made of, which takes minutes where nothing is kept from before.
+pub(crate) fn build() -> Result<(), String> {
+    machine::check(&Layout::of_this_checkout())?;
+    programs::ready().map(drop)
 }
 
 /// Whether it is up.

@@ -15,8 +15,10 @@ use std::process::ExitCode;
 const HELP: &str = "\
 cargo xtask COMMAND
 
-  test [--quick]           everything but what needs a Kubernetes, in order; --quick starts no server
+  test                     everything, in order; without root it says so at once
+  test --local             everything but what needs a Kubernetes
   test --kubernetes        what needs a Kubernetes, on the test cluster
+  test --quick             what starts no server
   layering                 which crate may use which
   tidy                     sizes, links, comments, words that must not be in the sources
   deny                     licences, sources and bans of dependencies
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {
         ["test"] => test::everything(),
+        ["test", "--local"] => test::local(),
         ["test", "--kubernetes"] => test::on_kubernetes(),
         ["test", "--quick"] => test::quick(),
         ["layering"] => layering::check(),

@@ -26,14 +26,23 @@ const WITH_SERVERS: &[Step] = &[
     ("end-to-end tests", end_to_end),
 ];
 
-const ON_KUBERNETES: &[Step] = &[("tests on Kubernetes", kubernetes::run)];
+const ON_KUBERNETES: &[Step] = &[
+    ("Kubernetes, built of its sources unless it is kept from before", kubernetes::build),
+    ("tests on Kubernetes", kubernetes::run),
+];
+
+/// Everything there is.
+pub(crate) fn everything() -> Result<(), String> {
+    kubernetes::require()?;
+    walk(&[WITHOUT_SERVERS, WITH_SERVERS, ON_KUBERNETES].concat())
+}
 
 /// Everything but what needs a Kubernetes.
-pub(crate) fn everything() -> Result<(), String> {
+pub(crate) fn local() -> Result<(), String> {
     walk(&[WITHOUT_SERVERS, WITH_SERVERS].concat())
 }
 
-/// The tests on Kubernetes.
+/// Only what needs a Kubernetes.
 pub(crate) fn on_kubernetes() -> Result<(), String> {
     kubernetes::require()?;
     walk(ON_KUBERNETES)

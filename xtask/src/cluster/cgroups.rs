@@ -7,13 +7,25 @@ use crate::cluster::layout::Node;
 use crate::cluster::process::{Process, until};
 use crate::shell::fault;
 
+/// Refuses where no cgroup can be made, without leaving one behind.
+pub(super) fn require_writable() -> Result<(), String> {
+    hierarchies()?.iter().try_for_each(|hierarchy| {
+        let tried = hierarchy.join(format!("vaultyard-try-{}", std::process::id()));
+        std::fs::create_dir(&tried)
+            .and_then(|()| std::fs::remove_dir(&tried))
+            .map_err(|error| not_writable(&tried, &error))
+    })
+}
+
+fn not_writable(cgroup: &Path, error: &std::io::Error) -> String {
+    format!("{}\nthe test cluster needs cgroups that it can write to", fault(cgroup, error))
+}
+
 /// Makes the cgroups of a node.
 pub(super) fn make(node: &Node) -> Result<(), String> {
     for hierarchy in hierarchies()? {
         let own = hierarchy.join(node.namespace());
-        std::fs::create_dir_all(&own).map_err(|error| {
-            format!("{}\nthe test cluster needs cgroups that it can write to", fault(&own, &error))
-        })?;
+        std::fs::create_dir_all(&own).map_err(|error| not_writable(&own, &error))?;
         // In version 1 a new cgroup has no processors and takes no process until it is given some.
         for file in ["cpuset.cpus", "cpuset.mems"] {
             if let (true, Ok(all)) = (own.join(file).exists(), std::fs::read(hierarchy.join(file)))

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::cluster::cgroups;
 use crate::cluster::layout::{Layout, remove};
 use crate::parts;
 use crate::shell::{self, fault};
@@ -14,13 +15,23 @@ pub(super) fn check(layout: &Layout) -> Result<(), String> {
     require_overlay(layout)
 }
 
+/// Checks, without making anything that stays, that we may make nodes at all.
+pub(super) fn require_rights() -> Result<(), String> {
+    require_root()?;
+    let mut command = Command::new("unshare");
+    command.args(["--net", "--mount", "--uts", "--propagation", "private", "--", "true"]);
+    shell::output(&mut command).map_err(|reason| {
+        format!("the test cluster cannot make namespaces here, which takes CAP_SYS_ADMIN\n{reason}")
+    })?;
+    cgroups::require_writable()
+}
+
 /// Only root makes network namespaces.
 pub(super) fn require_root() -> Result<(), String> {
     if parts::is_root() {
         return Ok(());
     }
-    Err("the test cluster needs root, for network namespaces and mounts: run this as root, or run \
-         the tests that need no cluster with `make test`"
+    Err("the test cluster needs root, for network namespaces and mounts: run this as root"
         .to_owned())
 }
 

@@ -2,16 +2,20 @@
 
 use std::process::Command;
 
-use crate::{cluster, parts, shell};
+use crate::{cluster, shell};
 
 /// Refuses where the test cluster cannot be made, before anything else is begun.
 pub(super) fn require() -> Result<(), String> {
-    if parts::is_root() {
-        return Ok(());
-    }
-    Err("the tests on Kubernetes make network namespaces, which takes root: \
-         sudo make test-kubernetes"
-        .to_owned())
+    cluster::require().map_err(|reason| {
+        format!(
+            "{reason}\nThe tests on Kubernetes cannot be run here. `make test-local` runs all others."
+        )
+    })
+}
+
+/// Builds other people's servers; a step of its own, so that it is timed apart from our tests.
+pub(super) fn build() -> Result<(), String> {
+    cluster::build()
 }
 
 /// Brings the test cluster up unless it is, and takes it down afterwards unless it was.
