@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod address;
+pub mod bytes;
 mod chain;
 pub mod cluster;
 pub mod duration;

@@ -4,6 +4,7 @@ use std::fmt::{self, Display};
 use std::net::Ipv4Addr;
 
 use vaultyard_model::Cluster;
+use vaultyard_model::bytes::Binary;
 
 /// A change that is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +21,12 @@ enum Why {
     Fixed,
 }
 
+impl Fault {
+    fn between(what: &'static str, was: String, is: String, why: Why) -> Option<Self> {
+        (was != is).then_some(Self { what, was, is, why })
+    }
+}
+
 impl Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { what, was, is, why } = self;
@@ -31,19 +38,12 @@ impl Display for Fault {
     }
 }
 
-/// Every change from `old` to `new` that the existing state cannot follow; the addresses are the
-/// cluster's first ones. Raft keeps the addresses of its peers, and the unseal key was split once.
-pub fn refuse(
-    old: &Cluster,
-    new: &Cluster,
-    old_first: Option<Ipv4Addr>,
-    new_first: Ipv4Addr,
-) -> Vec<Fault> {
+/// Every change from `old` to `new` that a cluster which exists cannot follow, wherever it runs. The
+/// unseal key was split once.
+pub fn refuse(old: &Cluster, new: &Cluster) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut compare = |what, was: String, is: String, why| {
-        if was != is {
-            faults.push(Fault { what, was, is, why });
-        }
+        faults.extend(Fault::between(what, was, is, why));
     };
     let (before, after) = (&old.servers, &new.servers);
     let replicas = |cluster: &Cluster| cluster.servers.replicas.count().to_string();
@@ -52,8 +52,6 @@ pub fn refuse(
     compare("spec.servers.software", software.0, software.1, Why::Fixed);
     let version = (before.version.to_string(), after.version.to_string());
     compare("spec.servers.version", version.0, version.1, Why::NotYet);
-    let old_first = old_first.unwrap_or(new_first);
-    compare("the first address", old_first.to_string(), new_first.to_string(), Why::Fixed);
     let (before, after) = (&old.keys, &new.keys);
     let shares = (before.shares.to_string(), after.shares.to_string());
     compare("spec.keys.shares", shares.0, shares.1, Why::Fixed);
@@ -63,6 +61,20 @@ pub fn refuse(
     compare("spec.keys.encryption", encryption.0, encryption.1, Why::Fixed);
     compare("spec.keys.store", before.store.to_string(), after.store.to_string(), Why::Fixed);
     faults
+}
+
+/// Whether the first address of a cluster on one machine has moved: raft keeps the addresses of its
+/// peers.
+pub fn moved(old_first: Option<Ipv4Addr>, new_first: Ipv4Addr) -> Option<Fault> {
+    let old_first = old_first.unwrap_or(new_first);
+    Fault::between("the first address", old_first.to_string(), new_first.to_string(), Why::Fixed)
+}
+
+/// Whether the volumes of a cluster on Kubernetes have another size: the claims of a StatefulSet are
+/// immutable, and so is the size of most volumes.
+pub fn resized(old: &Cluster, new: &Cluster) -> Option<Fault> {
+    let size = |cluster: &Cluster| Binary(cluster.servers.raft_bytes).to_string();
+    Fault::between("spec.servers.storage.raft.size", size(old), size(new), Why::NotYet)
 }
 
 #[cfg(test)]
@@ -79,8 +91,10 @@ mod tests {
         let old = sample::cluster(3);
         let mut new = old.clone();
         new.ingress.proxy.max_held += 1;
-        assert_eq!(refuse(&old, &new, Some(FIRST), FIRST), []);
-        assert_eq!(refuse(&old, &new, None, FIRST), []);
+        assert_eq!(refuse(&old, &new), []);
+        assert_eq!(resized(&old, &new), None);
+        assert_eq!(moved(Some(FIRST), FIRST), None);
+        assert_eq!(moved(None, FIRST), None);
     }
 
     #[test]
@@ -92,13 +106,12 @@ mod tests {
         let key = GoogleKey::new("projects/p/locations/l/keyRings/r/cryptoKeys/k").unwrap();
         new.keys.encryption = Encryption::GoogleKms { key };
         new.keys.store = Store::Directory { path: Some("/elsewhere".into()) };
-        let faults = refuse(&old, &new, Some(FIRST), Ipv4Addr::new(127, 0, 1, 10));
+        let faults = refuse(&old, &new);
         let what: Vec<_> = faults.iter().map(|fault| fault.what).collect();
         assert_eq!(
             what,
             [
                 "spec.servers.replicas",
-                "the first address",
                 "spec.keys.shares",
                 "spec.keys.threshold",
                 "spec.keys.encryption",
@@ -109,5 +122,15 @@ mod tests {
             faults[0].to_string(),
             "spec.servers.replicas was 3 and is 1 now: this change is not supported by this version"
         );
+    }
+    #[test]
+    fn other_addresses_and_other_volumes_are_named() {
+        let fault = moved(Some(FIRST), Ipv4Addr::new(127, 0, 1, 10)).unwrap().to_string();
+        assert!(fault.starts_with("the first address was 127.0.0.10 and is 127.0.1.10"), "{fault}");
+        let old = sample::cluster(3);
+        let mut new = old.clone();
+        new.servers.raft_bytes = 20 << 30;
+        let fault = resized(&old, &new).unwrap().to_string();
+        assert!(fault.contains("raft.size was 10Gi and is 20Gi now"), "{fault}");
     }
 }

@@ -10,6 +10,8 @@ use crate::reference::Reference;
 
 mod difference;
 
+pub use difference::Difference;
+
 /// How to apply.
 #[derive(Debug, Clone, Copy)]
 pub struct Options<'a> {
@@ -39,10 +41,19 @@ pub enum Owner<'a> {
 pub enum Applied {
     /// There was none.
     Created,
-    /// These fields have other values now: `.spec.replicas`.
+    /// These fields have other values now: `.spec.replicas`. The values are not told: of a Secret
+    /// they are secret.
     Changed(Vec<String>),
     /// It was so already.
     Unchanged,
+}
+
+/// What applying would do, with the values.
+pub enum Rehearsal {
+    /// There is none.
+    Create,
+    /// These fields would have other values; none when it is so already.
+    Change(Vec<Difference>),
 }
 
 /// Why an object was not applied.
@@ -114,6 +125,46 @@ impl Api {
         body: &Value,
         options: Options<'_>,
     ) -> Result<Applied, ApplyError> {
+        match self.write(object, body, options).await? {
+            Written::New => Ok(Applied::Created),
+            Written::Same => Ok(Applied::Unchanged),
+            Written::Over { before, after } => {
+                let changed: Vec<_> = difference::between(&before, &after)
+                    .into_iter()
+                    .map(|difference| difference.path)
+                    .collect();
+                Ok(if changed.is_empty() { Applied::Unchanged } else { Applied::Changed(changed) })
+            }
+        }
+    }
+
+    /// What [`Api::apply`] would do: the API server computes it with all its defaults and all that
+    /// is asked about it, and keeps nothing. Not for Secrets, whose values are nobody's to see.
+    ///
+    /// # Errors
+    /// [`ApplyError`]: applying would be refused the same way.
+    pub async fn rehearse(
+        &self,
+        object: &Reference,
+        body: &Value,
+        options: Options<'_>,
+    ) -> Result<Rehearsal, ApplyError> {
+        let options = Options { dry_run: true, ..options };
+        Ok(match self.write(object, body, options).await? {
+            Written::New => Rehearsal::Create,
+            Written::Same => Rehearsal::Change(Vec::new()),
+            Written::Over { before, after } => {
+                Rehearsal::Change(difference::between(&before, &after))
+            }
+        })
+    }
+
+    async fn write(
+        &self,
+        object: &Reference,
+        body: &Value,
+        options: Options<'_>,
+    ) -> Result<Written, ApplyError> {
         let before = self.get(object).await?;
         let whose = before.as_ref().and_then(|before| options.owner.foreign(before));
         if let Some(whose) = whose {
@@ -127,13 +178,19 @@ impl Api {
             }
             _ => ApplyError::Api(error),
         })?;
-        let Some(before) = before.filter(|_| !answer.created) else { return Ok(Applied::Created) };
+        let Some(before) = before.filter(|_| !answer.created) else { return Ok(Written::New) };
         if !dry_run && version(&before) == version(&answer.body) {
-            return Ok(Applied::Unchanged);
+            return Ok(Written::Same);
         }
-        let changed = difference::between(&before, &answer.body);
-        Ok(if changed.is_empty() { Applied::Unchanged } else { Applied::Changed(changed) })
+        Ok(Written::Over { before, after: answer.body })
     }
+}
+
+/// How an object was written.
+enum Written {
+    New,
+    Same,
+    Over { before: Value, after: Value },
 }
 
 #[cfg(test)]

@@ -72,21 +72,29 @@ impl<'a> Wanted<'a> {
         post: &Post,
         followed: &mut Option<Document>,
     ) -> Result<Self, Failure> {
+        if followed.is_none() {
+            // Another controller may have followed an earlier one.
+            *followed = declared::followed(&post.api, &post.names).await.map_err(failed)?;
+        }
         let refused = match declared::read(declared, &post.names) {
-            Ok(document) => {
-                *followed = Some(document);
-                None
-            }
-            Err(failure) => {
-                // Another controller may have followed an earlier one.
-                if followed.is_none() {
-                    *followed = declared::followed(&post.api, &post.names).await?;
+            Ok(document) => match cannot_follow(followed.as_ref(), &document) {
+                None => {
+                    *followed = Some(document);
+                    None
                 }
-                Some(failure.message().to_owned())
-            }
+                refused => refused,
+            },
+            Err(failure) => Some(failure.message().to_owned()),
         };
         Ok(Self { declared, document: followed.clone(), refused })
     }
+}
+
+/// Why a cluster that follows one document cannot follow another.
+fn cannot_follow(followed: Option<&Document>, document: &Document) -> Option<String> {
+    let faults = declared::unfollowed(&followed?.cluster, &document.cluster);
+    let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
+    (!faults.is_empty()).then(|| faults.join("; "))
 }
 
 /// Keeps what is wanted, until it is dropped.

@@ -4,7 +4,10 @@ use std::pin::Pin;
 
 use futures_util::stream::{Stream, StreamExt};
 use serde_json::{Value, json};
+use tracing::warn;
 use vaultyard_manifest::{API_VERSION, KIND, Target};
+use vaultyard_model::Cluster;
+use vaultyard_plan::change::{self, Fault};
 use vaultyard_render::kubernetes::Names;
 use vaultyard_render::kubernetes::pod::DOCUMENT_FILE;
 use vaultyard_target_kubernetes::kind::CONFIG_MAP;
@@ -34,12 +37,21 @@ pub(crate) fn read(object: &Value, names: &Names) -> Result<Document, Failure> {
     document::parse(&title, format!("{document:#}\n"), Target::Kubernetes)
 }
 
-/// The document that a cluster controller has followed, as its ConfigMap holds it.
-pub(crate) async fn followed(api: &Api, names: &Names) -> Result<Option<Document>, Failure> {
+/// The document that a cluster controller has followed, as its ConfigMap holds it. One that this
+/// Vaultyard cannot read is as good as none: what it declares is not known.
+pub(crate) async fn followed(api: &Api, names: &Names) -> Result<Option<Document>, ApiError> {
     let object = Reference::within(CONFIG_MAP, names.namespace(), &names.document());
-    let Some(map) = api.get(&object).await.map_err(failed)? else { return Ok(None) };
+    let Some(map) = api.get(&object).await? else { return Ok(None) };
     let Some(text) = map["data"][DOCUMENT_FILE].as_str() else { return Ok(None) };
-    document::parse(&object.to_string(), text.to_owned(), Target::Kubernetes).map(Some)
+    let read = document::parse(&object.to_string(), text.to_owned(), Target::Kubernetes);
+    Ok(read.inspect_err(|failure| warn!("{}", failure.message())).ok())
+}
+
+/// What of the new document a cluster that follows the old one cannot become.
+pub(crate) fn unfollowed(old: &Cluster, new: &Cluster) -> Vec<Fault> {
+    let mut faults = change::refuse(old, new);
+    faults.extend(change::resized(old, new));
+    faults
 }
 
 /// A `VaultCluster` as it changes.

@@ -13,6 +13,7 @@ use vaultyard_model::access::Identity;
 use vaultyard_model::cluster::Servers;
 use vaultyard_model::port::clock::{Clock, Random};
 use vaultyard_model::{Cluster, Layout};
+use vaultyard_plan::change;
 use vaultyard_target_local::lock::Lock;
 use vaultyard_target_local::process::leftover::leftovers;
 use vaultyard_target_local::state::StateError;
@@ -199,7 +200,8 @@ pub(crate) fn refuse_change(
 ) -> Result<(), Failure> {
     let Some(old) = document::of_state(state)? else { return Ok(()) };
     let kept = state.first_address().map_err(bad_input)?;
-    let faults = vaultyard_plan::change::refuse(&old.cluster, new, kept, first);
+    let mut faults = change::refuse(&old.cluster, new);
+    faults.extend(change::moved(kept, first));
     if faults.is_empty() {
         return Ok(());
     }

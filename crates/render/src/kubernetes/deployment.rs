@@ -1,5 +1,7 @@
 //! The Deployments: the proxies, and the controllers.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::apps::v1::{
     Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment,
 };
@@ -16,6 +18,8 @@ use super::names::Names;
 use super::object::Object;
 use super::pod::{self, CERTIFICATES, CERTIFICATES_FOLDER, DOCUMENT, DOCUMENT_FOLDER};
 use super::release::Release;
+use super::server_configuration::hash;
+use super::stateful_set::CONFIGURATION_HASH;
 
 /// The container of a proxy.
 pub const PROXY: &str = "proxy";
@@ -84,8 +88,20 @@ pub(super) fn proxy(cluster: &Cluster, names: &Names, release: &Release) -> Obje
         component: Component::Proxy,
         name: names.proxy(),
         replicas: proxies(cluster),
+        annotations: Some(BTreeMap::from([(
+            CONFIGURATION_HASH.to_owned(),
+            proxy_configuration_hash(cluster),
+        )])),
     };
     workload.deployment(cluster, names, pod)
+}
+
+/// A hash of what a proxy reads in the document, once, when it starts: proxies are replaced when it
+/// changes. Another form of the text in another version of Vaultyard does no harm: proxies are
+/// replaced then anyway.
+fn proxy_configuration_hash(cluster: &Cluster) -> String {
+    let Cluster { name, namespace, servers, ingress, .. } = cluster;
+    hash(&format!("{name} {namespace} {} {:?}", servers.replicas.count(), ingress.proxy))
 }
 
 /// The memory that one proxy's share of waiting bodies takes, in MiB.
@@ -142,7 +158,13 @@ fn in_operations(
         containers: vec![container],
         ..pod::hardened(&name)
     };
-    let workload = Workload { scope: Scope::Operations, component, name, replicas: CONTROLLERS };
+    let workload = Workload {
+        scope: Scope::Operations,
+        component,
+        name,
+        replicas: CONTROLLERS,
+        annotations: None,
+    };
     workload.deployment(cluster, names, pod)
 }
 
@@ -152,12 +174,14 @@ struct Workload {
     component: Component,
     name: String,
     replicas: i32,
+    /// Of its pods.
+    annotations: Option<BTreeMap<String, String>>,
 }
 
 impl Workload {
     /// The Deployment: spread over the zones, rolled without ever having fewer pods than wanted.
     fn deployment(self, cluster: &Cluster, names: &Names, pod: PodSpec) -> Object {
-        let Self { scope, component, name, replicas } = self;
+        let Self { scope, component, name, replicas, annotations } = self;
         let affinity = in_named_zones(cluster)
             .map(|zones| Affinity { node_affinity: Some(zones), ..Default::default() });
         let pod = PodSpec {
@@ -181,6 +205,7 @@ impl Workload {
                 template: PodTemplateSpec {
                     metadata: Some(ObjectMeta {
                         labels: Some(labels(names, Some(component))),
+                        annotations,
                         ..Default::default()
                     }),
                     spec: Some(pod),
@@ -198,6 +223,16 @@ mod tests {
 
     use super::*;
     use crate::sample;
+
+    #[test]
+    fn proxies_are_replaced_for_their_own_limits_and_for_nothing_else() {
+        let hash = proxy_configuration_hash(&sample::cluster(3));
+        let mut changed = sample::cluster(3);
+        changed.servers.raft_bytes += 1;
+        assert_eq!(hash, proxy_configuration_hash(&changed));
+        changed.ingress.proxy.max_held += 1;
+        assert_ne!(hash, proxy_configuration_hash(&changed));
+    }
 
     #[test]
     fn there_is_a_proxy_in_each_zone_and_two_at_least_beside_several_servers() {

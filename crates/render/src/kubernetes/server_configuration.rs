@@ -66,7 +66,11 @@ pub fn configuration_hash(cluster: &Cluster) -> String {
         believed: Vec::new(),
     };
     let owner = Owner { user: pod::USER, group: pod::USER };
-    let text = configuration(cluster, &shared, &paths(), owner);
+    hash(&configuration(cluster, &shared, &paths(), owner))
+}
+
+/// SHA-256 of a text, in hexadecimal digits.
+pub(super) fn hash(text: &str) -> String {
     digest(&SHA256, text.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -12,6 +12,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use vaultyard_model::Cluster;
+use vaultyard_model::bytes::Binary;
 
 use super::labels::{Component, Scope, labels, metadata, pods_of, selector};
 use super::names::Names;
@@ -20,7 +21,7 @@ use super::release::Release;
 use super::server_configuration::configuration_hash;
 use super::server_pod::{DATA, server_pod};
 
-/// The annotation of pods that changes when servers need a restart for their configuration.
+/// The annotation of pods that changes when they need a restart for their configuration.
 pub const CONFIGURATION_HASH: &str = "vaultyard.dev/configuration-hash";
 
 /// The servers. Kubernetes starts all pods at once, since the unsealers know who initialises, and
@@ -67,7 +68,7 @@ pub(super) fn stateful_set(cluster: &Cluster, names: &Names, release: &Release) 
 /// The volume of one server. Nothing here can be changed later, so nothing here depends on what
 /// changes, but for the size.
 fn claim(cluster: &Cluster, names: &Names) -> PersistentVolumeClaim {
-    let size = Quantity(quantity(cluster.servers.raft_bytes));
+    let size = Quantity(Binary(cluster.servers.raft_bytes).to_string());
     PersistentVolumeClaim {
         metadata: ObjectMeta {
             name: Some(DATA.to_owned()),
@@ -84,35 +85,5 @@ fn claim(cluster: &Cluster, names: &Names) -> PersistentVolumeClaim {
             ..Default::default()
         }),
         ..Default::default()
-    }
-}
-
-/// Bytes as Kubernetes itself writes them: with the greatest binary unit that leaves a whole number.
-fn quantity(bytes: u64) -> String {
-    let unit = ["Ti", "Gi", "Mi", "Ki"].into_iter().zip([40, 30, 20, 10]);
-    let mut fitting = unit.filter(|(_, shift)| bytes > 0 && bytes.trailing_zeros() >= *shift);
-    match fitting.next() {
-        Some((unit, shift)) => format!("{}{unit}", bytes >> shift),
-        None => bytes.to_string(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_quantity_has_the_greatest_unit_that_leaves_a_whole_number() {
-        for (bytes, text) in [
-            (10 << 30, "10Gi"),
-            (1 << 40, "1Ti"),
-            (256 << 20, "256Mi"),
-            (1536 << 20, "1536Mi"),
-            (10_000_000_000, "9765625Ki"),
-            (1001, "1001"),
-            (0, "0"),
-        ] {
-            assert_eq!(quantity(bytes), text);
-        }
     }
 }

@@ -1,5 +1,4 @@
-//! Which fields of an object have other values than before. Values are never shown: they may be
-//! secret.
+//! Which fields of an object have other values than before.
 
 use std::collections::BTreeSet;
 
@@ -16,14 +15,25 @@ const NOT_OURS: &[&str] = &[
     ".status",
 ];
 
-/// The paths of all fields that differ.
-pub(super) fn between(before: &Value, after: &Value) -> Vec<String> {
-    let mut paths = Vec::new();
-    compare(String::new(), before, after, &mut paths);
-    paths
+/// A field that differs. Null stands for a field that is not there.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// Where it is: `.spec.replicas`.
+    pub path: String,
+    /// Its value until now.
+    pub before: Value,
+    /// Its value from now on.
+    pub after: Value,
 }
 
-fn compare(path: String, before: &Value, after: &Value, paths: &mut Vec<String>) {
+/// All fields that differ.
+pub(super) fn between(before: &Value, after: &Value) -> Vec<Difference> {
+    let mut all = Vec::new();
+    compare(String::new(), before, after, &mut all);
+    all
+}
+
+fn compare(path: String, before: &Value, after: &Value, all: &mut Vec<Difference>) {
     if before == after || NOT_OURS.contains(&path.as_str()) {
         return;
     }
@@ -32,15 +42,15 @@ fn compare(path: String, before: &Value, after: &Value, paths: &mut Vec<String>)
             let keys: BTreeSet<_> = old.keys().chain(new.keys()).collect();
             for key in keys {
                 let path = format!("{path}{}", segment(key));
-                compare(path, &before[key.as_str()], &after[key.as_str()], paths);
+                compare(path, &before[key.as_str()], &after[key.as_str()], all);
             }
         }
         (Value::Array(old), Value::Array(new)) if old.len() == new.len() => {
             for (at, (old, new)) in old.iter().zip(new).enumerate() {
-                compare(format!("{path}[{}]", name(new, at)), old, new, paths);
+                compare(format!("{path}[{}]", name(new, at)), old, new, all);
             }
         }
-        _ => paths.push(path),
+        _ => all.push(Difference { path, before: before.clone(), after: after.clone() }),
     }
 }
 
@@ -62,7 +72,9 @@ mod tests {
 
     #[track_caller]
     fn check(before: Value, after: Value, expected: &[&str]) {
-        assert_eq!(between(&before, &after), expected);
+        let all = between(&before, &after);
+        let paths: Vec<_> = all.iter().map(|difference| difference.path.as_str()).collect();
+        assert_eq!(paths, expected);
     }
 
     #[test]
@@ -72,6 +84,12 @@ mod tests {
             json!({"spec": {"replicas": 5, "new": 1, "same": 1}}),
             &[".spec.gone", ".spec.new", ".spec.replicas"],
         );
+    }
+
+    #[test]
+    fn what_is_not_there_is_null() {
+        let all = between(&json!({"spec": {}}), &json!({"spec": {"new": 1}}));
+        assert_eq!((&all[0].before, &all[0].after), (&Value::Null, &json!(1)));
     }
 
     #[test]

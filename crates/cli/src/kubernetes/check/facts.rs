@@ -1,6 +1,7 @@
 //! What is known before anything is written, and how it is read from what the API server says.
 
 use serde_json::Value;
+use vaultyard_plan::change::Fault;
 use vaultyard_render::kubernetes::pod::ZONE;
 use vaultyard_target_kubernetes::Reference;
 use vaultyard_target_kubernetes::access_review::Act;
@@ -28,6 +29,8 @@ pub(super) struct Facts {
     pub(super) classes: Option<Vec<Class>>,
     /// Whether the servers stand there already: then they have places and volumes.
     pub(super) servers_stand: bool,
+    /// What the cluster that stands there cannot follow in the document.
+    pub(super) unfollowed: Vec<Fault>,
 }
 
 /// An object of ours, and what stands in its place.

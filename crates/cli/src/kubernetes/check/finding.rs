@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use vaultyard_plan::change::Fault;
 use vaultyard_render::kubernetes::pod::ZONE;
 use vaultyard_target_kubernetes::access_review::Act;
 use vaultyard_target_kubernetes::apply::ApplyError;
@@ -15,6 +16,8 @@ pub(super) enum Finding {
     Foreign { object: String, whose: String },
     /// Somebody else holds fields of an object of ours.
     Held(ApplyError),
+    /// The document asks for what the cluster that stands there cannot become.
+    Unfollowed(Fault),
     /// An object is being deleted in whose place ours would stand.
     Ending { object: String },
     /// The API server does not know a kind that the document asks for.
@@ -69,6 +72,9 @@ impl fmt::Display for Finding {
                 ApplyError::Foreign { object, whose }.fmt(f)
             }
             Self::Held(error) => error.fmt(f),
+            Self::Unfollowed(fault) => {
+                write!(f, "{fault}; put it back as it was, or make another cluster")
+            }
             Self::Ending { object } => {
                 write!(f, "{object} is being deleted; wait until it is gone, then try again")
             }

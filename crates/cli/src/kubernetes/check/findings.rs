@@ -17,6 +17,7 @@ pub(super) fn of(plan: &Plan<'_>, facts: &Facts) -> Vec<Finding> {
     all.extend(definition(facts));
     all.extend(standing(facts));
     all.extend(facts.held.iter().cloned().map(Finding::Held));
+    all.extend(facts.unfollowed.iter().cloned().map(Finding::Unfollowed));
     let since = if facts.servers_stand { Placement::Done } else { Placement::Open };
     if let Some(nodes) = &facts.nodes {
         all.extend(places(plan, nodes, since));
@@ -99,6 +100,7 @@ fn zones_wanted(plan: &Plan<'_>) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use vaultyard_model::Cluster;
     use vaultyard_target_kubernetes::Reference;
     use vaultyard_target_kubernetes::access_review::Act;
     use vaultyard_target_kubernetes::apply::ApplyError;
@@ -119,17 +121,22 @@ mod tests {
             nodes: Some(["a", "b", "c"].map(node).into()),
             classes: Some(vec![Class { name: "fast".to_owned(), is_default: true }]),
             servers_stand: false,
+            unfollowed: Vec::new(),
         }
     }
 
-    fn found(servers: &str, facts: &Facts) -> Vec<Finding> {
+    fn cluster(servers: &str) -> Cluster {
         let text = format!(
             "apiVersion: {API_VERSION}\nkind: {KIND}\nmetadata: {{name: vault}}\n\
              spec: {{servers: {{{servers}}}}}\n"
         );
         let document = document::parse("test", text, vaultyard_manifest::Target::Kubernetes);
         let Ok(document) = document else { panic!("the document is refused") };
-        let cluster = &document.cluster;
+        document.cluster
+    }
+
+    fn found(servers: &str, facts: &Facts) -> Vec<Finding> {
+        let cluster = &cluster(servers);
         of(&Plan { cluster, installation: &[], workload: &[], adopt: false }, facts)
     }
 
@@ -207,6 +214,14 @@ mod tests {
         let all = found("", &facts);
         assert_eq!(all.len(), 2);
         assert!(!all.iter().any(Finding::bars), "{all:?}");
+    }
+
+    #[test]
+    fn what_the_cluster_cannot_follow_is_refused() {
+        let (old, new) = (cluster(""), cluster("storage: {raft: {size: 20Gi}}"));
+        let unfollowed = crate::kubernetes::declared::unfollowed(&old, &new);
+        let said = sentence("", &Facts { unfollowed, ..facts() });
+        assert!(said.contains("raft.size was 10Gi and is 20Gi now"), "{said}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde_json::Value;
 use vaultyard_model::Cluster;
+use vaultyard_plan::change::Fault;
 use vaultyard_render::kubernetes::names::DEFINITION;
 use vaultyard_render::kubernetes::{Names, Object};
 use vaultyard_target_kubernetes::access_review::Act;
@@ -14,7 +15,7 @@ use super::Plan;
 use super::facts::{self, Class, Facts, Node, Seen, Standing};
 use super::needs::{self, HandingOn};
 use crate::failure::{Failure, failed};
-use crate::kubernetes::install;
+use crate::kubernetes::{declared, install};
 
 /// How many questions are under way at once.
 const AT_ONCE: usize = 16;
@@ -46,7 +47,27 @@ pub(super) async fn facts(api: &Api, plan: &Plan<'_>) -> Result<Facts, Failure> 
         nodes: nodes.map(|nodes| nodes.iter().filter_map(Node::read).collect()),
         classes: classes.map(|classes| classes.iter().map(Class::read).collect()),
         servers_stand,
+        unfollowed: unfollowed(api, plan, servers_stand).await?,
     })
+}
+
+/// What the document asks for that the cluster cannot follow. Where its last document may not be
+/// read, the cluster controller is the one who refuses.
+async fn unfollowed(
+    api: &Api,
+    plan: &Plan<'_>,
+    servers_stand: bool,
+) -> Result<Vec<Fault>, Failure> {
+    if !servers_stand {
+        return Ok(Vec::new());
+    }
+    match declared::followed(api, &Names::of(plan.cluster)).await {
+        Ok(followed) => Ok(followed
+            .map(|followed| declared::unfollowed(&followed.cluster, plan.cluster))
+            .unwrap_or_default()),
+        Err(ApiError { reason: Reason::Forbidden { .. }, .. }) => Ok(Vec::new()),
+        Err(error) => Err(failed(error)),
+    }
 }
 
 /// What stands in the places of these objects, in their order.
