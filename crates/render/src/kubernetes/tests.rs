@@ -8,6 +8,8 @@ use vaultyard_model::{Cluster, Software, Version, Zone};
 use super::*;
 use crate::sample;
 
+mod upgrades;
+
 pub(super) fn release() -> Release {
     let digest = |digit: &str| format!("@sha256:{}", digit.repeat(64));
     Release {
