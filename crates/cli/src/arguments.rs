@@ -71,6 +71,17 @@ Example:
     /// Say whether `up` could begin: document, program, addresses, state directory; on Kubernetes
     /// rights, objects, zones, volumes
     Check(Document),
+    /// Show what `apply` would change on Kubernetes; nothing is written
+    #[command(after_help = "\
+Every object is rehearsed by the API server (server-side dry run).
+
+Examples:
+  vaultyard plan --target kubernetes -f vaultyard.yaml
+  vaultyard plan --target kubernetes -f vaultyard.yaml --output json
+  vaultyard plan --target kubernetes -f vaultyard.yaml --detailed-exitcode || echo it differs")]
+    Plan(Plan),
+    /// Show what would change on Kubernetes, ask, and do it
+    Apply(Apply),
     /// How the cluster is
     Status(Status),
     /// Why a server, or the cluster, is not as it should be
@@ -239,6 +250,43 @@ pub(crate) struct Up {
     /// Set by `--detach` for the process that goes on
     #[arg(long, hide = true, conflicts_with = "detach")]
     pub(crate) in_background: bool,
+    /// How long it may take until it is ready
+    #[arg(long, default_value = "5m", value_name = "DURATION", value_parser = duration)]
+    pub(crate) timeout: std::time::Duration,
+}
+
+/// Arguments of `plan`.
+#[derive(Args)]
+pub(crate) struct Plan {
+    /// The file [default: ./vaultyard.yaml where there is one, else the built-in cluster]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) images: Images,
+    /// As if objects of the same names that belong to somebody else were taken over
+    #[arg(long)]
+    pub(crate) adopt: bool,
+    /// End with 3 when something would change; 0 is then that nothing would
+    #[arg(long)]
+    pub(crate) detailed_exitcode: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// Arguments of `apply`.
+#[derive(Args)]
+pub(crate) struct Apply {
+    /// The file [default: ./vaultyard.yaml where there is one, else the built-in cluster]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) images: Images,
+    /// Take over objects of the same names that belong to somebody else
+    #[arg(long)]
+    pub(crate) adopt: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    pub(crate) yes: bool,
     /// How long it may take until it is ready
     #[arg(long, default_value = "5m", value_name = "DURATION", value_parser = duration)]
     pub(crate) timeout: std::time::Duration,

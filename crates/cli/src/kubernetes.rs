@@ -4,8 +4,9 @@
 //! Each controller is one file here, named as its command is (`vaultyard controller NAME`):
 //! [`prepare`] and [`unsealer`] beside each server, [`proxy`], and [`certificates`] and [`cluster`]
 //! in the operations namespace. A person's commands come by [`reach`]: [`up`] installs, [`rendered`]
-//! prints what it would.
+//! prints what it would, [`plan`] what it would change, and [`apply`] asks before it does.
 
+pub(crate) mod apply;
 pub(crate) mod certificates;
 pub(crate) mod check;
 pub(crate) mod cluster;
@@ -27,6 +28,7 @@ mod leading;
 pub(crate) mod login;
 pub(crate) mod logs;
 mod mounted;
+pub(crate) mod plan;
 mod pod;
 pub(crate) mod prepare;
 pub(crate) mod proxy;

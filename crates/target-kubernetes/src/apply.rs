@@ -159,6 +159,23 @@ impl Api {
         })
     }
 
+    /// Which fields of `body` have other values now, for an object whose rehearsal is refused; none
+    /// when the object may not be read or is not there.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn compare(
+        &self,
+        object: &Reference,
+        body: &Value,
+    ) -> Result<Option<Vec<Difference>>, ApiError> {
+        match self.get(object).await {
+            Ok(now) => Ok(now.map(|now| difference::of_declared(&now, body))),
+            Err(ApiError { reason: Reason::Forbidden { .. }, .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn write(
         &self,
         object: &Reference,

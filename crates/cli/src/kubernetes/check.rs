@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use vaultyard_model::Cluster;
 use vaultyard_render::kubernetes::{Names, Object, Release, workload};
-use vaultyard_target_kubernetes::Api;
+use vaultyard_target_kubernetes::{Api, Reference};
 
 use self::facts::{Seen, Standing};
 use self::finding::Finding;
@@ -73,6 +73,17 @@ pub(super) async fn before_up(api: &Api, plan: &Plan<'_>) -> Result<Vec<String>,
     let findings = findings::of(plan, &facts);
     refuse(&Names::of(plan.cluster), &findings)?;
     Ok(findings.iter().map(Finding::to_string).collect())
+}
+
+/// Which of these objects stand there and are this cluster's.
+pub(super) async fn ours(
+    api: &Api,
+    cluster: &Cluster,
+    objects: &[Object],
+) -> Result<Vec<Reference>, Failure> {
+    let seen = observe::standing(api, cluster, objects, false).await?;
+    let ours = seen.into_iter().filter(|seen| seen.standing == Standing::Ours);
+    Ok(ours.map(|seen| seen.reference).collect())
 }
 
 /// Writes our labels on objects of the workload that belong to somebody else, so that the cluster

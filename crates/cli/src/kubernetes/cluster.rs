@@ -22,7 +22,7 @@ use crate::document::Document;
 use crate::failure::{Failure, failed};
 
 /// Who owns what this controller writes.
-const MANAGER: &str = "vaultyard-cluster-controller";
+pub(super) const MANAGER: &str = "vaultyard-cluster-controller";
 
 /// Keeps the cluster until it is told to stop.
 pub(crate) async fn run() -> Result<ExitCode, Failure> {

@@ -1,5 +1,6 @@
 //! `vaultyard up --target kubernetes`
 
+use std::future::Future;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use serde_json::Value;
 use tokio::time::{sleep, timeout};
 use vaultyard_model::duration::Short;
 use vaultyard_model::status::Phase;
-use vaultyard_render::kubernetes::{Names, workload};
+use vaultyard_render::kubernetes::{Names, Release, workload};
 use vaultyard_target_kubernetes::Api;
 use vaultyard_target_kubernetes::cluster::ClusterObject;
 
@@ -18,6 +19,7 @@ use super::declared::{self, STOPPED};
 use super::{install, reach, waiting};
 use crate::arguments::{Common, Up};
 use crate::control::wire;
+use crate::document::Document;
 use crate::failure::{Failure, Kind, failed};
 use crate::milestones::Told;
 use crate::progress::Progress;
@@ -27,54 +29,79 @@ use crate::system;
 /// Between two looks at the pods while nothing else tells what is waited for.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// What is to stand there.
+pub(super) struct Wish {
+    pub(super) document: Document,
+    pub(super) release: Release,
+    /// Whether objects of others are taken over.
+    pub(super) adopt: bool,
+    /// How long it may take until it is ready.
+    pub(super) timeout: Duration,
+}
+
 /// Installs the cluster and waits until it is ready. It goes on by itself whatever becomes of us.
 pub(crate) async fn run(common: &Common, arguments: &Up) -> Result<ExitCode, Failure> {
-    let began = Instant::now();
     refuse_what_is_local(arguments)?;
-    let document = check::document(arguments.document.file.as_deref())?;
-    let release = install::release(&arguments.images)?;
-    let objects = install::objects(&document, &release)?;
-    let cluster = &document.cluster;
-    let names = Names::of(cluster);
+    let wish = Wish {
+        document: check::document(arguments.document.file.as_deref())?,
+        release: install::release(&arguments.images)?,
+        adopt: arguments.adopt,
+        timeout: arguments.timeout,
+    };
+    let names = Names::of(&wish.document.cluster);
     let progress = Progress::new(common.quiet, system::fancy_terminal());
-    progress.say(format!("{} in the namespace {}", document.headline(), names.namespace()));
-    let mut stops = Stops::listen()?;
+    progress.say(format!("{} in the namespace {}", wish.document.headline(), names.namespace()));
     let work = async {
         let api = reach::api(&common.kubernetes).await?;
         let version = api.version().await.map_err(reach::refused)?;
         progress.done(format!("Kubernetes {version} answers at {}", api.address()));
-        let workload = workload(cluster, &release, &document.text);
-        let plan =
-            Plan { cluster, installation: &objects, workload: &workload, adopt: arguments.adopt };
-        check::before_up(&api, &plan).await?.iter().for_each(|note| progress.say(note));
-        if arguments.adopt {
-            check::adopt(&api, &plan, &progress).await?;
-        }
-        install::apply(&api, cluster, &objects, arguments.adopt, &progress).await?;
-        let object = ClusterObject::new(api.clone(), &names);
-        if object.read().await.map_err(failed)?.as_ref().is_some_and(declared::is_stopped) {
-            object.annotate(install::MANAGER, STOPPED, None).await.map_err(failed)?;
-            progress.done("it was stopped, and is started again");
-        }
-        let ready = until_ready(&api, &names, &progress);
-        let Ok(ready) = timeout(arguments.timeout, ready).await else {
-            let why = last_words(&api, &names).await;
-            let what = format!("not ready within {:?}: {why}", arguments.timeout);
-            return Err(Failure::text(Kind::NotInTime, what).hint(
-                "it goes on by itself; `vaultyard status --target kubernetes` shows how far",
-            ));
-        };
-        ready
+        bring(&api, &wish, &progress).await
     };
+    attended(&progress, work).await
+}
+
+/// Does the work and says goodbye, unless a person stops waiting for it.
+pub(super) async fn attended(
+    progress: &Progress,
+    work: impl Future<Output = Result<String, Failure>>,
+) -> Result<ExitCode, Failure> {
+    let mut stops = Stops::listen()?;
     let outcome = tokio::select! {
         outcome = work => outcome,
         _ = stops.next() => Err(Failure::text(Kind::Interrupted, "stopped waiting")
             .hint("what was applied goes on by itself; `vaultyard up` again goes on where it was")),
     };
     progress.end();
-    let status = outcome?;
-    progress.say(farewell(&names, &status, began.elapsed()));
+    progress.say(outcome?);
     Ok(ExitCode::SUCCESS)
+}
+
+/// Applies what is wished, and waits until it is ready; what to say then.
+pub(super) async fn bring(api: &Api, wish: &Wish, progress: &Progress) -> Result<String, Failure> {
+    let began = Instant::now();
+    let Wish { document, release, adopt, timeout: patience } = wish;
+    let cluster = &document.cluster;
+    let names = Names::of(cluster);
+    let objects = install::objects(document, release)?;
+    let workload = workload(cluster, release, &document.text);
+    let plan = Plan { cluster, installation: &objects, workload: &workload, adopt: *adopt };
+    check::before_up(api, &plan).await?.iter().for_each(|note| progress.say(note));
+    if *adopt {
+        check::adopt(api, &plan, progress).await?;
+    }
+    install::apply(api, cluster, &objects, *adopt, progress).await?;
+    let object = ClusterObject::new(api.clone(), &names);
+    if object.read().await.map_err(failed)?.as_ref().is_some_and(declared::is_stopped) {
+        object.annotate(install::MANAGER, STOPPED, None).await.map_err(failed)?;
+        progress.done("it was stopped, and is started again");
+    }
+    let Ok(ready) = timeout(*patience, until_ready(api, &names, progress)).await else {
+        let why = last_words(api, &names).await;
+        let what = format!("not ready within {patience:?}: {why}");
+        return Err(Failure::text(Kind::NotInTime, what)
+            .hint("it goes on by itself; `vaultyard status --target kubernetes` shows how far"));
+    };
+    Ok(farewell(&names, &ready?, began.elapsed()))
 }
 
 fn refuse_what_is_local(arguments: &Up) -> Result<(), Failure> {

@@ -21,15 +21,33 @@ pub(crate) fn confirm(
     eprintln!("{what}");
     for time in 1..=times {
         let again = if time == 1 { "" } else { " once more" };
-        eprint!("Type the cluster's name{again} to go on: ");
-        std::io::stderr().flush().map_err(failed)?;
-        let mut line = String::new();
-        std::io::stdin().read_line(&mut line).map_err(failed)?;
-        if line.trim() != name {
-            return Err(wrong(name, line.trim()));
+        let given = typed(&format!("Type the cluster's name{again} to go on: "))?;
+        if given != name {
+            return Err(wrong(name, &given));
         }
     }
     Ok(())
+}
+
+/// Goes on only when the person types `yes`.
+pub(crate) fn approve(question: &str) -> Result<(), Failure> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::text(Kind::Refused, "not confirmed; nothing was changed")
+            .hint("type it on a terminal, or confirm with --yes"));
+    }
+    match typed(&format!("{question} Only \"yes\" goes on: "))?.as_str() {
+        "yes" => Ok(()),
+        _ => Err(Failure::text(Kind::Refused, "not confirmed; nothing was changed")),
+    }
+}
+
+/// What the person types after the question.
+fn typed(question: &str) -> Result<String, Failure> {
+    eprint!("{question}");
+    std::io::stderr().flush().map_err(failed)?;
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).map_err(failed)?;
+    Ok(line.trim().to_owned())
 }
 
 fn wrong(name: &str, given: &str) -> Failure {

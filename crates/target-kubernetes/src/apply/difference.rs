@@ -33,6 +33,14 @@ pub(super) fn between(before: &Value, after: &Value) -> Vec<Difference> {
     all
 }
 
+/// The fields of `declared` that have another value in `before`: what applying it changes at least,
+/// with no word from the API server about its defaults.
+pub(super) fn of_declared(before: &Value, declared: &Value) -> Vec<Difference> {
+    let mut all = between(before, declared);
+    all.retain(|difference| !difference.after.is_null());
+    all
+}
+
 fn compare(path: String, before: &Value, after: &Value, all: &mut Vec<Difference>) {
     if before == after || NOT_OURS.contains(&path.as_str()) {
         return;
@@ -96,6 +104,14 @@ mod tests {
     fn containers_are_named_rather_than_counted() {
         let with = |image| json!({"spec": {"containers": [{"name": "server", "image": image}]}});
         check(with("a"), with("b"), &[".spec.containers[server].image"]);
+    }
+
+    #[test]
+    fn what_is_not_declared_is_no_difference() {
+        let before = json!({"spec": {"replicas": 3, "default": 1}});
+        let all = of_declared(&before, &json!({"spec": {"replicas": 5}}));
+        let paths: Vec<_> = all.iter().map(|difference| difference.path.as_str()).collect();
+        assert_eq!(paths, [".spec.replicas"]);
     }
 
     #[test]
