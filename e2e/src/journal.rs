@@ -95,6 +95,12 @@ impl Writing {
         }
     }
 
+    /// Whether a write was not acknowledged so far.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.shared.trouble.lock().unwrap().is_some()
+    }
+
     /// Stops the clients and gives their notes.
     ///
     /// # Panics

@@ -104,6 +104,17 @@ impl Kube {
         self.vaultyard(&[&["check", "-f", &self.document()], words].concat())
     }
 
+    /// `vaultyard plan` of the document, to its end.
+    pub fn plan(&self, words: &[&str]) -> Said {
+        self.vaultyard(&[&["plan", "-f", &self.document()], words].concat())
+    }
+
+    /// `vaultyard apply` of the document, to its end.
+    pub fn apply(&self, words: &[&str]) -> Said {
+        let file = self.document();
+        self.vaultyard(&[&["apply", "-f", &file, "--timeout", "170s"], words].concat())
+    }
+
     /// The file of the document.
     fn document(&self) -> String {
         self.folder.path().join("cluster.yaml").display().to_string()
@@ -120,7 +131,7 @@ impl Kube {
     pub fn vaultyard(&self, words: &[&str]) -> Said {
         let mut command = Command::new(binary());
         command.env("VAULTYARD_TARGET", "kubernetes").env("HOME", self.folder.path());
-        if !matches!(words.first(), Some(&"up" | &"check")) {
+        if !matches!(words.first(), Some(&"up" | &"check" | &"plan" | &"apply")) {
             command.args(["--namespace", &self.name]);
         }
         Said::of(command.args(words))

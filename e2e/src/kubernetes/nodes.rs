@@ -81,6 +81,12 @@ impl Machines<'_> {
         self.kubectl(&[&words[..], &["--timeout=170s"]].concat());
     }
 
+    /// No pod comes to the node any more.
+    #[track_caller]
+    pub fn cordon(&self, node: &str) {
+        self.kubectl(&["cordon", node]);
+    }
+
     /// Lets pods come to the node again.
     #[track_caller]
     pub fn uncordon(&self, node: &str) {

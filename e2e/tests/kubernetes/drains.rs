@@ -55,3 +55,21 @@ fn a_rollout_of_the_proxies() {
         let _ = cluster.kubectl(&["rollout", "status", &proxies, "--timeout=120s"]);
     });
 }
+
+/// What the others prove rests on clients that see a request fail when one does.
+#[test]
+fn a_leader_that_goes_unplanned_fails_requests() {
+    let _machines = Machines::shared();
+    let cluster = Kube::new();
+    let writing = cluster.start_writing();
+    writing.wait_for(100);
+    let fails = || {
+        let leader = cluster.leader();
+        cluster.recovers_from(&[&leader], |cluster| cluster.kill(&[&leader]));
+        writing.has_failed().then_some(())
+    };
+    // Whether a write is in flight at that moment is chance, on a slow machine a rare one.
+    vaultyard_e2e::wait("a write fails", std::time::Duration::from_secs(120), fails);
+    let journal = writing.stop();
+    assert_eq!(cluster.faults_of(&journal), []);
+}

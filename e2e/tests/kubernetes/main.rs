@@ -9,5 +9,6 @@ mod first_run;
 mod keys;
 mod kills;
 mod outages;
+mod plans;
 mod pods;
 mod rights;

@@ -34,3 +34,19 @@ fn a_lost_volume() {
         cluster.delete_pods(&[&standby]);
     });
 }
+
+#[test]
+fn a_node_that_cannot_hold_its_pod() {
+    let machines = Machines::own();
+    let cluster = Kube::new();
+    cluster.survives(|cluster| {
+        let standby = cluster.standby();
+        let node = cluster.node_of(&standby);
+        machines.cordon(&node);
+        cluster.delete_pods(&[&standby]);
+        let why = format!("{standby} waits");
+        let status = cluster.wait_for("waiting", |status| status.reason.contains(&why));
+        assert_eq!(status.phase, "Degraded", "{status:#?}");
+        machines.uncordon(&node);
+    });
+}

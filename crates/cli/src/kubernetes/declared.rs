@@ -24,17 +24,23 @@ pub(crate) fn is_stopped(object: &Value) -> bool {
     object["metadata"]["annotations"][STOPPED] == "true"
 }
 
-/// Reads it. What Kubernetes has added to the object is left out.
+/// Reads it.
 pub(crate) fn read(object: &Value, names: &Names) -> Result<Document, Failure> {
+    let title =
+        format!("the VaultCluster {} in the namespace {}", names.cluster(), names.namespace());
+    document::parse(&title, text(object), Target::Kubernetes)
+}
+
+/// The document in it, as the ConfigMap holds it. What Kubernetes has added to the object is left
+/// out.
+pub(crate) fn text(object: &Value) -> String {
     let document = json!({
         "apiVersion": API_VERSION,
         "kind": KIND,
         "metadata": {"name": object["metadata"]["name"], "namespace": object["metadata"]["namespace"]},
         "spec": object["spec"],
     });
-    let title =
-        format!("the VaultCluster {} in the namespace {}", names.cluster(), names.namespace());
-    document::parse(&title, format!("{document:#}\n"), Target::Kubernetes)
+    format!("{document:#}\n")
 }
 
 /// The document that a cluster controller has followed, as its ConfigMap holds it. One that this

@@ -8,11 +8,12 @@ mod rehearse;
 
 use std::process::ExitCode;
 
+use vaultyard_manifest::KIND;
 use vaultyard_render::kubernetes::{Release, workload};
 use vaultyard_target_kubernetes::Api;
 
 use self::proposal::Proposal;
-use super::{check, install, reach};
+use super::{check, declared, install, reach};
 use crate::arguments::{Common, Plan as Arguments};
 use crate::document::Document;
 use crate::failure::Failure;
@@ -46,8 +47,11 @@ pub(super) async fn propose(
 ) -> Result<Proposal, Failure> {
     progress.waiting("comparing with what stands there");
     let installation = install::objects(document, release)?;
-    let Document { cluster, text, .. } = document;
-    let workload = workload(cluster, release, text);
+    let cluster = &document.cluster;
+    // The cluster controller writes the document as it reads it from the VaultCluster.
+    let declared = installation.iter().find(|object| object.kind == KIND);
+    let text = declared.map(|object| declared::text(&object.body)).unwrap_or_default();
+    let workload = workload(cluster, release, &text);
     let plan = check::Plan { cluster, installation: &installation, workload: &workload, adopt };
     let notes = check::before_up(api, &plan).await?;
     let changes = rehearse::all(api, &plan).await?;

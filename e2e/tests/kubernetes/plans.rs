@@ -1,0 +1,83 @@
+//! A change is shown before it is made, made when it is approved, and refused when the cluster could
+//! not become what it asks for.
+
+use serde_json::Value;
+use vaultyard_e2e::kubernetes::{Kube, Machines};
+
+const CHANGES: Option<i32> = Some(3);
+const BAD_INPUT: Option<i32> = Some(2);
+const REFUSED: Option<i32> = Some(5);
+
+/// What `plan` says, as a program reads it; the exit code says whether anything would change.
+#[track_caller]
+fn plan(cluster: &Kube, code: Option<i32>) -> Value {
+    let said = cluster.plan(&["--detailed-exitcode", "--output", "json"]);
+    assert_eq!(said.code, code, "{said:#?}");
+    serde_json::from_str(&said.stdout).unwrap()
+}
+
+/// The kinds of what would be done so, in order.
+fn kinds<'a>(plan: &'a Value, action: &str) -> Vec<&'a str> {
+    let changes = plan["changes"].as_array().unwrap().iter();
+    let done = changes.filter(|change| change["action"] == action);
+    done.map(|change| change["kind"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn a_change_is_shown_then_approved_then_made() {
+    let _machines = Machines::shared();
+    let cluster = Kube::declared("");
+    let first = plan(&cluster, CHANGES);
+    assert!(kinds(&first, "create").contains(&"StatefulSet"), "{first:#}");
+    assert_eq!(kinds(&first, "update"), Vec::<&str>::new());
+    let said = cluster.apply(&[]);
+    assert_eq!(said.code, REFUSED, "nobody can be asked: {said:#?}");
+    let namespace = cluster.try_kubectl(&["get", "namespace", cluster.name()]);
+    assert_ne!(namespace.code, Some(0), "something was written: {namespace:#?}");
+
+    let said = cluster.apply(&["--yes"]);
+    assert_eq!(said.code, Some(0), "{said:#?}\n{}", cluster.all_there_is());
+    assert_eq!(kinds(&plan(&cluster, Some(0)), "update"), Vec::<&str>::new());
+
+    let writing = cluster.start_writing();
+    writing.wait_for(50);
+    cluster.declare("  ingress: {proxy: {maxHeld: 77}}\n");
+    let second = plan(&cluster, CHANGES);
+    assert_eq!(kinds(&second, "update"), ["VaultCluster", "ConfigMap", "Deployment"]);
+    assert_eq!(second["changes"][0]["fields"][0]["path"], ".spec.ingress", "{second:#}");
+    assert_eq!(second["consequences"][0]["of"], "proxies");
+    let said = cluster.apply(&["--yes"]);
+    assert_eq!(said.code, Some(0), "{said:#?}");
+    let proxies = format!("deployment/{}-proxy", cluster.name());
+    let _ = cluster.kubectl(&["rollout", "status", &proxies, "--timeout=120s"]);
+    writing.wait_for(50);
+    let journal = writing.stop();
+    let failed: Vec<_> = journal.failed().collect();
+    assert!(failed.is_empty(), "{failed:#?}");
+    assert_eq!(kinds(&plan(&cluster, Some(0)), "update"), Vec::<&str>::new());
+}
+
+#[test]
+fn what_a_cluster_cannot_become_is_refused_by_whoever_is_asked() {
+    let _machines = Machines::shared();
+    let cluster = Kube::new();
+    let name = cluster.name().to_owned();
+    cluster.declare("  servers: {replicas: 1, storage: {raft: {size: 20Gi}}}\n");
+    for said in [cluster.plan(&[]), cluster.apply(&["--yes"]), cluster.up(&[]), cluster.check(&[])]
+    {
+        assert_eq!(said.code, BAD_INPUT, "{said:#?}");
+        for word in ["replicas was 3 and is 1 now", "size was 10Gi and is 20Gi now"] {
+            assert!(said.stderr.contains(word), "{word:?} is missing: {said:#?}");
+        }
+    }
+    // Who goes past the program meets the controller.
+    let patch = r#"{"spec":{"servers":{"replicas":1}}}"#;
+    let _ = cluster.kubectl(&["patch", "vaultcluster", &name, "--type=merge", "-p", patch]);
+    let why = "spec.servers.replicas was 3 and is 1 now";
+    let status = cluster.wait_for("refused", |status| status.reason.contains(why));
+    assert_eq!(status.phase, "Degraded");
+    assert_eq!(cluster.object(&["statefulset", &name]).unwrap()["spec"]["replicas"], 3);
+    let patch = r#"{"spec":{"servers":null}}"#;
+    let _ = cluster.kubectl(&["patch", "vaultcluster", &name, "--type=merge", "-p", patch]);
+    let _ = cluster.wait_until_ready();
+}
