@@ -23,6 +23,7 @@ use std::process::Command;
 
 use crate::parts;
 
+pub(crate) use images::References;
 use layout::{FABRIC, Layout, NODES, Node, within};
 use programs::Programs;
 
@@ -96,7 +97,7 @@ pub(crate) fn is_up() -> bool {
 }
 
 /// Makes the images and puts them into the registry.
-pub(crate) fn load_images(with_faults: bool) -> Result<images::References, String> {
+pub(crate) fn load_images(with_faults: bool) -> Result<References, String> {
     let layout = Layout::of_this_checkout();
     let _ = lifecycle::programs_of_running(&layout)?;
     // Two at once would pack into the same files.
@@ -104,7 +105,7 @@ pub(crate) fn load_images(with_faults: bool) -> Result<images::References, Strin
     images::load(&layout, with_faults)
 }
 
-fn print_references(made: &images::References) {
+fn print_references(made: &References) {
     println!("vaultyard {}\nserver {}", made.vaultyard, made.server);
 }
 

@@ -1,9 +1,12 @@
-//! Starts the soak of `e2e` on a binary and parts that are there.
+//! Starts the soaks on a binary and parts that are there.
 
 use crate::{parts, shell, test};
 
-/// `--kills N`, `--lanes N` and `--seed N` are handed on.
+/// On this machine; `--kills N`, `--lanes N` and `--seed N` are handed on.
 pub(crate) fn run(options: &[&str]) -> Result<(), String> {
+    if options == ["--kubernetes"] {
+        return test::soak_on_kubernetes();
+    }
     parts::for_tests()?;
     let mut soak = shell::cargo();
     soak.args(["run", "--quiet", "--package", "vaultyard-e2e", "--bin", "soak", "--"]);

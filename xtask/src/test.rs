@@ -48,6 +48,12 @@ pub(crate) fn on_kubernetes() -> Result<(), String> {
     walk(ON_KUBERNETES)
 }
 
+/// What takes minutes on Kubernetes.
+pub(crate) fn soak_on_kubernetes() -> Result<(), String> {
+    kubernetes::require()?;
+    kubernetes::soak()
+}
+
 /// Everything that starts no server.
 pub(crate) fn quick() -> Result<(), String> {
     walk(&[WITHOUT_SERVERS, QUICK].concat())

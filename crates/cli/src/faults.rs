@@ -3,6 +3,9 @@
 //! `VAULTYARD_FAULT=keys/request/after` ends the program at that point as SIGKILL does;
 //! `VAULTYARD_FAULT_SERVERS=live` lets the servers outlive it. The file that `VAULTYARD_FAULT_CLOCK`
 //! names holds the seconds by which the clock is wrong.
+//!
+//! The environment of an unsealer on Kubernetes is rendered and held so; its point is the entry
+//! `fault` of the ConfigMap with the document, and it ends there once for each volume.
 
 use std::sync::Arc;
 
@@ -29,17 +32,35 @@ mod active {
 
 #[cfg(feature = "fault-injection")]
 mod active {
+    use std::path::PathBuf;
     use std::process::ExitCode;
 
+    use vaultyard_render::kubernetes::pod::DOCUMENT_FOLDER;
+    use vaultyard_render::kubernetes::server_pod::DATA_FOLDER;
+
     use super::{Arc, FaultHook, SignedDuration, Spawner};
+    use crate::arguments::Target;
     use crate::failure::Failure;
     use crate::output;
 
-    struct FaultAt(String);
+    /// The entry of the ConfigMap with the document.
+    const ENTRY: &str = "fault";
+    /// On a server's own volume: says that it has happened there.
+    const HAPPENED: &str = "fault-happened";
+
+    struct FaultAt {
+        point: String,
+        /// Whoever finds this file goes on; whoever does not leaves it.
+        happened: Option<PathBuf>,
+    }
 
     impl FaultHook for FaultAt {
         fn reached(&self, point: &str) {
-            if self.0 == point {
+            let happened = self.happened.as_ref();
+            if self.point == point && !happened.is_some_and(|file| file.exists()) {
+                if let Some(file) = happened {
+                    std::fs::write(file, point).ok();
+                }
                 // Not `abort`: nothing may run, be flushed or be written any more.
                 rustix::process::kill_process(
                     rustix::process::getpid(),
@@ -52,7 +73,12 @@ mod active {
     }
 
     pub(crate) fn hook() -> Arc<dyn FaultHook> {
-        Arc::new(FaultAt(std::env::var("VAULTYARD_FAULT").unwrap_or_default()))
+        if let Ok(point) = std::env::var("VAULTYARD_FAULT") {
+            return Arc::new(FaultAt { point, happened: None });
+        }
+        let entry = PathBuf::from(DOCUMENT_FOLDER).join(ENTRY);
+        let point = std::fs::read_to_string(entry).unwrap_or_default().trim().to_owned();
+        Arc::new(FaultAt { point, happened: Some(PathBuf::from(DATA_FOLDER).join(HAPPENED)) })
     }
 
     pub(crate) fn clock_error() -> SignedDuration {
@@ -67,12 +93,14 @@ mod active {
         if live { Spawner::start_for_survivors() } else { Spawner::start() }
     }
 
-    /// Every point that a cluster on this machine comes by, one a line.
-    pub(crate) fn list() -> Result<ExitCode, Failure> {
+    /// Every point that the unsealers of a cluster come by, one a line.
+    pub(crate) fn list(target: Target) -> Result<ExitCode, Failure> {
         use vaultyard_keys::{access, initialise};
         let keys = initialise::step::Step::ALL_NAMES.map(|step| ("keys", step));
         let kubernetes_alone = access::step::Step::AllowServiceAccounts;
-        let here = access::step::Step::ALL.into_iter().filter(|step| *step != kubernetes_alone);
+        let is_here =
+            |step: &access::step::Step| target == Target::Kubernetes || *step != kubernetes_alone;
+        let here = access::step::Step::ALL.into_iter().filter(is_here);
         let access = here.map(|step| ("access", step.name()));
         for (area, step) in keys.into_iter().chain(access) {
             for point in vaultyard_keys::fault::points(area, step) {

@@ -50,8 +50,14 @@ impl Kube {
     /// How often a container of a pod was started again.
     #[must_use]
     pub fn restarts(&self, pod: &str, container: Container) -> Option<u64> {
-        let pod = self.object(&["pod", pod])?;
-        state_of(&pod, container.name())?["restartCount"].as_u64()
+        self.restarts_in(self.name(), pod, container.name())
+    }
+
+    /// The same of any pod.
+    #[must_use]
+    pub fn restarts_in(&self, namespace: &str, pod: &str, container: &str) -> Option<u64> {
+        let pod = self.object_in(namespace, &["pod", pod])?;
+        state_of(&pod, container)?["restartCount"].as_u64()
     }
 
     /// Does `harm` to the servers in these pods and waits until kubelet has started each anew, and

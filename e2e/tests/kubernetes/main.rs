@@ -12,3 +12,4 @@ mod outages;
 mod plans;
 mod pods;
 mod rights;
+mod soak;

@@ -5,16 +5,16 @@ use std::time::{Duration, Instant};
 use vaultyard_e2e::kubernetes::{Kube, Machines, Part};
 use vaultyard_e2e::wait;
 
-/// For how long things are away here; `cargo xtask soak` has the long outages.
+/// For how long things are away here; `soak` has the long outages.
 const OUTAGE: Duration = Duration::from_secs(20);
 
 /// Lets time pass, in which writes must go on.
-fn wait_out(writing_since: Instant) {
-    wait("the outage is over", OUTAGE * 2, || (writing_since.elapsed() >= OUTAGE).then_some(()));
+fn wait_out(began: Instant, outage: Duration) {
+    wait("the outage is over", outage * 2, || (began.elapsed() >= outage).then_some(()));
 }
 
-#[test]
-fn the_api_server_is_away() {
+/// Servers, unsealers and proxies go on without the API server: no request fails.
+pub(crate) fn without_the_api_server(outage: Duration) {
     let machines = Machines::own();
     let cluster = Kube::new();
     let writing = cluster.start_writing();
@@ -23,18 +23,25 @@ fn the_api_server_is_away() {
     let began = Instant::now();
     // Clients see nothing of it.
     writing.wait_for(200);
-    wait_out(began);
+    wait_out(began, outage);
     machines.start(&Part::ApiServer);
+    let back = Instant::now();
     writing.wait_for(50);
     let journal = writing.stop();
     let _ = cluster.wait_until_ready();
+    println!(
+        "no API server for {outage:?}: {} writes, longest gap {:?}, Ready again {:?} after its return",
+        journal.acknowledged(),
+        journal.longest_gap,
+        back.elapsed()
+    );
     let failed: Vec<_> = journal.failed().collect();
     assert!(failed.is_empty(), "{failed:#?}");
     assert_eq!(cluster.faults_of(&journal), []);
 }
 
-#[test]
-fn a_node_is_cut_off() {
+/// The leader's node is cut off: another leads, and nothing acknowledged is lost.
+pub(crate) fn with_a_node_cut_off(outage: Duration) {
     let machines = Machines::own();
     let cluster = Kube::new();
     cluster.survives(|cluster| {
@@ -45,9 +52,23 @@ fn a_node_is_cut_off() {
         let _ = cluster.wait_for("led by another", |status| {
             status.leader().is_some_and(|other| other != leader)
         });
-        wait_out(began);
+        println!("the leader's node cut off: another leads {:?} later", began.elapsed());
+        wait_out(began, outage);
         machines.join(&node);
+        let back = Instant::now();
+        let _ = cluster.wait_until_ready();
+        println!("after {outage:?} cut off: Ready again {:?} after its return", back.elapsed());
     });
+}
+
+#[test]
+fn the_api_server_is_away() {
+    without_the_api_server(OUTAGE);
+}
+
+#[test]
+fn a_node_is_cut_off() {
+    with_a_node_cut_off(OUTAGE);
 }
 
 #[test]

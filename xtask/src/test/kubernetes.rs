@@ -1,5 +1,6 @@
 //! The tests that need a Kubernetes: on the test cluster, which is brought up for them.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::{cluster, shell};
@@ -20,29 +21,63 @@ pub(super) fn build() -> Result<(), String> {
 
 /// Brings the test cluster up unless it is, and takes it down afterwards unless it was.
 pub(super) fn run() -> Result<(), String> {
-    let was_up = cluster::is_up();
-    cluster::run(&["up"])?;
-    let tested = tests();
-    if was_up { tested } else { tested.and(cluster::run(&["down"])) }
+    on_the_cluster(|tests| {
+        tests.of_the_api()?;
+        // Clusters mostly wait: for kubelet, for elections, for each other.
+        tests.end_to_end(&[&format!("--test-threads={}", super::at_once())])
+    })
 }
 
-fn tests() -> Result<(), String> {
-    let images = cluster::load_images(true)?;
-    let program = super::binary_with_faults()?;
-    let own = std::env::current_exe().map_err(|error| format!("xtask's own program: {error}"))?;
-    let test = |words: &[&str], threads: usize| {
+/// Runs what `run` leaves out, and shows what it measures.
+pub(super) fn soak() -> Result<(), String> {
+    on_the_cluster(|tests| {
+        tests.end_to_end(&["soak::", "--ignored", "--nocapture", "--test-threads=1"])
+    })
+}
+
+fn on_the_cluster(work: impl FnOnce(&Tests) -> Result<(), String>) -> Result<(), String> {
+    let was_up = cluster::is_up();
+    cluster::run(&["up"])?;
+    let worked = Tests::ready().and_then(|tests| work(&tests));
+    if was_up { worked } else { worked.and(cluster::run(&["down"])) }
+}
+
+/// What the tests are run with.
+struct Tests {
+    images: cluster::References,
+    program: PathBuf,
+    /// This one.
+    tool: PathBuf,
+}
+
+impl Tests {
+    fn ready() -> Result<Self, String> {
+        let images = cluster::load_images(true)?;
+        let program = super::binary_with_faults()?;
+        let tool = std::env::current_exe();
+        let tool = tool.map_err(|error| format!("xtask's own program: {error}"))?;
+        Ok(Self { images, program, tool })
+    }
+
+    /// Of the crate that speaks to the API server.
+    fn of_the_api(&self) -> Result<(), String> {
+        let package = ["--package", "vaultyard-target-kubernetes", "--features", "real-cluster"];
+        self.run(&[&package[..], &["--test", "real"]].concat(), &["--test-threads=4"])
+    }
+
+    fn end_to_end(&self, words: &[&str]) -> Result<(), String> {
+        let package = ["--package", "vaultyard-e2e", "--features", "kubernetes"];
+        self.run(&[&package[..], &["--test", "kubernetes"]].concat(), words)
+    }
+
+    fn run(&self, test: &[&str], words: &[&str]) -> Result<(), String> {
         let cargo = shell::cargo();
-        let mut within = Command::new(&own);
+        let mut within = Command::new(&self.tool);
         within.current_dir(shell::root()).args(["cluster", "exec", "--"]).arg(cargo.get_program());
-        within.arg("test").args(words).args(["--", &format!("--test-threads={threads}")]);
-        within.env("VAULTYARD_BIN", &program).env("VAULTYARD_CLUSTER_TOOL", &own);
-        within.env("VAULTYARD_IMAGE", &images.vaultyard);
-        within.env("VAULTYARD_SERVER_IMAGE", &images.server);
+        within.arg("test").args(test).arg("--").args(words);
+        within.env("VAULTYARD_BIN", &self.program).env("VAULTYARD_CLUSTER_TOOL", &self.tool);
+        within.env("VAULTYARD_IMAGE", &self.images.vaultyard);
+        within.env("VAULTYARD_SERVER_IMAGE", &self.images.server);
         shell::run(&mut within)
-    };
-    let api = ["--package", "vaultyard-target-kubernetes", "--features", "real-cluster"];
-    test(&[&api[..], &["--test", "real"]].concat(), 4)?;
-    // Clusters mostly wait: for kubelet, for elections, for each other.
-    let end_to_end = ["--package", "vaultyard-e2e", "--features", "kubernetes"];
-    test(&[&end_to_end[..], &["--test", "kubernetes"]].concat(), super::at_once())
+    }
 }

@@ -26,8 +26,8 @@ use super::declared::{self, Changes};
 use super::leading::{self, Post};
 use super::{proxy, sites, trust};
 use crate::failure::{Failure, Kind, failed};
-use crate::identities;
 use crate::system::{SystemClock, SystemRandom};
+use crate::{faults, identities};
 
 /// Who owns what this controller writes.
 const MANAGER: &str = "vaultyard-certificates-controller";
@@ -200,7 +200,9 @@ async fn write(
     entries: Entries,
 ) -> Result<(), Failure> {
     let written = secret.write(before, &entries.into_data()).await;
-    written.map(drop).map_err(|error: WriteError| failed(error))
+    written.map_err(|error: WriteError| failed(error))?;
+    faults::hook().reached(&format!("certificates/{}/after", secret.object().name()));
+    Ok(())
 }
 
 fn lost(authority: &Reference, servers: &Reference) -> Failure {

@@ -14,6 +14,7 @@ use vaultyard_target_kubernetes::apply::{Applied, ApplyError, Options, Owner};
 
 use super::MANAGER;
 use crate::failure::{Failure, failed};
+use crate::faults;
 use crate::kubernetes::leading::Post;
 
 /// The pause after a try that failed.
@@ -105,6 +106,9 @@ async fn settle(post: &Post, cluster: &Cluster, kept: &Kept) -> Option<String> {
         match applied {
             Ok(applied) => {
                 post.hindrance.set(None);
+                if applied != Applied::Unchanged {
+                    faults::hook().reached(&format!("cluster/{}/after", reference.kind().kind));
+                }
                 return match applied {
                     Applied::Unchanged => None,
                     Applied::Created => {

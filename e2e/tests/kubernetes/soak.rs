@@ -1,0 +1,128 @@
+//! What takes minutes: long outages, and every named step of unsealers and controllers. Run by
+//! `make soak`; each prints what it has measured.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use vaultyard_e2e::kubernetes::{Container, Kube, Machines};
+use vaultyard_e2e::wait;
+
+use crate::outages;
+
+/// So many clusters at a time: they mostly wait.
+const AT_A_TIME: usize = 3;
+/// What only data under other keys or a lost answer leads to. On one machine these are tried too.
+const ELSEWHERE: [&str; 3] = ["keys/remove-peer/", "keys/wipe/", "keys/discard-intent/"];
+/// What the cluster controller writes, by kind, and how each is called after the cluster's name.
+const KEPT: [(&str, &str); 6] = [
+    ("ConfigMap", "-document"),
+    ("NetworkPolicy", "-servers"),
+    ("Service", ""),
+    ("PodDisruptionBudget", ""),
+    ("StatefulSet", ""),
+    ("Deployment", "-proxy"),
+];
+/// Secrets that are written anew when they are gone.
+const ISSUED: [&str; 3] = ["-server-certificates", "-identities", "-proxy-certificate"];
+
+#[test]
+#[ignore = "takes minutes: make soak"]
+fn the_api_server_is_away_for_a_minute() {
+    outages::without_the_api_server(Duration::from_secs(60));
+}
+
+#[test]
+#[ignore = "takes minutes: make soak"]
+fn a_node_is_cut_off_for_two_minutes() {
+    outages::with_a_node_cut_off(Duration::from_secs(120));
+}
+
+/// An unsealer dies at the point, once beside each server that comes by it; the cluster becomes
+/// whole without a hand.
+#[test]
+#[ignore = "takes minutes: make soak"]
+fn unsealers_die_at_each_of_their_steps() {
+    let _machines = Machines::shared();
+    let points = Kube::declared("").vaultyard(&["fault-points"]).done();
+    let points = points.lines().filter(|point| !ELSEWHERE.iter().any(|it| point.starts_with(it)));
+    let open: Mutex<VecDeque<String>> = Mutex::new(points.map(str::to_owned).collect());
+    assert!(open.lock().is_ok_and(|open| !open.is_empty()), "there are no fault points");
+    let failed = Mutex::new(Vec::new());
+    let take = || open.lock().expect("a queue").pop_front();
+    std::thread::scope(|scope| {
+        for _ in 0..AT_A_TIME {
+            scope.spawn(|| {
+                while let Some(point) = take() {
+                    if catch_unwind(AssertUnwindSafe(|| comes_up_although(&point))).is_err() {
+                        failed.lock().expect("a list").push(point);
+                    }
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner().expect("a list");
+    assert!(failed.is_empty(), "no whole cluster after {failed:#?}");
+}
+
+fn comes_up_although(point: &str) {
+    let cluster = Kube::declared("");
+    let name = cluster.name();
+    let _ = cluster.kubectl(&["create", "namespace", name]);
+    let (document, fault) = (format!("{name}-document"), format!("--from-literal=fault={point}"));
+    let _ = cluster.kubectl(&["create", "configmap", &document, &fault]);
+    let began = Instant::now();
+    let said = cluster.up(&["--adopt"]);
+    assert_eq!(said.code, Some(0), "{point}: {said:#?}\n{}", cluster.all_there_is());
+    let servers = [0, 1, 2].map(|ordinal| cluster.server(ordinal));
+    let died = servers.iter().filter(|pod| cluster.restarts(pod, Container::Unsealer) > Some(0));
+    let died = died.count();
+    println!("{point}: {died} died, Ready after {:.1} s", began.elapsed().as_secs_f64());
+    assert!(died > 0, "{point} was not reached");
+    let writing = cluster.start_writing();
+    writing.wait_for(5);
+    assert_eq!(cluster.faults_of(&writing.stop()), []);
+}
+
+/// A controller dies right after each kind of thing that it writes; it, or the other one, goes on.
+#[test]
+#[ignore = "takes minutes: make soak"]
+fn controllers_die_after_each_write() {
+    let _machines = Machines::shared();
+    let cluster = Kube::new();
+    let name = cluster.name().to_owned();
+    for (kind, suffix) in KEPT {
+        let object = format!("{kind}/{name}{suffix}");
+        goes_on(&cluster, "cluster-controller", &format!("cluster/{kind}/after"), &object);
+    }
+    for suffix in ISSUED {
+        let secret = format!("{name}{suffix}");
+        let point = format!("certificates/{secret}/after");
+        goes_on(&cluster, "certificates-controller", &point, &format!("secret/{secret}"));
+    }
+}
+
+/// Tells a controller to die at the point, deletes the object, and waits until both are there again.
+fn goes_on(cluster: &Kube, controller: &str, point: &str, object: &str) {
+    let operations = cluster.operations();
+    let deployment = format!("deployment/{}-{controller}", cluster.name());
+    let fault = format!("VAULTYARD_FAULT={point}");
+    let _ = cluster.kubectl_in(&operations, &["set", "env", &deployment, &fault]);
+    let words = ["rollout", "status", &deployment, "--timeout=120s"];
+    let _ = cluster.kubectl_in(&operations, &words);
+    let _ = cluster.wait_until_ready();
+    let began = Instant::now();
+    // What pods belong to goes without them, as when a person deletes it to have it made anew.
+    let _ = cluster.kubectl(&["delete", object, "--cascade=orphan", "--wait=false"]);
+    wait(&format!("{point} was reached"), Duration::from_secs(60), || {
+        let pods = cluster.pods_of(&operations, controller);
+        let restarts = pods.iter().map(|pod| cluster.restarts_in(&operations, pod, "controller"));
+        restarts.into_iter().flatten().any(|count| count > 0).then_some(())
+    });
+    wait(&format!("{object} is there again"), Duration::from_secs(60), || {
+        cluster.object(&[object]).map(drop)
+    });
+    let _ = cluster.wait_until_ready();
+    println!("{point}: whole again after {:.1} s", began.elapsed().as_secs_f64());
+}
