@@ -11,4 +11,5 @@ pub mod fake_store;
 pub mod fake_volume;
 pub mod fixed;
 mod lock;
+pub mod matrix;
 pub mod sample;

@@ -10,7 +10,7 @@ mod google;
 mod ingress;
 mod monitoring;
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;
 
 use std::collections::BTreeMap;
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value as Json, json};
-use vaultyard_model::{Cluster, Software, Version, Zone};
+use vaultyard_model::{Cluster, Version};
+use vaultyard_testkit::matrix::{self, zoned};
 
 use super::*;
 use crate::sample;
@@ -16,19 +17,6 @@ pub(super) fn release() -> Release {
         vaultyard: format!("registry.example:5000/vaultyard{}", digest("a")),
         server: format!("registry.example:5000/openbao/openbao:2.7.2{}", digest("b")),
     }
-}
-
-fn vault() -> Cluster {
-    let mut cluster = sample::cluster(3);
-    cluster.servers.software = Software::Vault;
-    cluster.servers.version = Version::new("1.21.1").unwrap();
-    cluster
-}
-
-fn zoned(replicas: u64) -> Cluster {
-    let mut cluster = sample::cluster(replicas);
-    cluster.servers.zones = ["a", "b", "c"].map(|zone| Zone::new(zone).unwrap()).to_vec();
-    cluster
 }
 
 fn document() -> Json {
@@ -56,16 +44,6 @@ pub(super) fn everything(cluster: &Cluster) -> Vec<Object> {
     all
 }
 
-fn matrix() -> [(&'static str, Cluster); 5] {
-    [
-        ("openbao-1", sample::cluster(1)),
-        ("openbao-3", sample::cluster(3)),
-        ("openbao-5", sample::cluster(5)),
-        ("openbao-3-zones", zoned(3)),
-        ("vault-3", vault()),
-    ]
-}
-
 pub(super) fn the<'a>(objects: &'a [Object], kind: &str, name: &str) -> &'a Json {
     let found = objects.iter().find(|object| object.kind == kind && object.name == name);
     &found.unwrap_or_else(|| panic!("no {kind} {name}")).body
@@ -84,14 +62,14 @@ fn containers(pod: &Json) -> impl Iterator<Item = &Json> {
 
 #[test]
 fn all_objects_are_as_they_were() {
-    for (name, cluster) in matrix() {
+    for (name, cluster) in matrix::plain() {
         sample::golden(&format!("kubernetes/{name}.yaml"), &yaml(&everything(&cluster)));
     }
 }
 
 #[test]
 fn the_yaml_says_what_the_objects_are() {
-    for (_, cluster) in matrix() {
+    for (_, cluster) in matrix::plain() {
         for object in everything(&cluster) {
             let text = yaml(std::slice::from_ref(&object));
             let back: Json = serde_saphyr::from_str(&text).unwrap();
@@ -102,7 +80,7 @@ fn the_yaml_says_what_the_objects_are() {
 
 #[test]
 fn no_two_objects_have_the_same_name() {
-    for (_, cluster) in matrix() {
+    for (_, cluster) in matrix::plain() {
         let objects = everything(&cluster);
         let of =
             |object: &Object| (object.kind.clone(), object.namespace.clone(), object.name.clone());
@@ -213,8 +191,8 @@ fn the_cluster_controller_may_write_exactly_what_it_keeps() {
             None => format!("{}s", kind.to_lowercase()),
         },
     };
-    let clusters = matrix().map(|(_, cluster)| cluster).into_iter();
-    for cluster in clusters.chain(optional::tests::matrix().map(|(_, cluster)| cluster)) {
+    let clusters = matrix::plain().map(|(_, cluster)| cluster).into_iter();
+    for cluster in clusters.chain(matrix::optional().map(|(_, cluster)| cluster)) {
         let kept = workload(&cluster, &release(), "").into_iter();
         let mut kept: BTreeSet<_> = kept
             .map(|object| (object.namespace.unwrap(), plural(&object.kind), object.name))

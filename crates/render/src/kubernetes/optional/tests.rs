@@ -4,107 +4,18 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
-use vaultyard_model::cluster::{
-    Collector, Front, FrontTls, GoogleLoadBalancer, GoogleName, Monitoring, ObjectName, Way,
-};
+use vaultyard_model::cluster::{Collector, FrontTls};
 use vaultyard_model::{Cluster, DnsName};
+use vaultyard_testkit::matrix::{self, PLAIN, behind, ingress, operator, watched};
 
 use super::*;
 use crate::kubernetes::tests::{everything, the};
 use crate::kubernetes::{workload, yaml};
 use crate::sample;
 
-fn object(name: &str) -> ObjectName {
-    ObjectName::new(name).unwrap()
-}
-
-fn google(name: &str) -> GoogleName {
-    GoogleName::new(name).unwrap()
-}
-
-const PLAIN: GoogleLoadBalancer = GoogleLoadBalancer {
-    static_address: None,
-    ssl_policy: None,
-    security_policy: None,
-    connection_draining: None,
-};
-
-fn settings() -> GoogleLoadBalancer {
-    GoogleLoadBalancer {
-        static_address: Some(google("vault-address")),
-        ssl_policy: Some(google("modern")),
-        security_policy: Some(google("office-only")),
-        connection_draining: Some(Duration::from_secs(45)),
-    }
-}
-
-fn behind(replicas: u64, way: Way, tls: FrontTls, balancer: Option<GoogleLoadBalancer>) -> Cluster {
-    let mut cluster = sample::cluster(replicas);
-    let annotations = match way {
-        Way::SharedGateway { .. } => BTreeMap::new(),
-        _ => BTreeMap::from([("example.com/team".to_owned(), "payments".to_owned())]),
-    };
-    cluster.ingress.front = Some(Front { way, tls, annotations, google: balancer });
-    cluster
-}
-
-fn ingress(class: &str) -> Way {
-    Way::Ingress { class: object(class) }
-}
-
-fn gateway(class: &str) -> Way {
-    Way::Gateway { class: object(class) }
-}
-
-fn shared() -> Way {
-    Way::SharedGateway {
-        name: object("shared"),
-        namespace: Some(object("infra")),
-        listener: Some(object("secure")),
-    }
-}
-
-fn watched(replicas: u64, collector: Collector) -> Cluster {
-    let mut cluster = sample::cluster(replicas);
-    let collector = Some(collector);
-    cluster.monitoring = Monitoring { collector, alerts: true, dashboard: true };
-    cluster
-}
-
-fn operator() -> Collector {
-    let labels = BTreeMap::from([("release".to_owned(), "prometheus".to_owned())]);
-    Collector::Operator { labels, namespace: Some(object("monitoring")) }
-}
-
-/// One cluster for each way in and each way to be watched.
-pub(in crate::kubernetes) fn matrix() -> [(&'static str, Cluster); 14] {
-    let own = FrontTls::OwnCertificate;
-    let pre_shared = || FrontTls::PreShared(vec![google("vault-2026"), google("vault-2027")]);
-    let in_secret = || FrontTls::Secret(object("web"));
-    [
-        ("gce-1", behind(1, ingress("gce"), own.clone(), Some(PLAIN))),
-        ("gce-3", behind(3, ingress("gce"), pre_shared(), Some(settings()))),
-        ("gce-internal-3", behind(3, ingress("gce-internal"), in_secret(), Some(settings()))),
-        ("nginx-1", behind(1, ingress("nginx"), own.clone(), None)),
-        ("nginx-3", behind(3, ingress("nginx-internal"), in_secret(), None)),
-        ("other-class-3", behind(3, ingress("traefik"), own.clone(), None)),
-        ("gke-gateway-1", behind(1, gateway("gke-l7-rilb"), own.clone(), Some(PLAIN))),
-        (
-            "gke-gateway-3",
-            behind(3, gateway("gke-l7-global-external-managed"), pre_shared(), Some(settings())),
-        ),
-        ("gateway-3", behind(3, gateway("istio"), own.clone(), None)),
-        ("gateway-passthrough-3", behind(3, gateway("istio"), FrontTls::Passthrough, None)),
-        ("shared-gateway-3", behind(3, shared(), own.clone(), None)),
-        ("shared-gke-gateway-3", behind(3, shared(), own, Some(PLAIN))),
-        ("pod-monitoring-3", watched(3, Collector::Google)),
-        ("pod-monitor-1", watched(1, operator())),
-    ]
-}
-
 #[test]
 fn what_is_asked_for_is_as_it_was() {
-    for (name, cluster) in matrix() {
+    for (name, cluster) in matrix::optional() {
         let plain = everything(&sample::cluster(cluster.servers.replicas.count().into()));
         let mut objects = everything(&cluster);
         objects.retain(|object| !plain.contains(object));
@@ -115,7 +26,7 @@ fn what_is_asked_for_is_as_it_was() {
 #[test]
 fn every_optional_kind_is_used_and_listed() {
     let mut used: Vec<(String, String)> = Vec::new();
-    for (_, cluster) in matrix() {
+    for (_, cluster) in matrix::optional() {
         let all = objects(&cluster, &Names::of(&cluster));
         used.extend(all.into_iter().map(|object| (object.api_version, object.kind)));
     }
@@ -131,7 +42,7 @@ fn every_optional_kind_is_used_and_listed() {
 
 #[test]
 fn what_any_document_can_ask_for_is_wanted_or_unwanted() {
-    let matrix = matrix().map(|(_, cluster)| cluster);
+    let matrix = matrix::optional().map(|(_, cluster)| cluster);
     let could = |cluster: &Cluster| objects(cluster, &Names::of(cluster));
     let all: Vec<Object> = matrix.iter().flat_map(could).collect();
     for cluster in &matrix {
@@ -219,7 +130,7 @@ fn a_persons_labels_do_not_replace_ours() {
 /// Everything in front of the proxies names a port of their Service, and the host.
 #[test]
 fn all_ways_lead_to_the_proxies() {
-    for (name, mut cluster) in matrix() {
+    for (name, mut cluster) in matrix::optional() {
         cluster.dns.host = DnsName::new("secrets.vault.test").unwrap();
         let all = workload(&cluster, &crate::kubernetes::tests::release(), "");
         let ports = the(&all, "Service", "vault")["spec"]["ports"].clone();

@@ -1,0 +1,137 @@
+//! Clusters as documents can declare them: what is rendered for Kubernetes is compared with files for
+//! each of them, and shown to an API server.
+
+#![allow(clippy::unwrap_used, reason = "what is written here is right, and only tests use it")]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use vaultyard_model::cluster::{
+    Collector, Front, FrontTls, GoogleLoadBalancer, GoogleName, Monitoring, ObjectName, Way,
+};
+use vaultyard_model::{Cluster, Software, Version, Zone};
+
+use crate::sample;
+
+/// Clusters of each size and software, without anything that is optional.
+pub fn plain() -> [(&'static str, Cluster); 5] {
+    [
+        ("openbao-1", sample::cluster(1)),
+        ("openbao-3", sample::cluster(3)),
+        ("openbao-5", sample::cluster(5)),
+        ("openbao-3-zones", zoned(3)),
+        ("vault-3", vault()),
+    ]
+}
+
+/// One cluster for each way in and each way to be watched.
+pub fn optional() -> [(&'static str, Cluster); 14] {
+    let own = FrontTls::OwnCertificate;
+    let pre_shared = || FrontTls::PreShared(vec![google("vault-2026"), google("vault-2027")]);
+    let in_secret = || FrontTls::Secret(object("web"));
+    [
+        ("gce-1", behind(1, ingress("gce"), own.clone(), Some(PLAIN))),
+        ("gce-3", behind(3, ingress("gce"), pre_shared(), Some(settings()))),
+        ("gce-internal-3", behind(3, ingress("gce-internal"), in_secret(), Some(settings()))),
+        ("nginx-1", behind(1, ingress("nginx"), own.clone(), None)),
+        ("nginx-3", behind(3, ingress("nginx-internal"), in_secret(), None)),
+        ("other-class-3", behind(3, ingress("traefik"), own.clone(), None)),
+        ("gke-gateway-1", behind(1, gateway("gke-l7-rilb"), own.clone(), Some(PLAIN))),
+        (
+            "gke-gateway-3",
+            behind(3, gateway("gke-l7-global-external-managed"), pre_shared(), Some(settings())),
+        ),
+        ("gateway-3", behind(3, gateway("istio"), own.clone(), None)),
+        ("gateway-passthrough-3", behind(3, gateway("istio"), FrontTls::Passthrough, None)),
+        ("shared-gateway-3", behind(3, shared(), own.clone(), None)),
+        ("shared-gke-gateway-3", behind(3, shared(), own, Some(PLAIN))),
+        ("pod-monitoring-3", watched(3, Collector::Google)),
+        ("pod-monitor-1", watched(1, operator())),
+    ]
+}
+
+/// A cluster whose document names the zones.
+pub fn zoned(replicas: u64) -> Cluster {
+    let mut cluster = sample::cluster(replicas);
+    cluster.servers.zones = ["a", "b", "c"].map(|zone| Zone::new(zone).unwrap()).to_vec();
+    cluster
+}
+
+fn vault() -> Cluster {
+    let mut cluster = sample::cluster(3);
+    cluster.servers.software = Software::Vault;
+    cluster.servers.version = Version::new("1.21.1").unwrap();
+    cluster
+}
+
+/// Google's load balancer with nothing said about it.
+pub const PLAIN: GoogleLoadBalancer = GoogleLoadBalancer {
+    static_address: None,
+    ssl_policy: None,
+    security_policy: None,
+    connection_draining: None,
+};
+
+fn settings() -> GoogleLoadBalancer {
+    GoogleLoadBalancer {
+        static_address: Some(google("vault-address")),
+        ssl_policy: Some(google("modern")),
+        security_policy: Some(google("office-only")),
+        connection_draining: Some(Duration::from_secs(45)),
+    }
+}
+
+/// A cluster behind an Ingress or a Gateway.
+pub fn behind(
+    replicas: u64,
+    way: Way,
+    tls: FrontTls,
+    balancer: Option<GoogleLoadBalancer>,
+) -> Cluster {
+    let mut cluster = sample::cluster(replicas);
+    let annotations = match way {
+        Way::SharedGateway { .. } => BTreeMap::new(),
+        _ => BTreeMap::from([("example.com/team".to_owned(), "payments".to_owned())]),
+    };
+    cluster.ingress.front = Some(Front { way, tls, annotations, google: balancer });
+    cluster
+}
+
+/// An Ingress of this class.
+pub fn ingress(class: &str) -> Way {
+    Way::Ingress { class: object(class) }
+}
+
+fn gateway(class: &str) -> Way {
+    Way::Gateway { class: object(class) }
+}
+
+fn shared() -> Way {
+    Way::SharedGateway {
+        name: object("shared"),
+        namespace: Some(object("infra")),
+        listener: Some(object("secure")),
+    }
+}
+
+/// A cluster whose metrics are collected, with alerts and a dashboard.
+pub fn watched(replicas: u64, collector: Collector) -> Cluster {
+    let mut cluster = sample::cluster(replicas);
+    let collector = Some(collector);
+    cluster.monitoring = Monitoring { collector, alerts: true, dashboard: true };
+    cluster
+}
+
+/// A Prometheus that prometheus-operator keeps.
+pub fn operator() -> Collector {
+    let labels = BTreeMap::from([("release".to_owned(), "prometheus".to_owned())]);
+    Collector::Operator { labels, namespace: Some(object("monitoring")) }
+}
+
+fn object(name: &str) -> ObjectName {
+    ObjectName::new(name).unwrap()
+}
+
+fn google(name: &str) -> GoogleName {
+    GoogleName::new(name).unwrap()
+}
