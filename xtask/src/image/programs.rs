@@ -1,5 +1,5 @@
 //! The programs that images hold. An image from nothing has no libraries, so each of them must be
-//! static.
+//! static, or bring its own.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -60,6 +60,53 @@ pub(super) fn demand_static(program: &Path) -> Result<(), String> {
     ))
 }
 
+/// Where libraries lie in an image, without a slash at either end.
+pub(super) const LIBRARIES: &str = "lib/own";
+
+/// A library that a program loads, or what loads it.
+#[derive(Debug, PartialEq)]
+pub(super) struct Library {
+    /// On this machine.
+    pub(super) file: PathBuf,
+    /// In the image, without a slash at the beginning.
+    pub(super) place: String,
+}
+
+/// What a program needs that is not static: from the folder where its packages are unpacked, and
+/// from this machine.
+pub(super) fn libraries(program: &Path, packages: &Path) -> Result<Vec<Library>, String> {
+    let triplet = format!("{}-linux-gnu", std::env::consts::ARCH);
+    let folders = ["usr/lib", "lib"].map(|it| packages.join(it).join(&triplet));
+    let folders = folders.map(|folder| folder.display().to_string()).join(":");
+    let mut ldd = Command::new("ldd");
+    let said = shell::output(ldd.arg(program).env("LC_ALL", "C").env("LD_LIBRARY_PATH", folders))?;
+    libraries_in(&String::from_utf8_lossy(&said))
+        .map_err(|library| format!("{}: {library} is not found", program.display()))
+}
+
+/// The libraries that `ldd` names, or the first that it does not find.
+fn libraries_in(said: &str) -> Result<Vec<Library>, String> {
+    let mut all = Vec::new();
+    for line in said.lines() {
+        let line = line.trim();
+        let path = |text: &str| text.split_whitespace().next().unwrap_or_default().to_owned();
+        match line.split_once(" => ") {
+            Some((name, "not found")) => return Err(name.to_owned()),
+            Some((name, file)) => {
+                all.push(Library { file: path(file).into(), place: format!("{LIBRARIES}/{name}") })
+            }
+            // What loads the others stands in the program by its whole path.
+            None if line.starts_with('/') => all.push(Library {
+                file: path(line).into(),
+                place: path(line).trim_start_matches('/').to_owned(),
+            }),
+            // The kernel's own.
+            None => {}
+        }
+    }
+    Ok(all)
+}
+
 /// Whether what `ldd` says about a program means that it needs no library.
 fn is_static(said: &str) -> bool {
     ["statically linked", "not a dynamic executable"].contains(&said.trim())
@@ -86,6 +133,21 @@ mod tests {
         assert!(is_static("\tnot a dynamic executable\n"));
         assert!(!is_static("\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f)\n"));
         assert!(!is_static("ldd: ./gone: No such file or directory\n"));
+    }
+
+    #[test]
+    fn libraries_keep_the_names_by_which_they_are_looked_for() {
+        let said = "\tlinux-vdso.so.1 (0x1)\n\tlibz.so.1 => /usr/lib/libz.so.1 (0x2)\n\
+                    \t/lib64/ld-linux-x86-64.so.2 (0x3)\n";
+        let library =
+            |file: &str, place: &str| Library { file: file.into(), place: place.to_owned() };
+        let expected = [
+            library("/usr/lib/libz.so.1", "lib/own/libz.so.1"),
+            library("/lib64/ld-linux-x86-64.so.2", "lib64/ld-linux-x86-64.so.2"),
+        ];
+        assert_eq!(libraries_in(said).unwrap(), expected);
+        let missing = libraries_in("\tlibpcre2-8.so.0 => not found\n");
+        assert_eq!(missing, Err("libpcre2-8.so.0".to_owned()));
     }
 
     #[test]

@@ -49,7 +49,8 @@ impl Debian {
     }
 }
 
-fn apt(words: &[&str]) -> Result<(), String> {
+/// `apt-get` with these words.
+pub(super) fn apt(words: &[&str]) -> Result<(), String> {
     let mut command = Command::new("apt-get");
     command.env("DEBIAN_FRONTEND", "noninteractive").args(["-q", "-q"]).args(words);
     shell::output(&mut command).map(drop)
