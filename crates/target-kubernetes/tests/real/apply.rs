@@ -1,6 +1,5 @@
 use serde_json::{Value, json};
 use vaultyard_render::kubernetes::labels::{INSTANCE, MANAGED_BY};
-use vaultyard_render::kubernetes::{Release, installation, workload};
 use vaultyard_target_kubernetes::apply::{Applied, ApplyError, Options, Owner};
 use vaultyard_target_kubernetes::kind::CONFIG_MAP;
 use vaultyard_target_kubernetes::{Kind, Reason, Reference};
@@ -104,24 +103,6 @@ async fn what_the_api_server_does_not_take_is_told_apart() {
         let nowhere = Reference::within(CONFIG_MAP, "no-such", "a");
         let found = reason(&nowhere, &config(&nowhere, json!({}))).await;
         assert_eq!(found, Reason::NoNamespace { name: "no-such".to_owned() });
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn everything_that_is_rendered_is_accepted() {
-    in_a_place(async |place| {
-        let image = "registry.test/image@sha256:".to_owned() + &"0".repeat(64);
-        let release = Release { vaultyard: image.clone(), server: image };
-        let mut all = installation(&place.cluster, &release, &json!({}), &json!({}));
-        all.extend(workload(&place.cluster, &release, "{}"));
-        let options = Options { dry_run: true, owner: Owner::Anybody, ..OURS };
-        // The definition and the document are the caller's.
-        for object in all.iter().filter(|object| !object.kind.is_empty()) {
-            let reference = Reference::try_from(object).unwrap();
-            let outcome = place.api.apply(&reference, &object.body, options).await;
-            assert!(outcome.is_ok(), "{}", outcome.unwrap_err());
-        }
     })
     .await;
 }

@@ -10,6 +10,7 @@ mod lease;
 mod place;
 mod pods;
 mod port_forward;
+mod rendered;
 mod rights;
 mod secrets;
 mod watch;
