@@ -33,6 +33,10 @@ const SURGE: i32 = 1;
 const CONTROLLERS: i32 = 2;
 /// How long a pod that ends is still sent new connections, until every node knows.
 const LEAVING_SECONDS: i64 = 5;
+/// The same where Google's load balancer sends them straight to the pod: taking a pod out of its group
+/// is an operation of its own, and every front end must hear of it. Google's example sleeps 40 s
+/// (cloud.google.com/knowledge/kb, 000006416); how long it takes at most it does not say.
+const LEAVING_GOOGLE_SECONDS: i64 = 60;
 /// The longest a request may take at a server, by the servers' own default.
 pub(super) const REQUEST_SECONDS: i64 = 90;
 
@@ -46,6 +50,7 @@ pub fn proxies(cluster: &Cluster) -> i32 {
 /// The proxies.
 pub(super) fn proxy(cluster: &Cluster, names: &Names, release: &Release) -> Object {
     let at_most = proxies(cluster) + SURGE;
+    let leaving = leaving_seconds(cluster);
     let mut container = Container {
         ports: Some(vec![pod::port("api", pod::API), pod::port("probes", pod::PROBES)]),
         readiness_probe: Some(pod::probe("/ready", 1, 2)),
@@ -53,7 +58,7 @@ pub(super) fn proxy(cluster: &Cluster, names: &Names, release: &Release) -> Obje
         resources: Some(pod::small(pod::LIMIT_MIB + held_mib(cluster, at_most))),
         lifecycle: Some(Lifecycle {
             pre_stop: Some(LifecycleHandler {
-                sleep: Some(SleepAction { seconds: LEAVING_SECONDS }),
+                sleep: Some(SleepAction { seconds: leaving }),
                 ..Default::default()
             }),
             ..Default::default()
@@ -73,9 +78,7 @@ pub(super) fn proxy(cluster: &Cluster, names: &Names, release: &Release) -> Obje
     let pod = PodSpec {
         automount_service_account_token: Some(false),
         // What waits may wait, and then take as long as a request may.
-        termination_grace_period_seconds: Some(
-            hold.saturating_add(REQUEST_SECONDS + LEAVING_SECONDS),
-        ),
+        termination_grace_period_seconds: Some(hold.saturating_add(REQUEST_SECONDS + leaving)),
         containers: vec![container],
         volumes: Some(vec![
             pod::document(names),
@@ -102,6 +105,13 @@ pub(super) fn proxy(cluster: &Cluster, names: &Names, release: &Release) -> Obje
 fn proxy_configuration_hash(cluster: &Cluster) -> String {
     let Cluster { name, namespace, servers, ingress, .. } = cluster;
     hash(&format!("{name} {namespace} {} {:?}", servers.replicas.count(), ingress.proxy))
+}
+
+/// How long a proxy goes on as before when it is told to end.
+fn leaving_seconds(cluster: &Cluster) -> i64 {
+    let front = cluster.ingress.front.as_ref();
+    let google = front.is_some_and(|front| front.google.is_some());
+    if google { LEAVING_GOOGLE_SECONDS } else { LEAVING_SECONDS }
 }
 
 /// The memory that one proxy's share of waiting bodies takes, in MiB.
@@ -220,6 +230,8 @@ impl Workload {
 #[cfg(test)]
 mod tests {
     use vaultyard_model::Zone;
+    use vaultyard_model::cluster::FrontTls;
+    use vaultyard_testkit::matrix::{PLAIN, behind, ingress};
 
     use super::*;
     use crate::sample;
@@ -247,5 +259,14 @@ mod tests {
         assert_eq!(with(3, &["a"]), 2);
         assert_eq!(with(3, &["a", "b", "c", "d", "e"]), 3);
         assert_eq!(with(5, &["a", "b", "c", "d", "e"]), 5);
+    }
+
+    #[test]
+    fn a_proxy_stays_until_whatever_sends_it_requests_knows_that_it_leaves() {
+        let own = FrontTls::OwnCertificate;
+        let google = behind(3, ingress("gce"), own.clone(), Some(PLAIN));
+        assert_eq!(leaving_seconds(&google), LEAVING_GOOGLE_SECONDS);
+        assert_eq!(leaving_seconds(&behind(3, ingress("nginx"), own, None)), LEAVING_SECONDS);
+        assert_eq!(leaving_seconds(&sample::cluster(3)), LEAVING_SECONDS);
     }
 }
