@@ -36,6 +36,7 @@ pub(crate) mod reach;
 mod ready;
 pub(crate) mod rendered;
 mod report;
+mod retire;
 mod reviewer;
 mod sites;
 mod telling;

@@ -13,7 +13,7 @@ use vaultyard_target_kubernetes::kind::{Kind, LEASE, NAMESPACE, POD, SECRET};
 use vaultyard_target_kubernetes::{Api, Reference};
 
 use super::reach::{self, Found};
-use super::{declared, install, trust};
+use super::{declared, install, retire, trust};
 use crate::arguments::{Common, Destroy};
 use crate::failure::{Failure, Kind as Fault, failed};
 use crate::progress::Progress;
@@ -85,6 +85,7 @@ async fn remove(
     for object in workload(cluster, &release, &document.text).iter().rev() {
         delete(api, &Reference::try_from(object).map_err(failed)?).await?;
     }
+    retire::unwanted(api, cluster, progress).await?;
     for component in [Component::Proxy, Component::Server] {
         ended(api, names, namespace, component, progress).await?;
     }

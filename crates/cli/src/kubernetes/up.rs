@@ -16,7 +16,7 @@ use vaultyard_target_kubernetes::cluster::ClusterObject;
 
 use super::check::{self, Plan};
 use super::declared::{self, STOPPED};
-use super::{install, reach, waiting};
+use super::{install, reach, retire, waiting};
 use crate::arguments::{Common, Up};
 use crate::control::wire;
 use crate::document::Document;
@@ -95,7 +95,13 @@ pub(super) async fn bring(api: &Api, wish: &Wish, progress: &Progress) -> Result
         object.annotate(install::MANAGER, STOPPED, None).await.map_err(failed)?;
         progress.done("it was stopped, and is started again");
     }
-    let Ok(ready) = timeout(*patience, until_ready(api, &names, progress)).await else {
+    let ready = async {
+        let status = until_ready(api, &names, progress).await?;
+        // Only now: whoever still follows an earlier document would miss them.
+        retire::unwanted(api, cluster, progress).await?;
+        Ok::<_, Failure>(status)
+    };
+    let Ok(ready) = timeout(*patience, ready).await else {
         let why = last_words(api, &names).await;
         let what = format!("not ready within {patience:?}: {why}");
         return Err(Failure::text(Kind::NotInTime, what)

@@ -26,6 +26,14 @@ pub(super) fn of_up<'a>(installed: impl Iterator<Item = &'a Seen>, names: &Names
     installed.flat_map(apply).chain(follow).chain(look).collect()
 }
 
+/// To delete what the document does not ask for any more, where it stands and is ours.
+pub(super) fn to_retire<'a>(unwanted: impl Iterator<Item = &'a Seen>) -> Vec<Act> {
+    let ours = unwanted.filter(|seen| seen.standing == Standing::Ours);
+    let references = ours.map(|seen| &seen.reference);
+    let act = |it: &Reference| Act::on("delete", it.kind(), namespace(it), name(it));
+    references.map(act).collect()
+}
+
 fn namespace(reference: &Reference) -> Option<&str> {
     reference.namespace()
 }
@@ -82,6 +90,7 @@ pub(super) fn to_hand_on(object: &Object) -> Option<HandingOn> {
 #[cfg(test)]
 mod tests {
     use vaultyard_render::kubernetes::{Release, installation};
+    use vaultyard_target_kubernetes::kind::Kind;
 
     use super::*;
     use crate::document;
@@ -109,6 +118,22 @@ mod tests {
         };
         assert_eq!(verbs(Standing::Ours), ["get", "patch", "get", "patch"]);
         assert_eq!(verbs(Standing::Absent).iter().filter(|verb| *verb == "create").count(), 2);
+    }
+
+    #[test]
+    fn only_what_is_ours_is_to_be_deleted() {
+        let ingress = Kind::find("networking.k8s.io/v1", "Ingress").unwrap();
+        let seen = |name, standing| Seen {
+            reference: Reference::within(ingress, "vault", name),
+            standing,
+        };
+        let all = [
+            seen("vault", Standing::Ours),
+            seen("a", Standing::Foreign("Helm".to_owned())),
+            seen("b", Standing::Absent),
+        ];
+        let expected = Act::on("delete", ingress, Some("vault"), Some("vault"));
+        assert_eq!(to_retire(all.iter()), [expected]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use serde_json::Value;
 use vaultyard_model::Cluster;
 use vaultyard_plan::change::Fault;
 use vaultyard_render::kubernetes::names::DEFINITION;
-use vaultyard_render::kubernetes::{Names, Object};
+use vaultyard_render::kubernetes::{Names, Object, optional};
 use vaultyard_target_kubernetes::access_review::Act;
 use vaultyard_target_kubernetes::apply::ApplyError;
 use vaultyard_target_kubernetes::kind::{Kind, NODE, STORAGE_CLASS};
@@ -136,7 +136,10 @@ async fn missing(api: &Api, installed: &[Seen], plan: &Plan<'_>) -> Result<Vec<A
     if api.may(&Act::everything()).await.map_err(failed)? {
         return Ok(Vec::new());
     }
-    let acts = needs::of_up(installed.iter(), &Names::of(plan.cluster));
+    let mut acts = needs::of_up(installed.iter(), &Names::of(plan.cluster));
+    let unwanted = optional::unwanted(plan.cluster);
+    let unwanted = standing(api, plan.cluster, &unwanted, false).await?;
+    acts.extend(needs::to_retire(unwanted.iter()));
     let mut missing = denied(api, acts).await?;
     for HandingOn { licence, rights } in plan.installation.iter().filter_map(needs::to_hand_on) {
         let licence = denied(api, licence).await?;
