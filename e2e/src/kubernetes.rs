@@ -4,6 +4,7 @@
 //! `KUBECONFIG` and the images' names in the environment.
 
 mod account;
+mod front;
 mod nodes;
 mod pod;
 mod undo;
@@ -21,6 +22,7 @@ use crate::verdict::Fault;
 use crate::{Access, Status, wait};
 
 pub use account::{Account, NoPods};
+pub use front::Front;
 pub use nodes::{Machines, Part};
 pub use pod::Container;
 pub use undo::Undo;

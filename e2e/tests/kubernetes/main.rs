@@ -6,6 +6,7 @@ mod controllers;
 mod drains;
 mod drift;
 mod first_run;
+mod ingress;
 mod keys;
 mod kills;
 mod outages;
