@@ -9,8 +9,8 @@ use crate::cluster::layout::{Layout, NODES, Node, remove, write};
 use crate::cluster::programs::Programs;
 use crate::shell::{self, fault};
 
-/// How many volumes a node has.
-const A_NODE: usize = 40;
+/// How many volumes a node has: enough for all clusters of a test run, one after another.
+const A_NODE: usize = 80;
 
 /// Makes every volume that is not there.
 pub(super) fn make(layout: &Layout, programs: &Programs) -> Result<(), String> {

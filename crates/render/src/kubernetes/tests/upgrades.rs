@@ -1,7 +1,8 @@
 //! What a change of the document changes in the objects, as golden files; and that nothing which
 //! Kubernetes holds immutable is among it, but where `vaultyard_plan::change` refuses the document.
 
-use vaultyard_model::Value;
+use vaultyard_model::{Value, Zone};
+use vaultyard_testkit::matrix;
 
 use super::*;
 
@@ -37,7 +38,19 @@ fn steps() -> Vec<Step> {
         step("zones-named", 3, zoned),
         step("zones-of-one", 1, zoned),
         Step { image: true, ..step("images", 3, |_| ()) },
+        step("ingress-asked-for", 3, fronted),
+        Step { name: "ingress-not-asked-for", ..reversed(step("", 3, fronted)) },
     ]
+}
+
+fn fronted(cluster: &mut Cluster) {
+    let (_, nginx) = matrix::optional().into_iter().find(|(name, _)| *name == "nginx-3").unwrap();
+    cluster.ingress.front = nginx.ingress.front;
+}
+
+fn reversed(step: Step) -> Step {
+    let Step { from, to, .. } = step;
+    Step { from: to, to: from, ..step }
 }
 
 fn objects(step: &Step, after: bool) -> Vec<Object> {
