@@ -44,7 +44,8 @@ fn a_change_is_shown_then_approved_then_made() {
     cluster.declare("  ingress: {proxy: {maxHeld: 77}}\n");
     let second = plan(&cluster, CHANGES);
     assert_eq!(kinds(&second, "update"), ["VaultCluster", "ConfigMap", "Deployment"]);
-    assert_eq!(second["changes"][0]["fields"][0]["path"], ".spec.ingress", "{second:#}");
+    let field = &second["changes"][0]["fields"][0];
+    assert_eq!(field["after"]["ingress"]["proxy"]["maxHeld"], 77, "{second:#}");
     assert_eq!(second["consequences"][0]["of"], "proxies");
     let said = cluster.apply(&["--yes"]);
     assert_eq!(said.code, Some(0), "{said:#?}");
