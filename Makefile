@@ -30,7 +30,7 @@ soak: need-cargo need-cc ## kill at random moments of `up`, KILLS=50 times (SEED
 	@cargo xtask soak --kills $(KILLS) $(if $(SEED),--seed $(SEED))
 	@cargo xtask soak --kubernetes
 
-bench: need-cargo need-cc ## measure and write docs/benchmarks.md (BENCH="proxy dns" for some of them)
+bench: need-cargo need-cc ## measure and write docs/benchmarks.md (BENCH="proxy dns" for some of them, BENCH=kubernetes as root for those there)
 	@cargo xtask bench $(BENCH)
 
 build: need-cargo need-cc ## build the release binary

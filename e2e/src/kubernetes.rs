@@ -238,6 +238,20 @@ impl Kube {
         Access::named(address, &format!("{0}.{0}.svc", self.name), ca.as_bytes(), &token)
     }
 
+    /// The way to one server itself, without a token.
+    ///
+    /// # Panics
+    /// When its pod has no address.
+    #[must_use]
+    #[track_caller]
+    pub fn server_access(&self, server: &str) -> Access {
+        let pod = self.object(&["pod", server]).expect("the pod is there");
+        let address = pod["status"]["podIP"].as_str().expect("it has an address");
+        let address = format!("{address}:8200").parse().unwrap();
+        let host = format!("{server}.{0}-servers.{0}.svc", self.name);
+        Access::named(address, &host, self.root().as_bytes(), "")
+    }
+
     /// Starts clients that write through the proxies.
     #[must_use]
     #[track_caller]
@@ -285,11 +299,15 @@ impl Kube {
 
     /// The cluster's root, as everybody may read it, and a token as `vaultyard login` gets it.
     fn login(&self) -> (String, String) {
-        let trust = format!("configmap/{}-ca", self.name);
-        let ca = self.kubectl(&["get", &trust, "-o", "jsonpath={.data.ca\\.crt}"]);
         let said = self.vaultyard(&["login", "--print"]);
         assert_eq!(said.code, Some(0), "{}", said.stderr);
-        (ca, said.stdout.trim().to_owned())
+        (self.root(), said.stdout.trim().to_owned())
+    }
+
+    #[track_caller]
+    fn root(&self) -> String {
+        let trust = format!("configmap/{}-ca", self.name);
+        self.kubectl(&["get", &trust, "-o", "jsonpath={.data.ca\\.crt}"])
     }
 }
 

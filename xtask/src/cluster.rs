@@ -35,7 +35,8 @@ cargo xtask cluster COMMAND
   possible                    whether this machine can hold it: fails with the reason if not
   status                      what runs, and which nodes are Ready; fails unless all of it is well
   exec -- COMMAND             run COMMAND where the cluster is reached, with kubectl and KUBECONFIG set,
-                              and VAULTYARD_IMAGE and VAULTYARD_SERVER_IMAGE when images were loaded
+                              and, unless they are set, VAULTYARD_IMAGE and VAULTYARD_SERVER_IMAGE when
+                              images were loaded
   images [--fault-injection]  make our image and the server's and load both; prints a line for each:
                               vaultyard REFERENCE and server REFERENCE, by digest
   load ARCHIVE NAME:TAG       put an OCI archive into its registry; prints the reference by digest
@@ -123,8 +124,14 @@ fn exec(layout: &Layout, programs: &Programs, program: &str, words: &[&str]) -> 
         // Who runs our servers' image wants the program to talk to them, too.
         let program = parts::openbao()?;
         path = format!("{path}:{}", program.parent().unwrap_or(&program).display());
-        command.env("VAULTYARD_IMAGE", loaded.vaultyard);
-        command.env("VAULTYARD_SERVER_IMAGE", loaded.server);
+        // Who says himself which images are meant has others than those that were loaded last.
+        let images =
+            [("VAULTYARD_IMAGE", loaded.vaultyard), ("VAULTYARD_SERVER_IMAGE", loaded.server)];
+        for (name, image) in images {
+            if std::env::var_os(name).is_none() {
+                command.env(name, image);
+            }
+        }
     }
     command.env("PATH", path);
     become_it(&mut command)

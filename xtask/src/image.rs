@@ -75,6 +75,11 @@ pub(crate) fn run(words: &[&str]) -> Result<(), String> {
     Ok(())
 }
 
+/// The program in our image, as people get it.
+pub(crate) fn program() -> Result<PathBuf, String> {
+    programs::vaultyard(false)
+}
+
 /// Makes an image, in silence but for what is built, fetched or missing.
 pub(crate) fn make(kind: Kind) -> Result<Archive, String> {
     let architecture = architecture(std::env::consts::ARCH)?;

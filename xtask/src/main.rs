@@ -30,7 +30,8 @@ cargo xtask COMMAND
                            kill at random moments of `up` and demand a whole cluster each time
   soak --kubernetes        long outages, and a death at every named step, on the test cluster
   bench [--quick] [NAME...]
-                           measure, and write what came out into docs/benchmarks.md
+                           measure, and write what came out into docs/benchmarks.md; `kubernetes` is all
+                           that are measured on the test cluster
 ";
 
 fn main() -> ExitCode {

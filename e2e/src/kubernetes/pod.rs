@@ -131,7 +131,9 @@ impl Kube {
         self.process_in(self.name(), pod, container)
     }
 
-    fn process_in(&self, namespace: &str, pod: &str, container: &str) -> Option<Pid> {
+    /// The process that a container of any pod was started with.
+    #[must_use]
+    pub fn process_in(&self, namespace: &str, pod: &str, container: &str) -> Option<Pid> {
         let pod = self.object_in(namespace, &["pod", pod])?;
         let id = state_of(&pod, container)?["containerID"].as_str()?.to_owned();
         let id = id.rsplit_once("//")?.1.to_owned();

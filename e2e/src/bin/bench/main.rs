@@ -1,8 +1,8 @@
 //! The benchmarks: each measures Vaultyard and what it is compared with in one run, in turns, and
 //! writes what came out into `docs/benchmarks.md`. Nothing here fails because something is slow.
 //!
-//! `bench [--quick] [NAME...]`: all of them, or those named. `--quick` tries whether they run: few
-//! repetitions, nothing is written.
+//! `bench [--quick] [NAME...]`: all that need no Kubernetes, or those named; the name `kubernetes` stands
+//! for all that need one. `--quick` tries whether they run: few repetitions, nothing is written.
 #![allow(
     clippy::unwrap_used,
     reason = "as in the library: this package is tests as a whole; a panic is how a bench fails"
@@ -15,12 +15,14 @@ mod dead_lock;
 mod disruption;
 mod dns;
 mod front;
+mod kubernetes;
 mod machine;
 mod memory;
 mod open_loop;
 mod pki;
 mod process;
 mod proxy;
+mod render;
 mod report;
 mod restart;
 mod samples;
@@ -57,7 +59,7 @@ struct Bench {
     run: fn(Effort) -> Report,
 }
 
-const BENCHES: [Bench; 7] = [
+const BENCHES: [Bench; 12] = [
     Bench { name: "cold-up", run: cold_up::run },
     Bench { name: "restart", run: restart::run },
     Bench { name: "proxy", run: proxy::run },
@@ -65,7 +67,30 @@ const BENCHES: [Bench; 7] = [
     Bench { name: "dead-lock", run: dead_lock::run },
     Bench { name: "memory", run: memory::run },
     Bench { name: "dns", run: dns::run },
+    Bench { name: "render", run: render::run },
+    Bench { name: "kubernetes-up", run: kubernetes::up::run },
+    Bench { name: "kubernetes-restart", run: kubernetes::restart::run },
+    Bench { name: "kubernetes-memory", run: kubernetes::memory::run },
+    Bench { name: "kubernetes-idle", run: kubernetes::idle::run },
 ];
+
+impl Bench {
+    fn needs_kubernetes(&self) -> bool {
+        self.name.starts_with("kubernetes-")
+    }
+
+    /// Whether it is what a person means by this word.
+    fn is_meant_by(&self, word: &str) -> bool {
+        self.name == word || (word == "kubernetes" && self.needs_kubernetes())
+    }
+
+    fn is_wanted(&self, words: &[&str]) -> bool {
+        if words.is_empty() {
+            return !self.needs_kubernetes();
+        }
+        words.iter().any(|word| self.is_meant_by(word))
+    }
+}
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -76,11 +101,10 @@ fn main() -> ExitCode {
         ["--quick"] => Effort::Quick,
         _ => return usage(),
     };
-    if names.iter().any(|name| !BENCHES.iter().any(|bench| bench.name == *name)) {
+    if names.iter().any(|name| !BENCHES.iter().any(|bench| bench.is_meant_by(name))) {
         return usage();
     }
-    let wanted = |bench: &&Bench| names.is_empty() || names.contains(&bench.name);
-    for Bench { name, run } in BENCHES.iter().filter(wanted) {
+    for Bench { name, run } in BENCHES.iter().filter(|bench| bench.is_wanted(&names)) {
         println!("\n== {name}");
         let load = machine::load();
         let block = run(effort).markdown(&machine::line(load));

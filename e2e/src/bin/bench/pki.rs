@@ -1,7 +1,7 @@
 //! Certificates of the side that Vaultyard has no part in.
 
+use std::fmt::Display;
 use std::fs;
-use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
@@ -35,13 +35,13 @@ impl Pki {
         self.folder.join("ca.pem")
     }
 
-    /// A certificate for one address.
-    pub(crate) fn issue(&self, address: Ipv4Addr) -> Files {
+    /// A certificate for one address, or for one name.
+    pub(crate) fn issue(&self, whom: impl Display) -> Files {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec![address.to_string()]).unwrap();
+        let params = CertificateParams::new(vec![whom.to_string()]).unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap().pem();
         let file = |ending: &str, content: &str| {
-            let path = self.folder.join(format!("{address}.{ending}"));
+            let path = self.folder.join(format!("{whom}.{ending}"));
             fs::write(&path, content).unwrap();
             path
         };
