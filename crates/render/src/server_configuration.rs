@@ -160,6 +160,9 @@ fn raft(endpoints: &Endpoints, paths: &Paths) -> Json {
         "node_id": endpoints.node,
         // Elections in 2 to 4 s instead of 8 to 22.
         "performance_multiplier": 1,
+        // A server that has joined gets its vote in one of these rounds, which are else 10 s apart.
+        "autopilot_reconcile_interval": "1s",
+        "autopilot_update_interval": "1s",
     });
     if !endpoints.others.is_empty() {
         raft["retry_join"] = endpoints.others.iter().map(other).collect();

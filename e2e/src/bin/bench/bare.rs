@@ -112,6 +112,8 @@ impl Bare {
                 "path": folder.join("data"),
                 "node_id": format!("vault-{ordinal}"),
                 "performance_multiplier": 1,
+                "autopilot_reconcile_interval": "1s",
+                "autopilot_update_interval": "1s",
                 "retry_join": peers.collect::<Vec<_>>(),
             }},
             "listener": [{"tcp": {

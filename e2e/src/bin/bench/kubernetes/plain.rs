@@ -178,6 +178,8 @@ impl Plain {
                 "path": "/data",
                 "node_id": format!("server-{ordinal}"),
                 "performance_multiplier": 1,
+                "autopilot_reconcile_interval": "1s",
+                "autopilot_update_interval": "1s",
             }},
             "listener": [{"tcp": {
                 "address": "0.0.0.0:8200",
