@@ -229,6 +229,10 @@ mod tests {
             std::future::pending().await
         }
 
+        async fn join(&self, _: &str, _: &str) -> Result<(), CallError> {
+            std::future::pending().await
+        }
+
         async fn reset_unseal(&self) -> Result<SealStatus, CallError> {
             std::future::pending().await
         }

@@ -63,10 +63,13 @@ const GIVEN_LASTS: SignedDuration = SignedDuration::from_secs(10);
 /// How long a server may say that it is not initialised while the others work. One that can join
 /// does so within seconds.
 const JOIN_LASTS: SignedDuration = SignedDuration::from_secs(30);
+/// How long after a server was told to join it is told again. Once told it is about to be unsealed; one
+/// that was started again meanwhile has forgotten it, and joins by itself too.
+const JOIN_AGAIN: SignedDuration = SignedDuration::from_secs(5);
 /// How long after refused keys they are tried again. Long enough for what a refusal leads to.
 const REFUSED_RETRY: SignedDuration = SignedDuration::from_secs(30);
-/// There are five things to look at; every decision asks for one that was not looked at yet.
-const MOST_LOOKS: usize = 5;
+/// There are six things to look at; every decision asks for one that was not looked at yet.
+const MOST_LOOKS: usize = 6;
 
 /// Which server, and of what cluster.
 #[derive(Debug, Clone)]
@@ -79,6 +82,8 @@ pub struct Subject {
     pub split: Split,
     /// What the server runs.
     pub software: Software,
+    /// The authority of the servers' certificates, as PEM.
+    pub authority: String,
 }
 
 /// Everything outside that an unsealer needs.
@@ -174,6 +179,7 @@ impl Unsealer {
             volume: None,
             store: None,
             peers: None,
+            leader: None,
             free: None,
             membership: None,
         };
@@ -182,6 +188,7 @@ impl Unsealer {
                 Decision::Look(Look::Volume) => seen.volume = Some(self.observe_volume().await),
                 Decision::Look(Look::Store) => seen.store = Some(self.observe_store().await),
                 Decision::Look(Look::Peers) => seen.peers = Some(self.observe_peers().await),
+                Decision::Look(Look::Leader) => seen.leader = Some(self.observe_leader().await),
                 Decision::Look(Look::Free) => seen.free = Some(self.observe_free()),
                 Decision::Look(Look::Membership) => {
                     seen.membership = Some(self.observe_membership().await);

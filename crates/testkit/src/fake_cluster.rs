@@ -35,6 +35,8 @@ pub type Serial = u32;
 pub(crate) struct One {
     pub(crate) dead: bool,
     pub(crate) stuck: bool,
+    /// How often it has looked for an unsealed server to join.
+    pub(crate) looked: u32,
     pub(crate) data: Option<Serial>,
     pub(crate) sealed: bool,
     pub(crate) given: Vec<String>,
@@ -65,6 +67,9 @@ pub struct Wipe {
     /// Whether the server was in the raft configuration.
     pub member: bool,
 }
+
+/// A server finds the one that it joins when it looks for the so-many-th time.
+const LOOKS: u32 = 8;
 
 /// A cluster of fake servers.
 #[derive(Debug, Clone)]
@@ -183,8 +188,8 @@ impl Model {
         }
     }
 
-    /// A server without data finds an unsealed one and becomes sealed under the same keys.
-    /// Server 0 asks the others too once they are a cluster.
+    /// A server without data finds an unsealed one, though not at once, and becomes sealed under the
+    /// same keys. Server 0 asks the others too once they are a cluster.
     fn join(&mut self, name: &ServerName) {
         let unsealed = self.servers.iter().find(|(_, one)| !one.dead && !one.sealed);
         let Some(serial) = unsealed.and_then(|(_, one)| one.data) else {
@@ -195,7 +200,10 @@ impl Model {
             && one.data.is_none()
             && !one.stuck
         {
-            one.data = Some(serial);
+            one.looked += 1;
+            if one.looked.is_multiple_of(LOOKS) {
+                one.data = Some(serial);
+            }
         }
     }
 

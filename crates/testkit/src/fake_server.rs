@@ -105,7 +105,7 @@ impl Server for FakeServer {
         }
         Ok(LeaderSeen {
             is_self: active.as_ref() == Some(&self.name),
-            leader_address: active.map(|name| format!("https://{name}:8200")).unwrap_or_default(),
+            leader_address: active.as_ref().map(url).unwrap_or_default(),
             committed: 100,
             applied: 100,
         })
@@ -113,6 +113,21 @@ impl Server for FakeServer {
 
     async fn initialise(&self, shares: u8, threshold: u8) -> Result<InitialKeys, CallError> {
         lock(&self.model).initialise(&self.name, shares, threshold)
+    }
+
+    async fn join(&self, leader: &str, _: &str) -> Result<(), CallError> {
+        let mut model = lock(&self.model);
+        let active = model.active().filter(|name| leader == url(name));
+        let serial = match active {
+            Some(active) => model.alive(&active)?.data,
+            None => return Err(refused(500, "failed to join raft cluster")),
+        };
+        let one = model.alive(&self.name)?;
+        if one.data.is_none() && !one.stuck {
+            one.data = serial;
+            one.sealed = true;
+        }
+        Ok(())
     }
 
     async fn reset_unseal(&self) -> Result<SealStatus, CallError> {
@@ -144,4 +159,8 @@ impl Operator for FakeServer {
         lock(&self.model).members.remove(server);
         Ok(())
     }
+}
+
+fn url(server: &ServerName) -> String {
+    format!("https://{server}:8200")
 }

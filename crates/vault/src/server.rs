@@ -17,6 +17,8 @@ use crate::json::{Exposed, Hidden};
 const QUICK: Duration = Duration::from_secs(2);
 /// Initialising holds an election of one; up to 9 s were measured with slow raft timing.
 const INITIALISE: Duration = Duration::from_secs(60);
+/// A server that joins asks the leader once.
+const JOIN: Duration = Duration::from_secs(10);
 /// The last share of a server that joins waits for the join; 2 s were measured.
 const UNSEAL: Duration = Duration::from_secs(30);
 
@@ -68,6 +70,17 @@ struct InitialiseBody {
 struct InitialisedBody {
     keys_base64: Vec<Hidden>,
     root_token: Hidden,
+}
+
+#[derive(Serialize)]
+struct JoinBody<'a> {
+    leader_api_addr: &'a str,
+    leader_ca_cert: &'a str,
+}
+
+#[derive(Deserialize)]
+struct JoinedBody {
+    joined: bool,
 }
 
 #[derive(Serialize)]
@@ -129,6 +142,14 @@ impl Server for Client {
             shares: keys.keys_base64.into_iter().map(|share| share.0).collect(),
             root_token: keys.root_token.0,
         })
+    }
+
+    async fn join(&self, leader: &str, authority: &str) -> Result<(), CallError> {
+        let body = JoinBody { leader_api_addr: leader, leader_ca_cert: authority };
+        let call = Call::put("sys/storage/raft/join").within(JOIN).only_here().json(&body)?;
+        let JoinedBody { joined } = self.ask(call).await?.json()?;
+        let refused = || CallError::Malformed("it did not join".to_owned());
+        if joined { Ok(()) } else { Err(refused()) }
     }
 
     async fn reset_unseal(&self) -> Result<SealStatus, CallError> {

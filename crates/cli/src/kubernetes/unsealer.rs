@@ -305,6 +305,7 @@ impl Ground {
             server: server.clone(),
             split: Split { shares: cluster.keys.shares, threshold: cluster.keys.threshold },
             software: cluster.servers.software,
+            authority: self.root.clone(),
         };
         let api = |client: &Arc<Client>| -> Arc<dyn Server> { client.clone() };
         let own = self.clients.get(server).map(api);

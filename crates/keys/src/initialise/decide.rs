@@ -36,6 +36,8 @@ pub enum Look {
     Store,
     /// The other servers.
     Peers,
+    /// Which of them leads.
+    Leader,
     /// The server's disk.
     Free,
     /// What the rest of the cluster says of this server.
@@ -72,7 +74,7 @@ fn follower(seen: &Seen) -> Decided {
         Own::Uninitialised if unseal::waits_too_long(seen) && store(seen)?.keys.is_some() => {
             unseal::decide(seen, stored_keys(seen)?)
         }
-        Own::Uninitialised => Err(hold(Waiting::ToJoin)),
+        Own::Uninitialised => unseal::join(seen),
         Own::Sealed { threshold: 0 } => Err(hold(Waiting::Challenge)),
         Own::Sealed { .. } | Own::Hangs(_) => unseal::decide(seen, stored_keys(seen)?),
         Own::Unsealed => stored_keys(seen).map(|_| Decision::Rest),

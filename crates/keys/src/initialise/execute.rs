@@ -41,6 +41,7 @@ impl Unsealer {
             Step::Wipe(why) => self.wipe(why).await,
             Step::DiscardIntent(_) => self.discard_intent().await,
             Step::RemovePeer(_) => self.remove_peer().await,
+            Step::Join { leader } => self.join(leader, now).await,
         }
     }
 
@@ -286,9 +287,17 @@ impl Unsealer {
         self.memory.given = None;
         self.memory.unanswered = 0;
         self.memory.uninitialised_since = None;
+        self.memory.told_to_join = None;
         if let Wipe::LostAnswer(intent) = why {
             self.memory.wiped = Some(intent.clone());
         }
+        Ok(())
+    }
+
+    async fn join(&mut self, leader: &str, now: Timestamp) -> Done {
+        let joined = self.ports.own.join(leader, &self.subject.authority).await;
+        joined.map_err(|error| passing(format!("the server {error}")))?;
+        self.memory.told_to_join = Some(now);
         Ok(())
     }
 

@@ -169,6 +169,14 @@ impl Unsealer {
         join_all(asked).await.into_iter().collect()
     }
 
+    /// Where the API of the leader is, if another server says that it leads.
+    pub(super) async fn observe_leader(&self) -> Option<String> {
+        let asked = self.ports.peers.values().map(|server| server.leader());
+        let told = join_all(asked).await.into_iter().filter_map(Result::ok);
+        let mut leaders = told.filter(|seen| seen.is_self);
+        leaders.next().map(|leader| leader.leader_address)
+    }
+
     pub(super) fn observe_free(&self) -> Result<u64, String> {
         self.ports.host.free_bytes().map_err(|error| error.to_string())
     }

@@ -24,6 +24,8 @@ pub struct Seen {
     pub store: Option<Result<StoreSeen, Trouble>>,
     /// How the other servers are.
     pub peers: Option<BTreeMap<ServerName, PeerSeen>>,
+    /// Where the leader's API is, when another server leads.
+    pub leader: Option<Option<String>>,
     /// Room on the server's disk, in bytes.
     pub free: Option<Result<u64, String>>,
     /// What the rest of the cluster says of this server.
@@ -154,6 +156,8 @@ pub struct Memory {
     pub refused: Option<Refused>,
     /// Since when the server says that it is not initialised.
     pub uninitialised_since: Option<Timestamp>,
+    /// When the server was told to join.
+    pub told_to_join: Option<Timestamp>,
     /// How often in a row it has not answered when it was given shares.
     pub unanswered: u32,
 }

@@ -39,6 +39,11 @@ pub enum Step {
     /// Kill the process of this server and take it out of the raft configuration of the others. One
     /// that hangs in the middle of joining would go on adding itself.
     RemovePeer(ServerName),
+    /// Have this server ask the leader with this URL to take it in.
+    Join {
+        /// The URL of the leader's API.
+        leader: String,
+    },
 }
 
 /// Why a wipe is allowed (invariant 1).
@@ -58,7 +63,7 @@ pub enum Wipe {
 
 impl Step {
     /// The names of all steps, for a test that walks all fault points.
-    pub const ALL_NAMES: [&str; 14] = [
+    pub const ALL_NAMES: [&str; 15] = [
         "probe-encryption",
         "probe-store",
         "record-intent-in-store",
@@ -73,6 +78,7 @@ impl Step {
         "wipe",
         "discard-intent",
         "remove-peer",
+        "join",
     ];
 
     /// Its name.
@@ -92,6 +98,7 @@ impl Step {
             Self::Wipe(_) => "wipe",
             Self::DiscardIntent(_) => "discard-intent",
             Self::RemovePeer(_) => "remove-peer",
+            Self::Join { .. } => "join",
         }
     }
 }

@@ -172,6 +172,7 @@ impl World {
             server: self.name.server(ordinal),
             split: Split { shares: 5, threshold: 3 },
             software: Software::OpenBao,
+            authority: String::new(),
         };
         let peer = |n| (self.name.server(n), Arc::new(self.cluster.server(n)) as Arc<dyn Server>);
         let own = self.cluster.server(ordinal);

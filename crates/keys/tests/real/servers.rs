@@ -208,6 +208,7 @@ impl Servers {
                 server: name.clone(),
                 split: Split { shares: 5, threshold: 3 },
                 software: Software::OpenBao,
+                authority: self.server_authority.clone(),
             };
             Unsealer::new(subject, ports)
         };

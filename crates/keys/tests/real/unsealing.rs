@@ -35,6 +35,11 @@ pub(crate) async fn until_all_unsealed(unsealers: &mut [Unsealer]) -> Vec<Vec<&'
     timeout(LONG, all).await.expect("the servers must be unsealed in time")
 }
 
+/// The steps without the one that a server does not need when it has found the leader by itself.
+pub(crate) fn but_joining(did: &[&'static str]) -> Vec<&'static str> {
+    did.iter().filter(|step| **step != "join").copied().collect()
+}
+
 async fn states(servers: &Servers) -> Vec<State> {
     let clients = servers.clients(Identity::Vaultyard);
     let mut states = Vec::new();
@@ -52,8 +57,8 @@ async fn three_servers_become_one_cluster_and_a_killed_one_comes_back() {
     let begun = Instant::now();
     let did = until_all_unsealed(&mut unsealers).await;
     println!("cold: {:?}, {did:?}", begun.elapsed());
-    assert_eq!(did[1], ["unseal"]);
-    assert_eq!(did[2], ["unseal"]);
+    assert_eq!(but_joining(&did[1]), ["unseal"]);
+    assert_eq!(but_joining(&did[2]), ["unseal"]);
     assert_eq!(states(&servers).await, [State::Standby, State::Standby, State::Active]);
 
     let client = servers.client(2, Identity::Vaultyard);

@@ -62,6 +62,13 @@ pub trait Server: Send + Sync {
     /// [`CallError`].
     async fn initialise(&self, shares: u8, threshold: u8) -> Result<InitialKeys, CallError>;
 
+    /// Has a server without data ask this leader, by the URL of its API, to take it in; the leader is
+    /// believed by its certificate from this authority (PEM). It takes part once it is unsealed.
+    ///
+    /// # Errors
+    /// [`CallError`]; also when the leader did not answer it.
+    async fn join(&self, leader: &str, authority: &str) -> Result<(), CallError>;
+
     /// Forgets shares that somebody has begun to give.
     ///
     /// # Errors

@@ -189,6 +189,7 @@ fn unsealer(ground: &Ground, name: &ServerName, server: &Supervised) -> Result<U
         server: name.clone(),
         split: Split { shares: cluster.keys.shares, threshold: cluster.keys.threshold },
         software: cluster.servers.software,
+        authority: ground.prepared.authority.root_pem().to_owned(),
     };
     let unknown = || Failure::text(Kind::Failed, format!("there is no client of {name}"));
     let peers = ground.clients.keys().filter(|peer| *peer != name);

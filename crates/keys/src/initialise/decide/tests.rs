@@ -75,6 +75,7 @@ prop_compose! {
         given in prop::option::of((generation(), at())),
         refused in prop::option::of((generation(), at(), 1..4_u32)),
         uninitialised_since in prop::option::of(long_ago()),
+        told_to_join in prop::option::of(at()),
         unanswered in 0..4_u32,
     ) -> Memory {
         Memory {
@@ -92,6 +93,7 @@ prop_compose! {
             refused: refused
                 .map(|(keys, at, times)| Refused { keys, at, times, why: "wrong".to_owned() }),
             uninitialised_since,
+            told_to_join,
             unanswered,
         }
     }
@@ -122,6 +124,7 @@ prop_compose! {
             ]),
             2,
         ),
+        leader in prop::option::of(Just("https://leader:8200".to_owned())),
         free in prop::sample::select(vec![0, LEAST_FREE_BYTES - 1, LEAST_FREE_BYTES]),
         membership in prop::option::of(any::<(bool, bool, bool)>()),
     ) -> Seen {
@@ -138,6 +141,7 @@ prop_compose! {
             volume: Some(volume),
             store: Some(store),
             peers: Some(others.zip(peers).collect::<BTreeMap<_, _>>()),
+            leader: Some(leader),
             free: Some(Ok(free)),
             membership: Some(membership.ok_or("nobody answers".to_owned())),
         }
@@ -220,6 +224,14 @@ fn check(seen: &Seen, step: &Step) -> Result<(), TestCaseError> {
             prop_assert_eq!(seen.memory.wiped.as_ref(), Some(intent));
             prop_assert_eq!(volume().released, None);
         }
+        Step::Join { leader } => {
+            prop_assert_eq!(&seen.own, &Own::Uninitialised);
+            prop_assert_eq!(&seen.leader, &Some(Some(leader.clone())));
+            // The one that initialises joins only where there are keys already.
+            prop_assert!(!seen.server.initialises() || known(seen).is_some());
+            let told = seen.memory.told_to_join;
+            prop_assert!(!told.is_some_and(|at| seen.is_recent(at, SignedDuration::from_secs(5))));
+        }
         Step::ProbeEncryption
         | Step::ProbeStore
         | Step::RecordIntentOnVolume(_)
@@ -245,7 +257,13 @@ proptest! {
     #[test]
     fn looking_at_what_is_asked_for_comes_to_the_same_decision(all in seen()) {
         let mut seen = Seen {
-            volume: None, store: None, peers: None, free: None, membership: None, ..all.clone()
+            volume: None,
+            store: None,
+            peers: None,
+            leader: None,
+            free: None,
+            membership: None,
+            ..all.clone()
         };
         let mut looks = 0;
         let decided = loop {
@@ -253,6 +271,7 @@ proptest! {
                 Decision::Look(Look::Volume) => seen.volume.clone_from(&all.volume),
                 Decision::Look(Look::Store) => seen.store.clone_from(&all.store),
                 Decision::Look(Look::Peers) => seen.peers.clone_from(&all.peers),
+                Decision::Look(Look::Leader) => seen.leader.clone_from(&all.leader),
                 Decision::Look(Look::Free) => seen.free.clone_from(&all.free),
                 Decision::Look(Look::Membership) => seen.membership.clone_from(&all.membership),
                 decided => break decided,
@@ -281,6 +300,7 @@ fn half_joined(own: Own, unanswered: u32, seconds: i64) -> Seen {
         volume: None,
         store: None,
         peers: Some([(ClusterName::new("vault").unwrap().server(0), PeerSeen::Initialised)].into()),
+        leader: Some(None),
         free: None,
         membership: Some(Ok(Membership {
             quorum_without: true,
@@ -320,6 +340,22 @@ fn a_follower_that_may_still_join_is_left_alone() {
     assert!(matches!(decide(&hangs), Decision::Hold(_)));
 }
 
+#[test]
+fn a_server_without_data_is_told_to_join_whoever_leads_and_not_again_at_once() {
+    let mut joins = half_joined(Own::Uninitialised, 0, 0);
+    joins.leader = Some(Some("https://leader:8200".to_owned()));
+    let step = Step::Join { leader: "https://leader:8200".to_owned() };
+    assert_eq!(decide(&joins), Decision::Do(step.clone()));
+    joins.memory.keys = None;
+    assert_eq!(decide(&joins), Decision::Do(step.clone()), "also before it knows the keys");
+    for (seconds, again) in [(4, false), (5, true)] {
+        joins.memory.told_to_join = Some(now() - SignedDuration::from_secs(seconds));
+        let expected =
+            if again { Decision::Do(step.clone()) } else { Decision::Hold(Waiting::ToJoin.into()) };
+        assert_eq!(decide(&joins), expected);
+    }
+}
+
 /// The initialising server, fresh, whose initialisation has failed so often so long ago.
 fn failed(times: u32, seconds_ago: i64) -> Seen {
     let cluster = ClusterName::new("vault").unwrap();
@@ -337,6 +373,7 @@ fn failed(times: u32, seconds_ago: i64) -> Seen {
         volume: Some(Ok(VolumeSeen::default())),
         store: Some(Ok(StoreSeen::default())),
         peers: Some([(cluster.server(1), PeerSeen::Uninitialised)].into()),
+        leader: None,
         free: Some(Ok(LEAST_FREE_BYTES)),
         membership: None,
     }

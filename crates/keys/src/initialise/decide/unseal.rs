@@ -4,7 +4,7 @@ use super::{Decided, Decision, Look, foreign, hold};
 use crate::initialise::reason::{Stuck, Waiting};
 use crate::initialise::seen::{Given, Own, PeerSeen, Seen, VolumeSeen};
 use crate::initialise::step::Step;
-use crate::initialise::{GIVEN_LASTS, JOIN_LASTS, REFUSED_RETRY};
+use crate::initialise::{GIVEN_LASTS, JOIN_AGAIN, JOIN_LASTS, REFUSED_RETRY};
 use crate::record::Generation;
 
 /// A server that was killed while it took the shares answers the next time. One that hangs twice
@@ -32,7 +32,7 @@ fn unsealed(seen: &Seen, keys: &Generation) -> Decision {
     Decision::Rest
 }
 
-/// A server without data joins by itself, unless there is no data anywhere.
+/// A server without data joins, unless there is no data anywhere.
 fn joins(seen: &Seen, keys: &Generation) -> Decided {
     let peers = seen.peers.as_ref().ok_or(Decision::Look(Look::Peers))?;
     let is = |state: PeerSeen| peers.values().any(|seen| *seen == state);
@@ -42,7 +42,20 @@ fn joins(seen: &Seen, keys: &Generation) -> Decided {
     if waits_too_long(seen) {
         return foreign::half_joined(seen, Waiting::ToJoin);
     }
-    Err(hold(Waiting::ToJoin))
+    join(seen)
+}
+
+/// A server without data would join by itself, and looks for a leader every two seconds; then it takes
+/// seconds more to be unsealed. One that is told to join is unsealed within one.
+pub(super) fn join(seen: &Seen) -> Decided {
+    let told = seen.memory.told_to_join;
+    if told.is_some_and(|at| seen.is_recent(at, JOIN_AGAIN)) {
+        return Err(hold(Waiting::ToJoin));
+    }
+    match seen.leader.as_ref().ok_or(Decision::Look(Look::Leader))? {
+        Some(leader) => Ok(Decision::Do(Step::Join { leader: leader.clone() })),
+        None => Err(hold(Waiting::ToJoin)),
+    }
 }
 
 /// Whether the server should have joined long ago.
