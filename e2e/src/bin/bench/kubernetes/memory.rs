@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use vaultyard_e2e::journal::{self, Pace};
 use vaultyard_e2e::kubernetes::Kube;
 
-use super::kubectl;
 use crate::Effort;
 use crate::process;
 use crate::report::{Report, Row};
@@ -23,7 +22,7 @@ const WRITERS: usize = 16;
 /// One of our containers.
 struct Measured {
     /// `unsealer` and so on.
-    kind: String,
+    kind: &'static str,
     process: u32,
     cgroup: Cgroup,
 }
@@ -57,7 +56,7 @@ pub(crate) fn run(effort: Effort) -> Report {
 
     let mut kinds: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (index, measured) in all.iter().enumerate() {
-        kinds.entry(&measured.kind).or_default().push(index);
+        kinds.entry(measured.kind).or_default().push(index);
     }
     let most = |of: &[Use], which: &[usize]| {
         let chosen = which.iter().map(|index| of[*index]);
@@ -105,19 +104,21 @@ pub(crate) fn run(effort: Effort) -> Report {
 
 /// The containers that run our image.
 fn ours(cluster: &Kube) -> Vec<Measured> {
+    let (servers, operations) = (cluster.name().to_owned(), cluster.operations());
+    let kinds = [
+        (&servers, "server", "unsealer"),
+        (&servers, "proxy", "proxy"),
+        (&operations, "cluster-controller", "controller"),
+        (&operations, "certificates-controller", "controller"),
+    ];
     let mut all = Vec::new();
-    for namespace in [cluster.name().to_owned(), cluster.operations()] {
-        for container in ["unsealer", "proxy", "cluster", "certificates"] {
-            let words = ["get", "pods", "--namespace", &namespace, "-o", "name"];
-            for pod in kubectl(&words).lines() {
-                let pod = pod.trim_start_matches("pod/");
-                let Some(process) = cluster.process_in(&namespace, pod, container) else {
-                    continue;
-                };
-                let process = process.as_raw_nonzero().get().unsigned_abs();
-                let cgroup = Cgroup::of(process);
-                all.push(Measured { kind: container.to_owned(), process, cgroup });
-            }
+    for (namespace, part, container) in kinds {
+        let kind = if container == "controller" { part } else { container };
+        for pod in cluster.pods_of(namespace, part) {
+            let process = cluster.process_in(namespace, &pod, container);
+            let process = process.unwrap_or_else(|| panic!("{container} of {pod} does not run"));
+            let process = process.as_raw_nonzero().get().unsigned_abs();
+            all.push(Measured { kind, process, cgroup: Cgroup::of(process) });
         }
     }
     assert_eq!(all.len(), 10, "three unsealers, three proxies and two of each controller");
