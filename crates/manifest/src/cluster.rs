@@ -8,6 +8,7 @@ use vaultyard_model::cluster::{self, Cluster, DnsProvider, Replicas};
 use vaultyard_model::{Namespace, Value, Zone};
 
 pub(crate) use ingress::{front_tls, way};
+pub(crate) use keys::encryption;
 
 use crate::document::{
     Certificates, Dns, DnsPolicy, Issuer, PrivateCa, Servers, Software, VaultCluster,
@@ -72,6 +73,7 @@ fn servers(servers: &Servers) -> Result<cluster::Servers, Misread> {
         configuration: Value::Map(
             configuration.iter().map(|(key, json)| (key.clone(), value(json))).collect(),
         ),
+        account_annotations: servers.service_account.annotations.clone(),
     })
 }
 

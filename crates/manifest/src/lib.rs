@@ -96,7 +96,7 @@ pub fn parse(file: &str, content: impl AsRef<[u8]>, target: Target) -> Result<Cl
     let mut report = Report::new(&source, number, findings);
     let document = check::check(root, target, &mut report);
     if let Some(document) = &document {
-        rules::check(document, root, &mut report);
+        rules::check(document, root, target, &mut report);
     }
     let cluster = document.and_then(|document| cluster::settle(&document, root, &mut report));
     let findings = report.into_findings();

@@ -1,12 +1,14 @@
 //! The rules between fields: each field alone may be right, and they still do not go together.
 
 mod ingress;
+mod keys;
 mod monitoring;
 
 use vaultyard_model::cluster::Replicas;
 use vaultyard_model::{ClusterName, DnsName};
 
-use crate::document::{Dns, Keys, Servers, VaultCluster};
+use crate::Target;
+use crate::document::{Dns, Servers, VaultCluster};
 use crate::finding::Problem;
 use crate::node::{Node, field};
 use crate::owned;
@@ -35,6 +37,18 @@ pub enum Rule {
     /// Data keys would travel in the clear.
     #[error("the transit engine is spoken to over https only: data keys go there")]
     TransitInTheClear,
+    /// A Secret cannot hold it.
+    #[error("the file {name:?} cannot be the entry of a Secret")]
+    NotAnEntry {
+        /// The last part of its path.
+        name: String,
+    },
+    /// Both would be the same entry of the Secret.
+    #[error("two files are called {name:?}, and come from one Secret")]
+    SameEntry {
+        /// The last part of their paths.
+        name: String,
+    },
     /// A zone would stay without a server.
     #[error("{zones} zones for {replicas} servers leave a zone empty")]
     MoreZonesThanServers {
@@ -125,9 +139,13 @@ pub enum Rule {
 }
 
 /// Looks at the rules whose fields are right in themselves.
-pub(crate) fn check(document: &VaultCluster, root: &Node, report: &mut Report<'_>) {
+pub(crate) fn check(document: &VaultCluster, root: &Node, target: Target, report: &mut Report<'_>) {
     let mut rules = Rules { root, report };
     rules.keys(&document.spec.keys);
+    if target == Target::Kubernetes {
+        rules.key_files(&document.spec.keys);
+    }
+    rules.annotations_at("spec.servers.serviceAccount.annotations");
     rules.zones(&document.spec.servers);
     rules.names(document);
     rules.configuration();
@@ -162,29 +180,6 @@ impl Rules<'_, '_> {
         };
         let finding = self.report.add(self.root.place(path), path, rule.into());
         finding.hint = Some(hint.to_owned());
-    }
-
-    fn keys(&mut self, keys: &Keys) {
-        let (shares, threshold) = (keys.shares, keys.threshold);
-        let involved = ["spec.keys.threshold", "spec.keys.shares"];
-        if threshold > shares {
-            let hint = "lower the threshold, or raise the number of shares";
-            self.broken(Rule::ThresholdAboveShares { threshold, shares }, &involved, hint);
-        } else if threshold == 1 && shares > 1 {
-            let hint = "write at least 2, or 1 share";
-            self.broken(Rule::ThresholdOfOne { shares }, &involved, hint);
-        }
-        let transit = keys.encryption.transit.as_ref();
-        let address = transit.and_then(|transit| transit.address.value().ok());
-        if address.is_some_and(|address| !address.tls()) {
-            let involved = ["spec.keys.encryption.transit.address"];
-            self.broken(Rule::TransitInTheClear, &involved, "write https");
-        }
-        if keys.encryption.age.as_ref().is_some_and(|age| age.recipients.is_empty()) {
-            let involved = ["spec.keys.encryption.age.recipients"];
-            let hint = "list the public key of the identity in identityFile, and others' beside it";
-            self.broken(Rule::NoRecipients, &involved, hint);
-        }
     }
 
     fn zones(&mut self, servers: &Servers) {

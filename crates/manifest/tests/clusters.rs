@@ -121,6 +121,9 @@ fn every_field_arrives() {
     let numbers = vec![Value::Integer(1), Value::Integer(-2), Value::Float(3.5)];
     assert_eq!(nested["numbers"], Value::List(numbers));
     assert_eq!(nested["nothing"], Value::Null);
+    let account = &cluster.servers.account_annotations["iam.gke.io/gcp-service-account"];
+    assert_eq!(account, "vault@p.iam.gserviceaccount.com");
+    assert_eq!(cluster.keys.files_secret, ObjectName::new("handed-over"));
     let path = Some(PathBuf::from("/var/lib/keys"));
     assert_eq!(cluster.keys.store, Store::Directory { path });
     let lifetime = Duration::from_secs(5_400);
@@ -205,6 +208,6 @@ fn findings_carry_what_a_program_needs() {
     assert_eq!(finding.path, "spec.keys.treshold");
     assert_eq!(finding.problem.as_str(), "unknown-field");
     assert_eq!(finding.found.as_deref(), Some("treshold"));
-    assert_eq!(finding.allowed.as_deref(), Some("shares, threshold, encryption, store"));
+    assert_eq!(finding.allowed.as_deref(), Some("shares, threshold, encryption, store, filesSecret"));
     assert_eq!(finding.hint.as_deref(), Some("did you mean \"threshold\"?"));
 }

@@ -64,6 +64,8 @@ fn fields_are_explained() {
         "spec.servers.software",
         "spec.servers.replicas",
         "spec.servers.configuration",
+        "spec.servers.serviceAccount.annotations",
+        "spec.keys",
         "spec.keys.encryption",
         "spec.keys.encryption.local",
         "spec.keys.encryption.googleKms",

@@ -4,6 +4,7 @@ mod ingress;
 mod keys;
 mod place;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,7 +13,7 @@ pub use ingress::{
     Collector, Front, FrontTls, GOOGLE_GATEWAY_CLASSES, GOOGLE_INGRESS_CLASSES, GoogleLoadBalancer,
     GoogleName, Ingress, Monitoring, ObjectName, Way,
 };
-pub use keys::{Encryption, Store, Transit, TransitLogin};
+pub use keys::{Encryption, KeyFile, SERVICE_ACCOUNT_TOKEN, Store, Transit, TransitLogin};
 pub use place::{
     AgeRecipient, AwsKey, AwsRegion, Bucket, EnginePath, GoogleKey, Label, Prefix, Web,
 };
@@ -57,6 +58,8 @@ pub struct Servers {
     pub raft_bytes: u64,
     /// Handed to the server under what Vaultyard sets itself; always a map.
     pub configuration: Value,
+    /// Annotations of the servers' account on Kubernetes, by which a cloud knows it.
+    pub account_annotations: BTreeMap<String, String>,
 }
 
 /// A number of servers that can form a majority: odd, 1 to 9.
@@ -95,6 +98,17 @@ pub struct Keys {
     pub encryption: Encryption,
     /// Where they are kept.
     pub store: Store,
+    /// The Secret of Kubernetes with the files that `encryption` names, when it is not the one of the
+    /// name that is looked for by default.
+    pub files_secret: Option<ObjectName>,
+}
+
+impl Keys {
+    /// Whether a service of AWS keeps or opens them.
+    pub fn are_at_aws(&self) -> bool {
+        matches!(self.encryption, Encryption::AwsKms { .. })
+            || matches!(self.store, Store::S3 { .. })
+    }
 }
 
 /// Who issues which certificates.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "what is written here is right, and only tests use it")]
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use vaultyard_model::cluster::{
@@ -27,12 +28,14 @@ pub fn cluster(replicas: u64) -> Cluster {
             zones: Vec::new(),
             raft_bytes: 10 << 30,
             configuration: Value::empty_map(),
+            account_annotations: BTreeMap::new(),
         },
         keys: Keys {
             shares: 5,
             threshold: 3,
             encryption: Encryption::Local,
             store: Store::Directory { path: None },
+            files_secret: None,
         },
         certificates: Certificates {
             servers: Issuer::PrivateCa { lifetime },

@@ -15,11 +15,12 @@ pub(super) fn keys(keys: &Keys, name: &ClusterName) -> Result<cluster::Keys, Mis
         threshold: keys.threshold,
         encryption: encryption(&keys.encryption)?,
         store: store(&keys.store, name)?,
+        files_secret: optional(&keys.files_secret)?,
     })
 }
 
 /// The one that is given. That it is exactly one was checked before.
-fn encryption(encryption: &document::Encryption) -> Result<Encryption, Misread> {
+pub(crate) fn encryption(encryption: &document::Encryption) -> Result<Encryption, Misread> {
     if let Some(document::GoogleKms { key }) = &encryption.google_kms {
         return Ok(Encryption::GoogleKms { key: key.value()? });
     }

@@ -5,6 +5,9 @@ mod store;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use vaultyard_model::cluster::ObjectName;
+
+use crate::scalar::Written;
 
 pub(crate) use encryption::{Age, AwsKms, Encryption, GoogleKms, Pkcs11, Transit, TransitAuth};
 pub(crate) use store::Store;
@@ -23,10 +26,23 @@ pub(crate) struct Keys {
     pub(crate) encryption: Encryption,
     /// Where the encrypted shares are kept. What is written there once is never overwritten.
     pub(crate) store: Store,
+    /// The Secret with the files that `encryption` names, on Kubernetes: each is an entry of it that
+    /// is called like the file, so `identityFile: /run/vaultyard/identity` is its entry `identity`. It
+    /// lies in the namespace of the cluster, and only the unsealers see it. On one machine the files
+    /// are read where they are named, and this is without effect.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-vaultyard-default" = "the name of the cluster with -key-files behind it"))]
+    pub(crate) files_secret: Option<Written<ObjectName>>,
 }
 
 impl Default for Keys {
     fn default() -> Self {
-        Self { shares: 5, threshold: 3, encryption: Encryption::default(), store: Store::default() }
+        Self {
+            shares: 5,
+            threshold: 3,
+            encryption: Encryption::default(),
+            store: Store::default(),
+            files_secret: None,
+        }
     }
 }

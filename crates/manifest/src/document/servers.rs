@@ -1,5 +1,6 @@
 //! `spec.servers`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -41,6 +42,8 @@ pub(crate) struct Servers {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-vaultyard-support" = "local"))]
     pub(crate) binary: Option<Written<PathBuf>>,
+    /// The account that the servers' pods have on Kubernetes. On one machine it is without effect.
+    pub(crate) service_account: ServiceAccount,
 }
 
 impl Default for Servers {
@@ -53,8 +56,22 @@ impl Default for Servers {
             storage: Storage::default(),
             configuration: Map::new(),
             binary: None,
+            service_account: ServiceAccount::default(),
         }
     }
+}
+
+/// The account that the servers' pods have on Kubernetes. It is named after the cluster.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub(crate) struct ServiceAccount {
+    /// Annotations of the account, by which a cloud knows it: `iam.gke.io/gcp-service-account` with
+    /// the address of an account of Google, or `eks.amazonaws.com/role-arn` with a role of AWS. The
+    /// unsealers then reach keys and buckets as that. Where the cloud trusts the account by its own
+    /// name (Google's principals, the pod identity of EKS), none is needed.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("x-vaultyard-default" = "none"))]
+    pub(crate) annotations: BTreeMap<String, String>,
 }
 
 /// Which server software runs.

@@ -134,23 +134,22 @@ impl Rules<'_, '_> {
 
     fn annotations(&mut self) {
         let entries = self.root.at_path(ANNOTATIONS).and_then(Node::entries).unwrap_or_default();
-        for entry in entries {
-            let (rule, hint) = match entry.key.as_str() {
-                "kubernetes.io/ingress.class" => {
-                    let finding = self.report.add(
-                        entry.at,
-                        &field(ANNOTATIONS, &entry.key),
-                        Problem::SetByVaultyard,
-                    );
-                    finding.found = Some(entry.key.clone());
-                    finding.hint = Some("use spec.ingress.className".to_owned());
-                    continue;
-                }
-                name if is_key(name) => continue,
-                name => (Rule::NotAKey { name: name.to_owned() }, KEY_HINT),
-            };
-            let finding = self.report.add(entry.at, &field(ANNOTATIONS, &entry.key), rule.into());
-            finding.hint = Some(hint.to_owned());
+        for entry in entries.iter().filter(|entry| entry.key == "kubernetes.io/ingress.class") {
+            let path = field(ANNOTATIONS, &entry.key);
+            let finding = self.report.add(entry.at, &path, Problem::SetByVaultyard);
+            finding.found = Some(entry.key.clone());
+            finding.hint = Some("use spec.ingress.className".to_owned());
+        }
+        self.annotations_at(ANNOTATIONS);
+    }
+
+    /// Names that the API server would refuse.
+    pub(super) fn annotations_at(&mut self, path: &str) {
+        let entries = self.root.at_path(path).and_then(Node::entries).unwrap_or_default();
+        for entry in entries.iter().filter(|entry| !is_key(&entry.key)) {
+            let rule = Rule::NotAKey { name: entry.key.clone() };
+            let finding = self.report.add(entry.at, &field(path, &entry.key), rule.into());
+            finding.hint = Some(KEY_HINT.to_owned());
         }
     }
 }

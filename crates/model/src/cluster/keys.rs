@@ -2,7 +2,7 @@
 //! tokens and identities are files, or what the platform gives to a process.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::place::{
     AgeRecipient, AwsKey, AwsRegion, Bucket, EnginePath, GoogleKey, Label, Prefix, Web,
@@ -110,6 +110,86 @@ pub enum Store {
     KubernetesSecret,
 }
 
+/// Where Kubernetes puts the token of a pod's service account.
+pub const SERVICE_ACCOUNT_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+
+/// A file that the document names, and that somebody else provides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyFile<'a> {
+    /// The field that names it, below `spec.keys.encryption`.
+    pub field: &'static str,
+    /// Where it is on one machine.
+    pub path: &'a Path,
+}
+
+impl<'a> KeyFile<'a> {
+    /// What it is called in a Secret of Kubernetes: the last part of its path. `None` when that cannot
+    /// be the name of an entry there.
+    pub fn entry(&self) -> Option<&'a str> {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        let name = self.path.file_name()?.to_str()?;
+        (name.len() <= 253 && name.chars().all(allowed)).then_some(name)
+    }
+}
+
+impl Encryption {
+    /// The files that it takes. Not among them: what a platform puts there by itself, and the library
+    /// of a module, which is a program and comes with the others.
+    pub fn files(&self) -> Vec<KeyFile<'_>> {
+        let file = |field, path| KeyFile { field, path };
+        match self {
+            Self::Transit(Transit { ca_file, login, .. }) => {
+                let login = match login {
+                    TransitLogin::TokenFile(path) => file("transit.auth.tokenFile", path.as_path()),
+                    TransitLogin::Kubernetes { token_file, .. } => {
+                        file("transit.auth.kubernetes.tokenFile", token_file.as_path())
+                    }
+                };
+                let ca = ca_file.iter().map(|path| file("transit.caCert", path.as_path()));
+                let all = ca.chain([login]);
+                all.filter(|file| file.path != Path::new(SERVICE_ACCOUNT_TOKEN)).collect()
+            }
+            Self::Age { identity_file, .. } => vec![file("age.identityFile", identity_file)],
+            Self::Pkcs11 { pin_file, .. } => vec![file("pkcs11.pinFile", pin_file)],
+            Self::Local | Self::GoogleKms { .. } | Self::AwsKms { .. } => Vec::new(),
+        }
+    }
+
+    /// The same with its [`Self::files`] in this folder, each under the name of its
+    /// [entry](KeyFile::entry).
+    #[must_use]
+    pub fn with_files_in(&self, folder: &Path) -> Self {
+        let moved = |path: &PathBuf| match (KeyFile { field: "", path }).entry() {
+            Some(entry) if path != Path::new(SERVICE_ACCOUNT_TOKEN) => folder.join(entry),
+            _ => path.clone(),
+        };
+        match self {
+            Self::Transit(transit) => Self::Transit(Transit {
+                ca_file: transit.ca_file.as_ref().map(moved),
+                login: match &transit.login {
+                    TransitLogin::TokenFile(path) => TransitLogin::TokenFile(moved(path)),
+                    TransitLogin::Kubernetes { mount, role, token_file } => {
+                        let (mount, role) = (mount.clone(), role.clone());
+                        TransitLogin::Kubernetes { mount, role, token_file: moved(token_file) }
+                    }
+                },
+                ..transit.clone()
+            }),
+            Self::Age { recipients, identity_file } => {
+                let recipients = recipients.clone();
+                Self::Age { recipients, identity_file: moved(identity_file) }
+            }
+            Self::Pkcs11 { module, token, key, pin_file } => Self::Pkcs11 {
+                module: module.clone(),
+                token: token.clone(),
+                key: key.clone(),
+                pin_file: moved(pin_file),
+            },
+            Self::Local | Self::GoogleKms { .. } | Self::AwsKms { .. } => self.clone(),
+        }
+    }
+}
+
 /// What of it must stay the same while there are keys: who changes more has lost them.
 impl fmt::Display for Encryption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -135,6 +215,60 @@ impl fmt::Display for Store {
                 write!(f, "s3://{bucket}/{prefix} in {region}")
             }
             Self::KubernetesSecret => f.write_str("Secrets of Kubernetes"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn transit(login: TransitLogin) -> Encryption {
+        Encryption::Transit(Transit {
+            address: Web::new("https://vault.example").unwrap(),
+            mount: EnginePath::new("transit").unwrap(),
+            key: EnginePath::new("unseal").unwrap(),
+            ca_file: Some("/etc/ssl/other.pem".into()),
+            login,
+        })
+    }
+
+    fn paths(encryption: &Encryption) -> Vec<String> {
+        encryption.files().iter().map(|file| file.path.display().to_string()).collect()
+    }
+
+    #[test]
+    fn files_keep_their_names_in_another_folder() {
+        let there = Encryption::Age { recipients: Vec::new(), identity_file: "/run/a/id".into() };
+        assert_eq!(paths(&there), ["/run/a/id"]);
+        assert_eq!(paths(&there.with_files_in(Path::new("/mnt"))), ["/mnt/id"]);
+        let there = transit(TransitLogin::TokenFile("/run/token".into()));
+        assert_eq!(paths(&there), ["/etc/ssl/other.pem", "/run/token"]);
+        assert_eq!(
+            paths(&there.with_files_in(Path::new("/mnt"))),
+            ["/mnt/other.pem", "/mnt/token"]
+        );
+    }
+
+    #[test]
+    fn the_token_that_kubernetes_puts_there_stays_where_it_is() {
+        let login = TransitLogin::Kubernetes {
+            mount: EnginePath::new("kubernetes").unwrap(),
+            role: EnginePath::new("vault").unwrap(),
+            token_file: SERVICE_ACCOUNT_TOKEN.into(),
+        };
+        let there = transit(login.clone());
+        assert_eq!(paths(&there), ["/etc/ssl/other.pem"]);
+        let Encryption::Transit(moved) = there.with_files_in(Path::new("/mnt")) else { panic!() };
+        assert_eq!(moved.login, login);
+    }
+
+    #[test]
+    fn an_entry_is_what_a_secret_takes() {
+        let entry = |path: &'static str| KeyFile { field: "", path: Path::new(path) }.entry();
+        assert_eq!(entry("/run/a_b.C-1"), Some("a_b.C-1"));
+        for wrong in ["/", "/run/..", "/run/a b", "/run/\u{fc}"] {
+            assert_eq!(entry(wrong), None, "{wrong}");
         }
     }
 }

@@ -5,14 +5,11 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vaultyard_model::cluster::{
-    AgeRecipient, AwsKey, AwsRegion, EnginePath, GoogleKey, Label, Web,
+    AgeRecipient, AwsKey, AwsRegion, EnginePath, GoogleKey, Label, SERVICE_ACCOUNT_TOKEN, Web,
 };
 
 use crate::document::Planned;
 use crate::scalar::Written;
-
-/// Where Kubernetes puts the token of a service account.
-const SERVICE_ACCOUNT_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
 /// What encrypts the shares.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
@@ -41,7 +38,9 @@ pub(crate) struct Encryption {
     /// A key in the transit engine of another Vault or OpenBao cluster.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) transit: Option<Transit>,
-    /// A key in a hardware security module, spoken to by its own library.
+    /// A key in a hardware security module, spoken to by its own library. On Kubernetes this takes an
+    /// image of your own for Vaultyard, with the library in it: the usual one holds one static program,
+    /// which cannot load any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) pkcs11: Option<Pkcs11>,
     /// Keys of age, of which any one opens the shares. One of them is kept where Vaultyard runs.
@@ -161,7 +160,7 @@ fn service_account_token() -> Written<PathBuf> {
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Pkcs11 {
-    /// The PKCS#11 library of the module.
+    /// The PKCS#11 library of the module; on Kubernetes within the image of Vaultyard.
     #[schemars(extend("x-vaultyard-stand-in" = "/usr/lib/softhsm/libsofthsm2.so"))]
     pub(crate) module: Written<PathBuf>,
     /// The label of the token that holds the key.
