@@ -57,7 +57,7 @@ pub fn installation(
     let mut all: Vec<Object> = namespace::namespaces(&names).into();
     all.push(Object::from_json(definition.clone()));
     all.extend(admission_policy::admission_policy(cluster, &names, release));
-    all.extend(service_account::service_accounts(&names));
+    all.extend(service_account::service_accounts(cluster, &names));
     all.extend(role::roles(cluster, &names));
     all.extend(network_policy::of_operations(cluster, &names));
     all.push(deployment::cluster_controller(cluster, &names, release));

@@ -11,16 +11,23 @@ use vaultyard_model::cluster::{
 };
 use vaultyard_model::{Cluster, Software, Version, Zone};
 
+pub use keys::transit;
+
 use crate::sample;
 
-/// Clusters of each size and software, without anything that is optional.
-pub fn plain() -> [(&'static str, Cluster); 5] {
+mod keys;
+
+/// Clusters of each size, software and place of keys, without anything that is optional.
+pub fn plain() -> [(&'static str, Cluster); 8] {
     [
         ("openbao-1", sample::cluster(1)),
         ("openbao-3", sample::cluster(3)),
         ("openbao-5", sample::cluster(5)),
         ("openbao-3-zones", zoned(3)),
         ("vault-3", vault()),
+        ("keys-transit", transit()),
+        ("keys-google", keys::google()),
+        ("keys-aws", keys::aws()),
     ]
 }
 

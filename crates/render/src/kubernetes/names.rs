@@ -171,6 +171,11 @@ impl Names {
         self.with("key-encryption")
     }
 
+    /// The Secret with the files that the document's encryption names, unless it says another.
+    pub fn key_files(&self) -> String {
+        self.with("key-files")
+    }
+
     /// The Secret that proves that the store keeps, returns and refuses to overwrite.
     pub fn keys_probe(&self) -> String {
         self.with("keys-probe")
@@ -254,6 +259,7 @@ mod tests {
         let names = Names::of(&sample::cluster(3));
         let mut all = names.key_secrets();
         all.extend([names.server_certificates(), names.identities(), names.proxy_certificate()]);
+        all.push(names.key_files());
         assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
     }
 

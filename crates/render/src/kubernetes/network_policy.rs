@@ -4,6 +4,8 @@
 //! What a server needs beyond its cluster (databases, directories) is for a person to open, in a
 //! policy of his own: policies add up.
 
+mod keys;
+
 use k8s_openapi::api::networking::v1::{
     NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer,
     NetworkPolicyPort, NetworkPolicySpec,
@@ -54,7 +56,7 @@ fn deny(names: &Names, scope: Scope) -> Object {
 }
 
 /// Servers and their unsealers: among themselves, from the proxies and the controllers; out to the
-/// API server and to key management, which is HTTPS.
+/// API server, and to where the keys are.
 fn servers(cluster: &Cluster, names: &Names) -> Object {
     let own = peer(names, Component::Server, Scope::Application, Scope::Application);
     let proxy = peer(names, Component::Proxy, Scope::Application, Scope::Application);
@@ -77,7 +79,10 @@ fn servers(cluster: &Cluster, names: &Names) -> Object {
                     from(controllers, &[API, UNSEALER, PROBES]),
                 ],
             ),
-            egress: vec![to(vec![own], &[API, CLUSTER, UNSEALER]), resolving(), https()],
+            egress: [to(vec![own], &[API, CLUSTER, UNSEALER]), resolving(), https()]
+                .into_iter()
+                .chain(keys::ways(cluster))
+                .collect(),
         },
     )
 }
@@ -189,10 +194,14 @@ fn resolving() -> NetworkPolicyEgressRule {
     NetworkPolicyEgressRule { to: None, ports: Some(vec![port("UDP", 53), port("TCP", 53)]) }
 }
 
-/// The API server and clouds' APIs, whose addresses nobody can name. 6443 is where API servers
-/// listen behind their Service.
+/// Where the API server and clouds' APIs answer. 6443 is where API servers listen behind their
+/// Service.
+const HTTPS: [i32; 2] = [443, 6443];
+
+/// The API server and clouds' APIs, whose addresses nobody can name.
 fn https() -> NetworkPolicyEgressRule {
-    NetworkPolicyEgressRule { to: None, ports: Some(vec![port("TCP", 443), port("TCP", 6443)]) }
+    let ports = HTTPS.map(|number| port("TCP", number));
+    NetworkPolicyEgressRule { to: None, ports: Some(ports.into()) }
 }
 
 fn port(protocol: &str, number: i32) -> NetworkPolicyPort {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{
     Capabilities, ConfigMapVolumeSource, Container, ContainerPort, EnvVar, EnvVarSource,
-    HTTPGetAction, ObjectFieldSelector, PodSecurityContext, PodSpec, Probe, ResourceRequirements,
-    SeccompProfile, SecretVolumeSource, SecurityContext, Volume, VolumeMount,
+    HTTPGetAction, KeyToPath, ObjectFieldSelector, PodSecurityContext, PodSpec, Probe,
+    ResourceRequirements, SeccompProfile, SecretVolumeSource, SecurityContext, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -202,4 +202,14 @@ pub(super) fn secret(name: &str, secret: String) -> Volume {
         }),
         ..Default::default()
     }
+}
+
+/// The same of some entries alone; the pod waits until each is there.
+pub(super) fn secret_entries(name: &str, secret: String, entries: Vec<String>) -> Volume {
+    let item = |entry: String| KeyToPath { key: entry.clone(), path: entry, mode: None };
+    let mut volume = self::secret(name, secret);
+    if let Some(source) = &mut volume.secret {
+        source.items = Some(entries.into_iter().map(item).collect());
+    }
+    volume
 }

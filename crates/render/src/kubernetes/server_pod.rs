@@ -27,6 +27,10 @@ pub const RUN_FOLDER: &str = "/vaultyard/run";
 pub const IDENTITIES: &str = "identities";
 /// Where [`IDENTITIES`] is mounted.
 pub const IDENTITIES_FOLDER: &str = "/vaultyard/identities";
+/// The volume of the files that the document's encryption names.
+pub const KEY_FILES: &str = "key-files";
+/// Where [`KEY_FILES`] is mounted, for the unsealer alone.
+pub const KEY_FILES_FOLDER: &str = "/vaultyard/key-files";
 /// The volume of the unsealer's token for the API server.
 pub const TOKEN: &str = "token";
 /// The container of the server.
@@ -51,13 +55,33 @@ pub(super) fn server_pod(cluster: &Cluster, names: &Names, release: &Release) ->
         automount_service_account_token: Some(false),
         share_process_namespace: Some(true),
         termination_grace_period_seconds: Some(GRACE_SECONDS),
-        init_containers: Some(vec![prepare(release), unsealer(release)]),
+        init_containers: Some(vec![prepare(release), unsealer(cluster, release)]),
         containers: vec![server(cluster, release)],
-        volumes: Some(volumes(names)),
+        volumes: Some(volumes(cluster, names)),
         affinity: Some(affinity::of_servers(cluster, names)),
         topology_spread_constraints: affinity::spread_of_servers(cluster, names),
         ..pod::hardened(names.stateful_set())
     }
+}
+
+/// The files of a Secret that somebody else writes, which the unsealer reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyFiles {
+    /// The Secret, in the application namespace.
+    pub secret: String,
+    /// Its entries, each the name of a file.
+    pub entries: Vec<String>,
+}
+
+/// Which files the document's encryption takes; `None` when it takes none.
+pub fn key_files(cluster: &Cluster) -> Option<KeyFiles> {
+    let files = cluster.keys.encryption.files();
+    let entries: Vec<_> = files.iter().filter_map(|file| file.entry()).map(str::to_owned).collect();
+    let secret = match &cluster.keys.files_secret {
+        Some(name) => name.to_string(),
+        None => Names::of(cluster).key_files(),
+    };
+    (!entries.is_empty()).then_some(KeyFiles { secret, entries })
 }
 
 /// What the server's container runs.
@@ -94,14 +118,20 @@ fn prepare(release: &Release) -> Container {
     ours(pod::controller(PREPARE, PREPARE, &release.vaultyard))
 }
 
-fn unsealer(release: &Release) -> Container {
+/// It alone sees the files that open the keys.
+fn unsealer(cluster: &Cluster, release: &Release) -> Container {
     let container = Container {
         restart_policy: Some("Always".to_owned()),
         ports: Some(vec![pod::port("unsealer", pod::UNSEALER), pod::port("probes", pod::PROBES)]),
         liveness_probe: Some(pod::alive()),
         ..pod::controller(UNSEALER, UNSEALER, &release.vaultyard)
     };
-    ours(container)
+    let mut container = ours(container);
+    if key_files(cluster).is_some() {
+        let mounts = container.volume_mounts.get_or_insert_default();
+        mounts.push(pod::read(KEY_FILES, KEY_FILES_FOLDER));
+    }
+    container
 }
 
 /// What both of our containers see.
@@ -122,7 +152,15 @@ fn own_folders() -> Vec<VolumeMount> {
     vec![pod::write(DATA, DATA_FOLDER), pod::write(RUN, RUN_FOLDER)]
 }
 
-fn volumes(names: &Names) -> Vec<Volume> {
+fn volumes(cluster: &Cluster, names: &Names) -> Vec<Volume> {
+    let mut all = own_volumes(names);
+    if let Some(KeyFiles { secret, entries }) = key_files(cluster) {
+        all.push(pod::secret_entries(KEY_FILES, secret, entries));
+    }
+    all
+}
+
+fn own_volumes(names: &Names) -> Vec<Volume> {
     vec![
         Volume {
             name: RUN.to_owned(),

@@ -19,10 +19,13 @@ use super::names::Names;
 use super::object::Object;
 use super::release::Release;
 use super::server_configuration::configuration_hash;
-use super::server_pod::{DATA, server_pod};
+use super::server_pod::{DATA, PREPARE, SERVER, server_pod};
 
 /// The annotation of pods that changes when they need a restart for their configuration.
 pub const CONFIGURATION_HASH: &str = "vaultyard.dev/configuration-hash";
+
+/// The annotation of pods that names the containers which are given no role of AWS.
+const WITHOUT_AWS_ROLE: &str = "eks.amazonaws.com/skip-containers";
 
 /// The servers. Kubernetes starts all pods at once, since the unsealers know who initialises, and
 /// replaces none by itself, since only Vaultyard knows who leads. Volumes outlive everything.
@@ -50,10 +53,7 @@ pub(super) fn stateful_set(cluster: &Cluster, names: &Names, release: &Release) 
             template: PodTemplateSpec {
                 metadata: Some(ObjectMeta {
                     labels: Some(labels(names, component)),
-                    annotations: Some(BTreeMap::from([(
-                        CONFIGURATION_HASH.to_owned(),
-                        configuration_hash(cluster),
-                    )])),
+                    annotations: Some(annotations(cluster)),
                     ..Default::default()
                 }),
                 spec: Some(server_pod(cluster, names, release)),
@@ -63,6 +63,15 @@ pub(super) fn stateful_set(cluster: &Cluster, names: &Names, release: &Release) 
         }),
         ..Default::default()
     })
+}
+
+/// What is noted on pods. At AWS also whom its webhook gives the account's role: the unsealer alone.
+fn annotations(cluster: &Cluster) -> BTreeMap<String, String> {
+    let mut all = BTreeMap::from([(CONFIGURATION_HASH.to_owned(), configuration_hash(cluster))]);
+    if cluster.keys.are_at_aws() {
+        all.insert(WITHOUT_AWS_ROLE.to_owned(), format!("{PREPARE},{SERVER}"));
+    }
+    all
 }
 
 /// The volume of one server. Nothing here can be changed later, so nothing here depends on what

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value as Json, json};
 use vaultyard_model::{Cluster, Version};
-use vaultyard_testkit::matrix::{self, zoned};
+use vaultyard_testkit::matrix::{self, transit, zoned};
 
 use super::*;
 use crate::sample;
@@ -260,8 +260,8 @@ fn no_pod_has_a_right_on_its_node() {
 
 #[test]
 fn every_mount_has_its_volume_and_every_volume_its_mount() {
-    let objects = everything(&sample::cluster(3));
-    for (name, pod) in pods(&objects) {
+    let clusters = [sample::cluster(3), transit()].map(|cluster| everything(&cluster));
+    for (name, pod) in clusters.iter().flat_map(|objects| pods(objects)) {
         let named = |list: &Json| -> BTreeSet<String> {
             let entries = list.as_array().map(Vec::as_slice).unwrap_or_default();
             entries.iter().map(|entry| entry["name"].as_str().unwrap().to_owned()).collect()
@@ -274,6 +274,35 @@ fn every_mount_has_its_volume_and_every_volume_its_mount() {
             containers(pod).flat_map(|container| named(&container["volumeMounts"])).collect();
         assert_eq!(mounts, volumes, "{name}");
     }
+}
+
+#[test]
+fn the_unsealer_alone_sees_the_files_that_open_the_keys() {
+    let mut cluster = transit();
+    let pod = |cluster: &Cluster| {
+        let objects = everything(cluster);
+        the(&objects, "StatefulSet", "vault")["spec"]["template"]["spec"].clone()
+    };
+    let volume = |pod: &Json| {
+        let volumes = pod["volumes"].as_array().unwrap().clone();
+        volumes.into_iter().find(|volume| volume["name"] == server_pod::KEY_FILES).unwrap()
+    };
+    let seen = |pod: &Json| -> Vec<String> {
+        let sees = |container: &&Json| {
+            let mounts = container["volumeMounts"].as_array().unwrap();
+            mounts.iter().any(|mount| mount["name"] == server_pod::KEY_FILES)
+        };
+        let names = containers(pod).filter(sees).map(|it| it["name"].as_str().unwrap().to_owned());
+        names.collect()
+    };
+    let source = json!({"secretName": "vault-key-files", "defaultMode": 0o440, "items": [
+        {"key": "ca.pem", "path": "ca.pem"}, {"key": "token", "path": "token"},
+    ]});
+    assert_eq!(volume(&pod(&cluster))["secret"], source);
+    assert_eq!(seen(&pod(&cluster)), [server_pod::UNSEALER]);
+    cluster.keys.files_secret = ObjectName::new("handed-over");
+    assert_eq!(volume(&pod(&cluster))["secret"]["secretName"], "handed-over");
+    assert!(seen(&pod(&sample::cluster(3))).is_empty());
 }
 
 #[test]

@@ -50,8 +50,17 @@ fn head(needs: &Needs) -> String {
     if matches!(needs.address, Some((_, Reach::Internal))) {
         text.push_str(": \"${SUBNET:?the subnet of the nodes}\"\n");
     }
-    if needs.uses_keys() {
-        let (namespace, account) = &needs.account;
+    let (namespace, account) = &needs.account;
+    if let (true, Some(acts_as)) = (needs.uses_keys(), &needs.acts_as) {
+        let _ = write!(
+            text,
+            "# The account that the servers' account acts as, by GKE's workload identity.\n\
+             MEMBER=\"serviceAccount:{acts_as}\"\n\
+             gcloud iam service-accounts add-iam-policy-binding {acts_as} \\\n  \
+             --member=\"serviceAccount:$PROJECT.svc.id.goog[{namespace}/{account}]\" \\\n  \
+             --role=roles/iam.workloadIdentityUser --condition=None\n"
+        );
+    } else if needs.uses_keys() {
         let _ = write!(
             text,
             "NUMBER=$(gcloud projects describe \"$PROJECT\" --format='value(projectNumber)')\n\

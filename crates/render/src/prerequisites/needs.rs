@@ -25,6 +25,8 @@ pub(super) struct Needs {
     pub(super) key: Option<Key>,
     /// The namespace and the name of the account that uses bucket and key.
     pub(super) account: (String, String),
+    /// The account of Google that it acts as, when the document says so.
+    pub(super) acts_as: Option<String>,
 }
 
 /// From where an address can be reached, which decides its kind.
@@ -85,6 +87,12 @@ impl Needs {
                 _ => None,
             },
             account: (names.namespace().to_owned(), names.stateful_set().to_owned()),
+            acts_as: cluster
+                .servers
+                .account_annotations
+                .get("iam.gke.io/gcp-service-account")
+                .filter(|address| is_account(address))
+                .cloned(),
         }
     }
 
@@ -119,6 +127,15 @@ impl Needs {
         }
         all
     }
+}
+
+/// Whether it is the address of an account; only such a text may stand in a script.
+fn is_account(address: &str) -> bool {
+    let part = |text: &str| {
+        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c);
+        !text.is_empty() && !text.starts_with('-') && text.chars().all(allowed)
+    };
+    address.split_once('@').is_some_and(|(name, domain)| part(name) && part(domain))
 }
 
 fn reach(way: &Way) -> Reach {

@@ -124,6 +124,18 @@ fn ssl_policy(file: &mut Blocks, name: &str, reach: Reach) {
 /// The servers' account, which GKE's workload identity vouches for.
 fn member(file: &mut Blocks, needs: &Needs) {
     let (namespace, account) = &needs.account;
+    if let Some(acts_as) = &needs.acts_as {
+        let id = [text("account_id", acts_as)];
+        file.block("data \"google_service_account\" \"servers\"", &id);
+        file.block("locals", &[raw("servers", "data.google_service_account.servers.member")]);
+        let member = format!("serviceAccount:${{var.project}}.svc.id.goog[{namespace}/{account}]");
+        let lines = [
+            raw("service_account_id", "data.google_service_account.servers.name"),
+            text("role", "roles/iam.workloadIdentityUser"),
+            text("member", &member),
+        ];
+        return file.resource("google_service_account_iam_member", "servers", &lines);
+    }
     file.block("data \"google_project\" \"gke\"", &[raw("project_id", "var.project")]);
     let pool = "projects/${data.google_project.gke.number}/locations/global/workloadIdentityPools";
     let member = format!(

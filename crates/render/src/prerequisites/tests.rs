@@ -34,7 +34,14 @@ fn keys_at_google(mut cluster: Cluster) -> Cluster {
     cluster
 }
 
-fn matrix() -> [(&'static str, Cluster); 5] {
+fn acting_as(account: &str) -> Cluster {
+    let mut cluster = keys_at_google(sample::cluster(3));
+    let annotation = ("iam.gke.io/gcp-service-account".to_owned(), account.to_owned());
+    cluster.servers.account_annotations = [annotation].into();
+    cluster
+}
+
+fn matrix() -> [(&'static str, Cluster); 6] {
     let class = |text: &str| ObjectName::new(text).unwrap();
     let gateway = |text: &str| Way::Gateway { class: class(text) };
     let shared = FrontTls::PreShared(vec![GoogleName::new("vault-2026").unwrap()]);
@@ -44,6 +51,7 @@ fn matrix() -> [(&'static str, Cluster); 5] {
         ("internal", front(gateway("gke-l7-rilb"), own.clone())),
         ("regional", front(gateway("gke-l7-regional-external-managed"), own)),
         ("keys", keys_at_google(sample::cluster(3))),
+        ("keys-as", acting_as("vault@p-1.iam.gserviceaccount.com")),
         ("nothing", sample::cluster(3)),
     ]
 }
@@ -53,6 +61,15 @@ fn what_must_exist_is_printed_as_it_was() {
     for (name, cluster) in matrix() {
         sample::golden(&format!("prerequisites/{name}.sh"), &gcloud(&cluster));
         sample::golden(&format!("prerequisites/{name}.tf"), &terraform(&cluster));
+    }
+}
+
+#[test]
+fn what_is_no_account_is_not_written_into_a_script() {
+    for account in ["a@b\"; rm -rf /", "$(id)@b", "-x@b", "a b@c", "nobody"] {
+        for text in [gcloud(&acting_as(account)), terraform(&acting_as(account))] {
+            assert!(!text.contains(account) && text.contains("principal://"), "{text}");
+        }
     }
 }
 

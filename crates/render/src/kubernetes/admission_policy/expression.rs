@@ -9,7 +9,7 @@ use crate::kubernetes::names::Names;
 use crate::kubernetes::pod::{CERTIFICATES, DOCUMENT};
 use crate::kubernetes::release::{Release, repository};
 use crate::kubernetes::server_pod::{
-    DATA, IDENTITIES, PREPARE, RUN, SERVER, TOKEN, UNSEALER, command,
+    DATA, IDENTITIES, KEY_FILES, PREPARE, RUN, SERVER, TOKEN, UNSEALER, command, key_files,
 };
 
 /// What stands behind the repository of an image that is named by digest.
@@ -46,13 +46,13 @@ pub(super) fn variables(
         ("images", literal(&images)),
         ("commands", literal(&commands)),
         ("arguments", literal(&arguments)),
-        ("serverVolumes", server_volumes(names)),
+        ("serverVolumes", server_volumes(cluster, names)),
         ("proxyVolumes", proxy_volumes(names)),
     ]
 }
 
 /// What must be true, and what is said when it is not.
-pub(super) fn validations(names: &Names) -> [(String, String); 8] {
+pub(super) fn validations(names: &Names) -> [(String, String); 9] {
     let set = names.stateful_set();
     let account = json!(set);
     let proxy = names.proxy();
@@ -130,6 +130,14 @@ pub(super) fn validations(names: &Names) -> [(String, String); 8] {
             "there is a volume that is not Vaultyard's, or one of another kind".to_owned(),
         ),
         held(
+            &every(&format!(
+                "c.name != {} || c.?volumeMounts.orValue([]).all(m, m.name in {})",
+                json!(SERVER),
+                json!([DATA, RUN]),
+            )),
+            "the server sees a volume that is the unsealer's".to_owned(),
+        ),
+        held(
             &format!(
                 "!variables.pod.?hostNetwork.orValue(false) && \
                  !variables.pod.?hostPID.orValue(false) && \
@@ -154,8 +162,8 @@ fn named(resource: &str, name: &str) -> String {
     )
 }
 
-fn server_volumes(names: &Names) -> String {
-    volumes(&[
+fn server_volumes(cluster: &Cluster, names: &Names) -> String {
+    let mut allowed = vec![
         (RUN, "has(v.emptyDir)".to_owned()),
         (DOCUMENT, config_map(&names.document())),
         (CERTIFICATES, secret(&names.server_certificates())),
@@ -166,7 +174,9 @@ fn server_volumes(names: &Names) -> String {
              s.?downwardAPI.hasValue() || s.?configMap.?name.orValue('') == 'kube-root-ca.crt')"
                 .to_owned(),
         ),
-    ])
+    ];
+    allowed.extend(key_files(cluster).map(|files| (KEY_FILES, secret(&files.secret))));
+    volumes(&allowed)
 }
 
 fn proxy_volumes(names: &Names) -> String {

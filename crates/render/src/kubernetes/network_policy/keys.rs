@@ -1,0 +1,63 @@
+//! The way out to where the keys are kept and what opens them, as far as 443 is not it.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::networking::v1::{IPBlock, NetworkPolicyEgressRule, NetworkPolicyPeer};
+use vaultyard_model::Cluster;
+use vaultyard_model::cluster::{Encryption, Keys, Store, Transit, Web};
+
+use super::{HTTPS, port, to};
+
+/// Where pods ask who they are, and on which ports. At Google they are led to a process of their node,
+/// in two ways.
+const GOOGLE_IDENTITY: [(&str, &[i32]); 2] =
+    [("169.254.169.254/32", &[80, 8080]), ("169.254.169.252/32", &[987, 988])];
+/// At AWS: the role of the machine, and the pod identity by either protocol. A web identity is asked
+/// of a service like any other.
+const AWS_IDENTITY: [(&str, &[i32]); 3] =
+    [("169.254.169.254/32", &[80]), ("169.254.170.23/32", &[80]), ("fd00:ec2::23/128", &[80])];
+
+/// What this document takes.
+pub(super) fn ways(cluster: &Cluster) -> Vec<NetworkPolicyEgressRule> {
+    let keys = &cluster.keys;
+    let mut all = Vec::new();
+    let ports = ports(keys);
+    if !ports.is_empty() {
+        // By port alone: addresses are of Services or of balancers, which no policy can name.
+        let ports = ports.into_iter().map(|number| port("TCP", number)).collect();
+        all.push(NetworkPolicyEgressRule { to: None, ports: Some(ports) });
+    }
+    if matches!(keys.encryption, Encryption::GoogleKms { .. })
+        || matches!(keys.store, Store::GoogleStorage { .. })
+    {
+        all.extend(GOOGLE_IDENTITY.map(|(block, ports)| identity(block, ports)));
+    }
+    if keys.are_at_aws() {
+        all.extend(AWS_IDENTITY.map(|(block, ports)| identity(block, ports)));
+    }
+    all
+}
+
+/// The ports of services that do not answer where all others do.
+fn ports(keys: &Keys) -> BTreeSet<i32> {
+    let encryption: Option<&Web> = match &keys.encryption {
+        Encryption::Transit(Transit { address, .. }) => Some(address),
+        Encryption::AwsKms { endpoint, .. } => endpoint.as_ref(),
+        _ => None,
+    };
+    let store = match &keys.store {
+        Store::S3 { endpoint, .. } => endpoint.as_ref(),
+        _ => None,
+    };
+    let ports = [encryption, store].into_iter().flatten();
+    let ports = ports.map(|service| i32::from(service.address().port));
+    ports.filter(|port| !HTTPS.contains(port)).collect()
+}
+
+fn identity(block: &str, ports: &[i32]) -> NetworkPolicyEgressRule {
+    let peer = NetworkPolicyPeer {
+        ip_block: Some(IPBlock { cidr: block.to_owned(), except: None }),
+        ..Default::default()
+    };
+    to(vec![peer], ports)
+}
