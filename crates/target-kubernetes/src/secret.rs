@@ -1,6 +1,6 @@
 //! What Secrets hold, and Secrets that are created once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -53,6 +53,18 @@ pub(crate) fn new_manager(random: &dyn Random) -> Result<String, String> {
 }
 
 impl Api {
+    /// What the entries of a Secret are called; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn secret_entries(
+        &self,
+        object: &Reference,
+    ) -> Result<Option<BTreeSet<String>>, ApiError> {
+        let secret = self.get(object).await?;
+        Ok(secret.map(|mut secret| take_data(&mut secret).into_keys().collect()))
+    }
+
     /// Creates the Secret where none is. Returns the new object, `None` when one is there already.
     ///
     /// Server-side apply is the only way of creating for which rights can be held to a name; but it

@@ -11,6 +11,7 @@ use vaultyard_model::port::clock::Random;
 use vaultyard_model::port::custody::{CustodyError, KeyEncryption, KeyStore};
 use vaultyard_render::kubernetes::Names;
 use vaultyard_render::kubernetes::labels::labels;
+use vaultyard_render::kubernetes::server_pod::KEY_FILES_FOLDER;
 use vaultyard_target_kubernetes::kind::SECRET;
 use vaultyard_target_kubernetes::secret_text::SecretText;
 use vaultyard_target_kubernetes::{Api, Reference, SecretStore};
@@ -19,10 +20,12 @@ use crate::custody::{self, Opened, Own};
 use crate::failure::{Failure, failed};
 use crate::system::SystemRandom;
 
-/// Opens what the document names. A key beside the data is made when there is none and nothing was
+/// Opens what the document names, from within a server's pod. A key beside the data is made when there is none and nothing was
 /// encrypted yet.
 pub(crate) async fn open(api: &Api, names: &Names, keys: &Keys) -> Result<Opened, Failure> {
-    custody::open(keys, &Secrets { api, names, random: Arc::new(SystemRandom) }).await
+    let encryption = keys.encryption.with_files_in(Path::new(KEY_FILES_FOLDER));
+    let keys = Keys { encryption, ..keys.clone() };
+    custody::open(&keys, &Secrets { api, names, random: Arc::new(SystemRandom) }).await
 }
 
 /// Why there is no key beside the data.

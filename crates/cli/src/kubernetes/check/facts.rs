@@ -1,5 +1,7 @@
 //! What is known before anything is written, and how it is read from what the API server says.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 use vaultyard_plan::change::Fault;
 use vaultyard_render::kubernetes::pod::ZONE;
@@ -27,10 +29,25 @@ pub(super) struct Facts {
     pub(super) nodes: Option<Vec<Node>>,
     /// `None` when they may not be looked at.
     pub(super) classes: Option<Vec<Class>>,
+    /// What the Secret with the files of the document's encryption holds.
+    pub(super) key_files: KeyFilesSeen,
     /// Whether the servers stand there already: then they have places and volumes.
     pub(super) servers_stand: bool,
     /// What the cluster that stands there cannot follow in the document.
     pub(super) unfollowed: Vec<Fault>,
+}
+
+/// What is known of the Secret with the files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum KeyFilesSeen {
+    /// The document names no files.
+    NotNeeded,
+    /// We may not look.
+    Hidden,
+    /// There is none.
+    Absent,
+    /// It has these entries.
+    Entries(BTreeSet<String>),
 }
 
 /// An object of ours, and what stands in its place.
@@ -112,7 +129,7 @@ pub(super) fn versions(definition: &Value) -> Vec<String> {
     let named = named.map(|version| &version["name"]);
     let stored = definition["status"]["storedVersions"].as_array().into_iter().flatten();
     let all = named.chain(stored).filter_map(Value::as_str).map(str::to_owned);
-    all.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+    all.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 #[cfg(test)]

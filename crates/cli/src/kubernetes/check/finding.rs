@@ -32,8 +32,18 @@ pub(super) enum Finding {
     EmptyZone { zone: String, known: Vec<String>, since: Placement },
     /// Fewer zones than servers that want one each.
     FewZones { wanted: usize, known: Vec<String>, since: Placement },
+    /// Files that open the keys are not there yet: pods wait for them.
+    NoKeyFiles { namespace: String, secret: String, missing: Vec<Missing> },
     /// Claims get no volume.
     NoClass { classes: Vec<String>, since: Placement },
+}
+
+/// A file that is not in its Secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Missing {
+    pub(super) entry: String,
+    /// Where the document says that it is.
+    pub(super) path: String,
 }
 
 /// Whether servers have to find a place yet.
@@ -53,6 +63,7 @@ impl Finding {
             | Self::EmptyZone { since, .. }
             | Self::FewZones { since, .. }
             | Self::NoClass { since, .. } => *since == Placement::Open,
+            Self::NoKeyFiles { .. } => false,
             _ => true,
         }
     }
@@ -108,6 +119,18 @@ impl fmt::Display for Finding {
                  that there are in spec.servers.zones and the servers share them",
                 known_zones(known)
             ),
+            Self::NoKeyFiles { namespace, secret, missing } => {
+                let entries: Vec<_> = missing.iter().map(|file| file.entry.as_str()).collect();
+                let from = |file: &Missing| format!(" --from-file={}={}", file.entry, file.path);
+                write!(
+                    f,
+                    "no server starts before the Secret {secret} in the namespace {namespace} has {}; \
+                     make it when the namespace is there: kubectl -n {namespace} create secret \
+                     generic {secret}{}",
+                    entries.join(" and "),
+                    missing.iter().map(from).collect::<String>()
+                )
+            }
             Self::NoClass { classes, .. } => write!(
                 f,
                 "no StorageClass is the default one, so that the servers get no volumes; make one \

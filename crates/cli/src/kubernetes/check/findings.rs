@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use vaultyard_manifest::{API_VERSION, KIND};
+use vaultyard_render::kubernetes::server_pod;
 
 use super::Plan;
-use super::facts::{Facts, Node, Standing};
-use super::finding::{Finding, Placement};
+use super::facts::{Facts, KeyFilesSeen, Node, Standing};
+use super::finding::{Finding, Missing, Placement};
 
 /// All of it, in the order in which a person would mend it.
 pub(super) fn of(plan: &Plan<'_>, facts: &Facts) -> Vec<Finding> {
@@ -28,7 +29,27 @@ pub(super) fn of(plan: &Plan<'_>, facts: &Facts) -> Vec<Finding> {
         let classes = classes.iter().map(|class| class.name.clone()).collect();
         all.push(Finding::NoClass { classes, since });
     }
+    all.extend(key_files(plan, facts));
     all
+}
+
+/// Files are written by people or by what they have for it; when, is theirs to say.
+fn key_files(plan: &Plan<'_>, facts: &Facts) -> Option<Finding> {
+    let wanted = server_pod::key_files(plan.cluster)?;
+    let there = |entry: &str| match &facts.key_files {
+        KeyFilesSeen::NotNeeded | KeyFilesSeen::Hidden => true,
+        KeyFilesSeen::Absent => false,
+        KeyFilesSeen::Entries(entries) => entries.contains(entry),
+    };
+    let files = plan.cluster.keys.encryption.files();
+    let missing = files.iter().filter_map(|file| {
+        let entry = file.entry().filter(|entry| !there(entry))?.to_owned();
+        Some(Missing { entry, path: file.path.display().to_string() })
+    });
+    let missing: Vec<_> = missing.collect();
+    let namespace = plan.cluster.namespace.to_string();
+    let secret = wanted.secret;
+    (!missing.is_empty()).then_some(Finding::NoKeyFiles { namespace, secret, missing })
 }
 
 /// Our version of the kind, as Kubernetes names it.
@@ -120,24 +141,29 @@ mod tests {
             versions: Some(vec![version().to_owned()]),
             nodes: Some(["a", "b", "c"].map(node).into()),
             classes: Some(vec![Class { name: "fast".to_owned(), is_default: true }]),
+            key_files: KeyFilesSeen::NotNeeded,
             servers_stand: false,
             unfollowed: Vec::new(),
         }
     }
 
-    fn cluster(servers: &str) -> Cluster {
+    fn found(servers: &str, facts: &Facts) -> Vec<Finding> {
+        found_in(&format!("servers: {{{servers}}}"), facts)
+    }
+
+    fn found_in(spec: &str, facts: &Facts) -> Vec<Finding> {
+        let cluster = &cluster(spec);
+        of(&Plan { cluster, installation: &[], workload: &[], adopt: false }, facts)
+    }
+
+    fn cluster(spec: &str) -> Cluster {
         let text = format!(
             "apiVersion: {API_VERSION}\nkind: {KIND}\nmetadata: {{name: vault}}\n\
-             spec: {{servers: {{{servers}}}}}\n"
+             spec: {{{spec}}}\n"
         );
         let document = document::parse("test", text, vaultyard_manifest::Target::Kubernetes);
         let Ok(document) = document else { panic!("the document is refused") };
         document.cluster
-    }
-
-    fn found(servers: &str, facts: &Facts) -> Vec<Finding> {
-        let cluster = &cluster(servers);
-        of(&Plan { cluster, installation: &[], workload: &[], adopt: false }, facts)
     }
 
     /// The only finding, in words.
@@ -206,6 +232,25 @@ mod tests {
     }
 
     #[test]
+    fn files_that_are_not_there_yet_are_named_with_how_to_bring_them() {
+        let spec = "keys: {encryption: {transit: {address: 'https://vault.example:8200', \
+                    key: unseal, caCert: /etc/ca.pem, auth: {tokenFile: /run/token}}}}";
+        let with = |key_files| found_in(spec, &Facts { key_files, ..facts() });
+        let entries = |all: &[&str]| {
+            KeyFilesSeen::Entries(all.iter().map(|entry| (*entry).to_owned()).collect())
+        };
+        let said = with(KeyFilesSeen::Absent);
+        assert!(!said[0].bars(), "pods wait for it");
+        let command = "kubectl -n vault create secret generic vault-key-files \
+                       --from-file=ca.pem=/etc/ca.pem --from-file=token=/run/token";
+        assert!(said[0].to_string().ends_with(command), "{}", said[0]);
+        let said = with(entries(&["ca.pem"]));
+        assert!(said[0].to_string().contains(" has token; "), "{}", said[0]);
+        assert_eq!(with(entries(&["ca.pem", "other", "token"])), []);
+        assert_eq!(with(KeyFilesSeen::Hidden), []);
+    }
+
+    #[test]
     fn servers_that_stand_have_their_places() {
         let mut facts = facts();
         facts.nodes.as_mut().unwrap().truncate(2);
@@ -218,7 +263,7 @@ mod tests {
 
     #[test]
     fn what_the_cluster_cannot_follow_is_refused() {
-        let (old, new) = (cluster(""), cluster("storage: {raft: {size: 20Gi}}"));
+        let (old, new) = (cluster(""), cluster("servers: {storage: {raft: {size: 20Gi}}}"));
         let unfollowed = crate::kubernetes::declared::unfollowed(&old, &new);
         let said = sentence("", &Facts { unfollowed, ..facts() });
         assert!(said.contains("raft.size was 10Gi and is 20Gi now"), "{said}");

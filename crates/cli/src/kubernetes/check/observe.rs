@@ -5,14 +5,14 @@ use serde_json::Value;
 use vaultyard_model::Cluster;
 use vaultyard_plan::change::Fault;
 use vaultyard_render::kubernetes::names::DEFINITION;
-use vaultyard_render::kubernetes::{Names, Object, optional};
+use vaultyard_render::kubernetes::{Names, Object, optional, server_pod};
 use vaultyard_target_kubernetes::access_review::Act;
 use vaultyard_target_kubernetes::apply::ApplyError;
-use vaultyard_target_kubernetes::kind::{Kind, NODE, STORAGE_CLASS};
+use vaultyard_target_kubernetes::kind::{Kind, NODE, SECRET, STORAGE_CLASS};
 use vaultyard_target_kubernetes::{Api, ApiError, Reason, Reference};
 
 use super::Plan;
-use super::facts::{self, Class, Facts, Node, Seen, Standing};
+use super::facts::{self, Class, Facts, KeyFilesSeen, Node, Seen, Standing};
 use super::needs::{self, HandingOn};
 use crate::failure::{Failure, failed};
 use crate::kubernetes::{declared, install};
@@ -36,6 +36,7 @@ pub(super) async fn facts(api: &Api, plan: &Plan<'_>) -> Result<Facts, Failure> 
     };
     let nodes = list(api, NODE).await?;
     let classes = list(api, STORAGE_CLASS).await?;
+    let key_files = key_files(api, cluster).await?;
     let servers_stand = standing
         .iter()
         .any(|seen| seen.reference.kind().kind == "StatefulSet" && seen.standing == Standing::Ours);
@@ -46,6 +47,7 @@ pub(super) async fn facts(api: &Api, plan: &Plan<'_>) -> Result<Facts, Failure> 
         versions,
         nodes: nodes.map(|nodes| nodes.iter().filter_map(Node::read).collect()),
         classes: classes.map(|classes| classes.iter().map(Class::read).collect()),
+        key_files,
         servers_stand,
         unfollowed: unfollowed(api, plan, servers_stand).await?,
     })
@@ -66,6 +68,19 @@ async fn unfollowed(
             .map(|followed| declared::unfollowed(&followed.cluster, plan.cluster))
             .unwrap_or_default()),
         Err(ApiError { reason: Reason::Forbidden { .. }, .. }) => Ok(Vec::new()),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// What is in the Secret that somebody else writes.
+async fn key_files(api: &Api, cluster: &Cluster) -> Result<KeyFilesSeen, Failure> {
+    let Some(wanted) = server_pod::key_files(cluster) else { return Ok(KeyFilesSeen::NotNeeded) };
+    let names = Names::of(cluster);
+    let secret = Reference::within(SECRET, names.namespace(), &wanted.secret);
+    match api.secret_entries(&secret).await {
+        Ok(entries) => Ok(entries.map_or(KeyFilesSeen::Absent, KeyFilesSeen::Entries)),
+        Err(ApiError { reason: Reason::NoNamespace { .. }, .. }) => Ok(KeyFilesSeen::Absent),
+        Err(ApiError { reason: Reason::Forbidden { .. }, .. }) => Ok(KeyFilesSeen::Hidden),
         Err(error) => Err(failed(error)),
     }
 }
