@@ -186,7 +186,8 @@ impl Drop for Home {
 }
 
 impl Said {
-    pub(crate) fn of(command: &mut Command) -> Self {
+    /// Runs a command to its end.
+    pub fn of(command: &mut Command) -> Self {
         let done = command.stdin(Stdio::null()).output().unwrap();
         Self {
             code: done.status.code(),

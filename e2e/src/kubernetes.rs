@@ -6,6 +6,7 @@
 mod account;
 mod front;
 mod nodes;
+mod other;
 mod pod;
 mod undo;
 
@@ -24,6 +25,7 @@ use crate::{Access, Status, wait};
 pub use account::{Account, NoPods};
 pub use front::Front;
 pub use nodes::{Machines, Part};
+pub use other::OtherCluster;
 pub use pod::Container;
 pub use undo::Undo;
 

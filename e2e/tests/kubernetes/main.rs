@@ -7,6 +7,7 @@ mod drains;
 mod drift;
 mod first_run;
 mod ingress;
+mod key_stores;
 mod keys;
 mod kills;
 mod outages;

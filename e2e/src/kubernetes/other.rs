@@ -1,0 +1,137 @@
+//! Another OpenBao, outside Kubernetes, whose transit engine opens keys.
+
+use std::fs::File;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::home::{Said, openbao};
+use crate::wait;
+
+/// Where pods reach what runs beside the tests: the bridge of the test cluster's network.
+const BRIDGE: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 1);
+/// Its root token. Nothing but a test's own data is behind it.
+const ROOT: &str = "root-of-the-test";
+
+/// A server in memory with the transit key `unseal`. It ends when this is dropped.
+#[derive(Debug)]
+pub struct OtherCluster {
+    folder: TempDir,
+    address: String,
+    child: Child,
+}
+
+impl OtherCluster {
+    /// Starts it, with a certificate for the address at which pods reach it.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    #[must_use]
+    #[track_caller]
+    pub fn start() -> Self {
+        let folder = tempfile::Builder::new().prefix("vaultyard-other-").tempdir().unwrap();
+        let file = |name: &str| folder.path().join(name);
+        certify(&folder);
+        let (own, outer) = (free_port(Ipv4Addr::LOCALHOST), free_port(BRIDGE));
+        let configuration = json!({"listener": {"tcp": {
+            "address": format!("{BRIDGE}:{outer}"),
+            "tls_cert_file": file("tls.crt"),
+            "tls_key_file": file("tls.key"),
+        }}});
+        std::fs::write(file("server.json"), configuration.to_string()).unwrap();
+        let log = File::create(file("log")).unwrap();
+        let child = Command::new(openbao().join("bao"))
+            .args(["server", "-dev", "-dev-no-store-token"])
+            .arg(format!("-dev-listen-address=127.0.0.1:{own}"))
+            .arg(format!("-dev-root-token-id={ROOT}"))
+            .arg(format!("-config={}", file("server.json").display()))
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let other = Self { folder, address: format!("https://{BRIDGE}:{outer}"), child };
+        wait("the other cluster answers", Duration::from_secs(30), || {
+            (other.bao(&["status"]).code == Some(0)).then_some(())
+        });
+        let _ = other.bao(&["secrets", "enable", "transit"]).done();
+        let _ = other.bao(&["write", "-f", "transit/keys/unseal"]).done();
+        other
+    }
+
+    /// Where it answers.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The file with the certificate of its authority.
+    #[must_use]
+    pub fn authority(&self) -> PathBuf {
+        self.folder.path().join("ca.pem")
+    }
+
+    /// A file with a token that may use the transit key and nothing else.
+    ///
+    /// # Panics
+    /// When it is refused.
+    #[must_use]
+    #[track_caller]
+    pub fn token(&self) -> PathBuf {
+        let file = |name: &str| self.folder.path().join(name);
+        let policy = r#"path "transit/+/unseal" { capabilities = ["update"] }"#;
+        std::fs::write(file("policy.hcl"), policy).unwrap();
+        let policy = file("policy.hcl").display().to_string();
+        let _ = self.bao(&["policy", "write", "unseal", &policy]).done();
+        let words = ["token", "create", "-orphan", "-policy=unseal", "-field=token"];
+        std::fs::write(file("token"), self.bao(&words).done()).unwrap();
+        file("token")
+    }
+
+    fn bao(&self, words: &[&str]) -> Said {
+        let mut command = Command::new(openbao().join("bao"));
+        command
+            .env_clear()
+            .env("BAO_ADDR", &self.address)
+            .env("BAO_TOKEN", ROOT)
+            .env("BAO_CACERT", self.authority());
+        Said::of(command.args(words))
+    }
+}
+
+impl Drop for OtherCluster {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn free_port(address: Ipv4Addr) -> u16 {
+    let listener = TcpListener::bind((address, 0));
+    let listener = listener.unwrap_or_else(|error| {
+        panic!("{address}: {error}; these tests run in `cargo xtask cluster exec`")
+    });
+    listener.local_addr().unwrap().port()
+}
+
+/// Writes `ca.pem`, `tls.crt` and `tls.key`.
+fn certify(folder: &TempDir) {
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, "the other cluster's authority");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    write("ca.pem", &params.self_signed(&key).unwrap().pem());
+    let authority = Issuer::new(params, key);
+    let key = KeyPair::generate().unwrap();
+    let leaf = CertificateParams::new([BRIDGE.to_string()]).unwrap();
+    write("tls.crt", &leaf.signed_by(&key, &authority).unwrap().pem());
+    write("tls.key", &key.serialize_pem());
+}

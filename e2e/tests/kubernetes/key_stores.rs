@@ -1,0 +1,95 @@
+//! Keys that are opened by what is not beside them: files that a Secret brings, and the transit
+//! engine of another cluster.
+
+use std::path::Path;
+use std::process::Command;
+
+use vaultyard_e2e::Said;
+use vaultyard_e2e::kubernetes::{Kube, Machines, OtherCluster};
+
+/// A cluster with this `spec.keys`, and its namespaces.
+fn declared(keys: &str) -> Kube {
+    let cluster = Kube::declared(&format!("  keys:\n    {keys}\n"));
+    cluster.make_namespaces();
+    cluster
+}
+
+/// Makes the Secret with these files, each under its own name.
+#[track_caller]
+fn hand_in(cluster: &Kube, secret: &str, files: &[&Path]) {
+    let from = files.iter().map(|file| format!("--from-file={}", file.display()));
+    let from: Vec<_> = from.collect();
+    let mut words = vec!["create", "secret", "generic", secret];
+    words.extend(from.iter().map(String::as_str));
+    let _ = cluster.kubectl(&words);
+}
+
+/// Once it is up: its keys are kept where they should be and nothing beside them opens them, and it
+/// comes back by itself when all its pods are gone.
+#[track_caller]
+fn keeps(cluster: &Kube, encryption: &str) {
+    let status = cluster.wait_until_ready();
+    assert_eq!(status.holds("KeyBesideData"), None, "{status:#?}");
+    let secret = |name: &str| cluster.object(&["secret", &format!("{}-{name}", cluster.name())]);
+    let keys = secret("keys-0001").expect("the keys are kept");
+    assert_eq!(keys["immutable"], true);
+    assert!(secret("key-encryption").is_none());
+    let object = cluster.kubectl(&[
+        "get",
+        "secret",
+        &format!("{}-keys-0001", cluster.name()),
+        "-o",
+        "go-template={{range .data}}{{. | base64decode}}{{end}}",
+    ]);
+    assert!(object.contains(encryption), "{object}");
+    cluster.survives(|cluster| {
+        let all = [0, 1, 2].map(|ordinal| cluster.server(ordinal));
+        cluster.delete_pods(&all.each_ref().map(String::as_str));
+    });
+}
+
+#[test]
+fn an_identity_of_age_that_comes_later_than_the_cluster() {
+    let _machines = Machines::shared();
+    let folder = tempfile::tempdir().unwrap();
+    let identity = folder.path().join("identity");
+    let _ = Said::of(Command::new("age-keygen").arg("-o").arg(&identity)).done();
+    let recipient = Said::of(Command::new("age-keygen").arg("-y").arg(&identity)).done();
+    let cluster = declared(&format!(
+        "{{encryption: {{age: {{recipients: [{}], identityFile: /run/vaultyard/identity}}}}, \
+         store: {{kubernetesSecret: {{}}}}}}",
+        recipient.trim()
+    ));
+    let secret = format!("{}-key-files", cluster.name());
+    let note = format!("no server starts before the Secret {secret} in the namespace");
+    let checked = cluster.check(&[]);
+    assert!(checked.code == Some(0) && checked.stdout.contains(&note), "{checked:#?}");
+
+    let waiting = cluster.up_within("20s", &[]);
+    assert_eq!(waiting.code, Some(4), "{waiting:#?}");
+    assert!(waiting.stderr.contains(&note), "{waiting:#?}");
+    let waits = format!("waits for the Secret {secret}");
+    assert!(waiting.stderr.contains(&waits), "{waiting:#?}");
+
+    hand_in(&cluster, &secret, &[&identity]);
+    let up = cluster.up(&[]);
+    assert_eq!(up.code, Some(0), "{up:#?}\n{}", cluster.all_there_is());
+    assert!(!up.stderr.contains("beside data") && !up.stderr.contains(&note), "{up:#?}");
+    keeps(&cluster, "\"age/");
+}
+
+#[test]
+fn the_transit_engine_of_another_cluster() {
+    let _machines = Machines::shared();
+    let other = OtherCluster::start();
+    let cluster = declared(&format!(
+        "{{encryption: {{transit: {{address: '{}', key: unseal, caCert: /run/other/ca.pem, \
+         auth: {{tokenFile: /run/other/token}}}}}}}}",
+        other.address()
+    ));
+    let secret = format!("{}-key-files", cluster.name());
+    hand_in(&cluster, &secret, &[&other.authority(), &other.token()]);
+    let up = cluster.up(&[]);
+    assert_eq!(up.code, Some(0), "{up:#?}\n{}", cluster.all_there_is());
+    keeps(&cluster, "\"transit/transit/unseal/v1\"");
+}
