@@ -1,6 +1,8 @@
 //! Where the keys of a cluster are and what opens them, as its document says; the same on every
 //! target but for what a target keeps by itself.
 
+pub(crate) mod trial;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -40,9 +42,19 @@ pub(crate) async fn open(keys: &Keys, own: &dyn Own) -> Result<Opened, Failure> 
 }
 
 async fn store(store: &Store, own: &dyn Own) -> Result<Arc<dyn KeyStore>, Failure> {
-    Ok(match store {
-        Store::Directory { path } => own.store(path.as_deref()).await?,
-        Store::KubernetesSecret => own.store(None).await?,
+    match elsewhere(store)? {
+        Some(elsewhere) => Ok(elsewhere),
+        None => match store {
+            Store::Directory { path } => own.store(path.as_deref()).await,
+            _ => own.store(None).await,
+        },
+    }
+}
+
+/// A store that is a service of its own; `None` when the target keeps the keys.
+fn elsewhere(store: &Store) -> Result<Option<Arc<dyn KeyStore>>, Failure> {
+    Ok(Some(match store {
+        Store::Directory { .. } | Store::KubernetesSecret => return Ok(None),
         Store::GoogleStorage { bucket, prefix } => {
             let (account, at) = google("STORAGE_EMULATOR_HOST")?;
             let (bucket, prefix) = (bucket.clone(), prefix.clone());
@@ -54,7 +66,7 @@ async fn store(store: &Store, own: &dyn Own) -> Result<Arc<dyn KeyStore>, Failur
             let store = S3::new(account(region)?, region.clone(), at.as_ref(), bucket, prefix);
             Arc::new(store.map_err(failed)?)
         }
-    })
+    }))
 }
 
 async fn encryption(
@@ -62,8 +74,16 @@ async fn encryption(
     store: &dyn KeyStore,
     own: &dyn Own,
 ) -> Result<Arc<dyn KeyEncryption>, Failure> {
-    Ok(match encryption {
-        Encryption::Local => own.encryption(store).await?,
+    match not_beside(encryption)? {
+        Some(encryption) => Ok(encryption),
+        None => own.encryption(store).await,
+    }
+}
+
+/// What opens the keys and is not kept by the target; `None` when the target keeps it.
+fn not_beside(encryption: &Encryption) -> Result<Option<Arc<dyn KeyEncryption>>, Failure> {
+    Ok(Some(match encryption {
+        Encryption::Local => return Ok(None),
         Encryption::GoogleKms { key } => {
             // Google's own tools go there when they are told so.
             let (account, at) = google("CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDKMS")?;
@@ -91,7 +111,7 @@ async fn encryption(
             let random = Arc::new(SystemRandom);
             Arc::new(Pkcs11Encryption::new(place, random).map_err(failed)?)
         }
-    })
+    }))
 }
 
 /// Google's service at its own address with the platform's account, or the emulator that a variable

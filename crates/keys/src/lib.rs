@@ -5,6 +5,7 @@
 //! - [`access`]: logins and policies instead of a standing root token.
 //! - [`envelope`]: how keys are encrypted; [`encryption`], [`store`] and [`volume`]: where what
 //!   opens them, the keys and the records of initialising are kept.
+//! - [`probe`]: whether a store and an encryption do what they are for.
 //! - [`generate_root`], [`verify`], [`export`]: what people do with keys.
 //!
 //! A key is never lost: ARCHITECTURE.md, invariant 1, is what [`initialise`] is tested against.
@@ -17,6 +18,7 @@ pub mod fault;
 pub mod generate_root;
 pub mod initialise;
 pub mod last_unsealed;
+pub mod probe;
 pub mod record;
 pub mod store;
 pub mod stored;

@@ -7,10 +7,10 @@ use vaultyard_target_local::StateDirectory;
 use vaultyard_target_local::state::StateError;
 
 use crate::arguments::{Common, Document, Target};
-use crate::failure::{Failure, bad_input};
+use crate::failure::{Failure, Kind, bad_input};
 use crate::local::{self, prepare, program};
 use crate::system::SystemRandom;
-use crate::{kubernetes, output};
+use crate::{custody, kubernetes, output};
 
 pub(super) async fn run(common: &Common, arguments: &Document) -> Result<ExitCode, Failure> {
     if common.target == Target::Kubernetes {
@@ -40,5 +40,14 @@ pub(super) async fn run(common: &Common, arguments: &Document) -> Result<ExitCod
         program::Program::Here(path) => format!("program     {}", path.display()),
         program::Program::Fetch => "program     will be fetched".to_owned(),
     })?;
-    Ok(ExitCode::SUCCESS)
+    let keys = &document.cluster.keys;
+    let trial = custody::trial::run(keys).await;
+    let works = "it does its part";
+    for (heading, line) in ["keys", ""].into_iter().zip(trial.lines(keys, works)) {
+        output::data(format!("{heading:<11} {line}"))?;
+    }
+    match trial.in_the_way(keys) {
+        Some(why) => Err(Failure::text(Kind::Failed, why).hint("nothing was changed")),
+        None => Ok(ExitCode::SUCCESS),
+    }
 }

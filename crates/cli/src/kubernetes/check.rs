@@ -11,6 +11,7 @@ mod picture;
 use std::process::ExitCode;
 
 use vaultyard_model::Cluster;
+use vaultyard_model::cluster::{Keys, Store};
 use vaultyard_render::kubernetes::{Names, Object, Release, workload};
 use vaultyard_target_kubernetes::{Api, Reference};
 
@@ -21,7 +22,7 @@ use crate::arguments::Common;
 use crate::document::{self, Document};
 use crate::failure::{Failure, Kind, failed};
 use crate::progress::Progress;
-use crate::{local, output};
+use crate::{custody, local, output};
 
 /// Everything that will stand there.
 pub(super) struct Plan<'a> {
@@ -54,7 +55,22 @@ pub(crate) async fn run(
     let findings = findings::of(&plan, &facts);
     output::data(picture::of(&plan, &facts, &findings).trim_end())?;
     refuse(&Names::of(cluster), &findings)?;
+    let keys = kept_here(&cluster.keys);
+    let trial = custody::trial::run(&keys).await;
+    let works = "it does its part for who runs this; pods are another account to it";
+    for (heading, line) in ["keys", ""].into_iter().zip(trial.lines(&keys, works)) {
+        output::data(format!("{heading:<11} {line}"))?;
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What stands for a folder on one machine is a Secret here.
+fn kept_here(keys: &Keys) -> Keys {
+    let store = match &keys.store {
+        Store::Directory { .. } => Store::KubernetesSecret,
+        other => other.clone(),
+    };
+    Keys { store, ..keys.clone() }
 }
 
 /// The file that was named, else `./vaultyard.yaml`, else the built-in document.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 use vaultyard_manifest::KIND;
+use vaultyard_model::cluster::Store;
 use vaultyard_render::kubernetes::labels::{COMPONENT, Component, INSTANCE, MANAGED_BY, VAULTYARD};
 use vaultyard_render::kubernetes::{Names, Release, workload};
 use vaultyard_target_kubernetes::cluster::ClusterObject;
@@ -15,6 +16,7 @@ use vaultyard_target_kubernetes::{Api, Reference};
 use super::reach::{self, Found};
 use super::{declared, install, retire, trust};
 use crate::arguments::{Common, Destroy};
+use crate::document::Document;
 use crate::failure::{Failure, Kind as Fault, failed};
 use crate::progress::Progress;
 use crate::{output, system};
@@ -27,20 +29,32 @@ const PAUSE: Duration = Duration::from_millis(500);
 pub(crate) async fn run(common: &Common, arguments: &Destroy) -> Result<ExitCode, Failure> {
     let Found { api, names } = reach::cluster(common).await?;
     let name = names.cluster();
-    let what = words(&names, arguments);
+    let object = ClusterObject::new(api.clone(), &names).read().await.map_err(failed)?;
+    let gone = || Failure::text(Fault::Failed, "the VaultCluster was deleted meanwhile");
+    let document = declared::read(&object.ok_or_else(gone)?, &names)?;
+    let what = words(&names, arguments, &document.cluster.keys.store);
     if arguments.yes.as_deref() == Some(name) && !common.quiet {
         eprintln!("{what}");
     }
     output::ask::confirm(&what, name, arguments.yes.as_deref(), 1)?;
     let progress = Progress::new(common.quiet, system::fancy_terminal());
-    let removed = remove(&api, &names, arguments, &progress).await;
+    let removed = remove(&api, &names, &document, arguments, &progress).await;
     progress.end();
     removed?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn words(names: &Names, arguments: &Destroy) -> String {
+fn words(names: &Names, arguments: &Destroy, store: &Store) -> String {
     let (name, namespace) = (names.cluster(), names.namespace());
+    let this = format!("This removes the cluster {name:?} in the namespace {namespace}.");
+    if kept_elsewhere(store) {
+        let volumes = if arguments.volumes { "go too" } else { "are kept" };
+        let authority = if arguments.keys { "goes too" } else { "is kept" };
+        return format!(
+            "{this} The servers' volumes {volumes}, the certificate authority {authority}. The \
+             encrypted unseal keys stay in {store}: delete them there before a new cluster uses it."
+        );
+    }
     let kept = match (arguments.volumes, arguments.keys) {
         (false, false) => {
             "The servers' volumes, the unseal keys and the certificate authority are kept: `up` again \
@@ -52,25 +66,28 @@ fn words(names: &Names, arguments: &Destroy) -> String {
         }
         (true, true) => "The servers' volumes and the unseal keys go too. There is no way back.",
     };
-    format!("This removes the cluster {name:?} in the namespace {namespace}. {kept}")
+    format!("{this} {kept}")
+}
+
+/// Whether the keys are not in Secrets of the cluster, where alone Vaultyard deletes any.
+fn kept_elsewhere(store: &Store) -> bool {
+    !matches!(store, Store::Directory { .. } | Store::KubernetesSecret)
 }
 
 async fn remove(
     api: &Api,
     names: &Names,
+    document: &Document,
     arguments: &Destroy,
     progress: &Progress,
 ) -> Result<(), Failure> {
-    let object = ClusterObject::new(api.clone(), names).read().await.map_err(failed)?;
-    let gone = || Failure::text(Fault::Failed, "the VaultCluster was deleted meanwhile");
-    let document = declared::read(&object.ok_or_else(gone)?, names)?;
     // Images have no part in what objects are called.
     let release = Release { vaultyard: String::new(), server: String::new() };
     let cluster = &document.cluster;
     let (namespace, operations) = (names.namespace(), names.operations());
 
     // Who would put back what is removed goes first.
-    let installed = install::objects(&document, &release)?;
+    let installed = install::objects(document, &release)?;
     let installed = installed.iter().rev().map(Reference::try_from);
     let installed = installed.collect::<Result<Vec<_>, _>>().map_err(failed)?;
     let kind = |reference: &&Reference| reference.kind().kind;
@@ -101,7 +118,12 @@ async fn remove(
             delete(api, &Reference::within(SECRET, namespace, &secret)).await?;
         }
         delete(api, &Reference::within(SECRET, operations, &names.authority())).await?;
-        progress.done("the unseal keys and the certificate authority are gone");
+        let gone = if kept_elsewhere(&document.cluster.keys.store) {
+            "the certificate authority is gone"
+        } else {
+            "the unseal keys and the certificate authority are gone"
+        };
+        progress.done(gone);
     }
     if arguments.volumes {
         let claim = Kind::find("v1", "PersistentVolumeClaim");
@@ -195,5 +217,32 @@ pub(super) async fn ended(
         }
         progress.waiting(format!("{} end", left.join(", ")));
         sleep(PAUSE).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vaultyard_model::cluster::{Bucket, Prefix};
+
+    use super::*;
+
+    fn words_for(store: &Store, volumes: bool, keys: bool) -> String {
+        let document = crate::document::built_in(vaultyard_manifest::Target::Kubernetes);
+        let Ok(document) = document else { panic!("the built-in document is refused") };
+        let arguments = Destroy { yes: None, volumes, keys };
+        words(&Names::of(&document.cluster), &arguments, store)
+    }
+
+    #[test]
+    fn keys_in_a_bucket_stay_whatever_is_asked_for() {
+        let (bucket, prefix) = (Bucket::new("vault-keys").unwrap(), Prefix::new("vault").unwrap());
+        let bucket = Store::GoogleStorage { bucket, prefix };
+        for (volumes, keys) in [(false, false), (true, true)] {
+            let said = words_for(&bucket, volumes, keys);
+            let stay = "The encrypted unseal keys stay in gs://vault-keys/vault: delete them there";
+            assert!(said.contains(stay), "{said}");
+        }
+        let said = words_for(&Store::KubernetesSecret, true, true);
+        assert!(said.ends_with("the unseal keys go too. There is no way back."), "{said}");
     }
 }

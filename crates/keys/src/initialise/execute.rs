@@ -1,7 +1,6 @@
 //! Doing (I/O, no choices): each function does exactly the step it is named after.
 
 use jiff::Timestamp;
-use vaultyard_model::Secret;
 use vaultyard_model::port::custody::{Create, ObjectName};
 use vaultyard_model::port::host::Signal;
 use vaultyard_model::port::server::CallError;
@@ -11,8 +10,8 @@ use super::seen::{Answer, Given, LostAnswers, Refused, Trouble};
 use super::step::{Step, Wipe};
 use super::{HeldAnswer, Unsealer};
 use crate::envelope::{Header, Keys, seal};
+use crate::probe;
 use crate::record::{self, Generation, Intent, IntentId, Released};
-use crate::text::hex;
 
 type Done = Result<(), Trouble>;
 
@@ -46,35 +45,13 @@ impl Unsealer {
     }
 
     async fn probe_encryption(&mut self) -> Done {
-        let key = Secret::new(self.random_bytes()?.to_vec());
-        let wrapped = self.ports.encryption.wrap_key(&key, b"vaultyard probe").await?;
-        let unwrapped = self.ports.encryption.unwrap_key(&wrapped, b"vaultyard probe").await?;
-        if !unwrapped.same_as(&key) {
-            let place = self.ports.encryption.describe().location;
-            return Err(lasting(format!("{place} does not decrypt what it has encrypted")));
-        }
+        probe::encryption(&*self.ports.encryption, &*self.ports.random).await?;
         self.memory.encryption_probed = true;
         Ok(())
     }
 
     async fn probe_store(&mut self) -> Done {
-        let (id, bytes) = (hex(&self.random_bytes()?[..16]), self.random_bytes()?);
-        let (store, name) = (&self.ports.store, ObjectName::Probe(id.clone()));
-        let lies = |what: &str| lasting(format!("{} {what}; use another store", store.describe()));
-        if store.create(&name, &bytes).await? == Create::Exists {
-            return Err(lies("says that an object with a random name exists"));
-        }
-        match store.read(&name).await? {
-            None => return Err(lies("has taken an object and does not have it")),
-            Some(object) if object.bytes != bytes => {
-                return Err(lies("gives back other bytes than it has taken"));
-            }
-            Some(_) => {}
-        }
-        if store.create(&name, b"another").await? != Create::Exists {
-            return Err(lies("replaces objects that must only be created"));
-        }
-        store.discard_probe(&id).await?;
+        probe::store(&*self.ports.store, &*self.ports.random).await?;
         self.memory.store_probed = true;
         Ok(())
     }
@@ -318,12 +295,6 @@ impl Unsealer {
         killed.map_err(|error| passing(error.to_string()))?;
         let removed = operator.remove_peer(&self.subject.server).await;
         removed.map_err(|error| passing(error.to_string()))
-    }
-
-    fn random_bytes(&self) -> Result<[u8; 32], Trouble> {
-        let mut bytes = [0; 32];
-        self.ports.random.fill(&mut bytes).map_err(passing)?;
-        Ok(bytes)
     }
 }
 
