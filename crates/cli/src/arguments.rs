@@ -394,12 +394,37 @@ Example:
         #[arg(long)]
         allow_threshold: bool,
     },
+    /// Keep the keys that vault-init left as the document says, before its first `up`
+    #[command(after_help = "\
+vault-init's objects stay as they are. The document must keep keys in a bucket, encrypted by
+anything but a key beside them.
+
+Example:
+  vaultyard keys take-over -f vaultyard.yaml --bucket old-keys --kms-key projects/P/locations/L/keyRings/R/cryptoKeys/K --threshold 3")]
+    TakeOver(TakeOver),
     /// Make a root token from the stored shares: the way back in when logins are lost
     GenerateRoot {
         /// The cluster's name; asked for, twice, when left out
         #[arg(long, value_name = "NAME")]
         yes: Option<String>,
     },
+}
+
+/// Arguments of `keys take-over`.
+#[derive(Args)]
+pub(crate) struct TakeOver {
+    /// The document of the cluster
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The bucket that vault-init wrote to
+    #[arg(long, value_name = "BUCKET")]
+    pub(crate) bucket: String,
+    /// The key of Cloud KMS that it used, by its full name
+    #[arg(long, value_name = "KEY")]
+    pub(crate) kms_key: String,
+    /// How many shares unseal a server, as the servers say
+    #[arg(long, value_name = "N")]
+    pub(crate) threshold: u8,
 }
 
 /// Arguments of `binaries`.

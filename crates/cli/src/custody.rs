@@ -8,11 +8,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use vaultyard_aws::{AwsKms, S3};
-use vaultyard_google::{Account as GoogleAccount, GoogleKms, GoogleStorage};
+use vaultyard_google::{Account as GoogleAccount, GoogleKms, GoogleStorage, LeftKeys, Takeover};
 use vaultyard_keys::encryption::age::AgeEncryption;
 use vaultyard_keys::encryption::pkcs11::{Pkcs11Encryption, Place};
 use vaultyard_keys::encryption::transit::TransitEncryption;
-use vaultyard_model::cluster::{AwsRegion, Encryption, Keys, Store, Web};
+use vaultyard_model::ClusterName;
+use vaultyard_model::cluster::{
+    AwsRegion, Bucket, Encryption, GoogleKey, Keys, Prefix, Store, Web,
+};
 use vaultyard_model::port::custody::{KeyEncryption, KeyStore};
 
 use crate::failure::{Failure, Kind, bad_input, failed};
@@ -48,6 +51,21 @@ async fn store(store: &Store, own: &dyn Own) -> Result<Arc<dyn KeyStore>, Failur
             Store::Directory { path } => own.store(path.as_deref()).await,
             _ => own.store(None).await,
         },
+    }
+}
+
+/// Opens what the document names, where no target keeps any of it.
+///
+/// # Errors
+/// [`open`]'s, and that the target keeps a part.
+pub(crate) fn open_elsewhere(keys: &Keys) -> Result<Opened, Failure> {
+    match (elsewhere(&keys.store)?, not_beside(&keys.encryption)?) {
+        (Some(store), Some(encryption)) => Ok((store, encryption)),
+        _ => {
+            let text = "the document keeps the keys where the cluster is, or what opens them";
+            let hint = "keep them in googleStorage or s3, encrypted by anything but local";
+            Err(Failure::text(Kind::BadInput, text).hint(hint))
+        }
     }
 }
 
@@ -112,6 +130,21 @@ fn not_beside(encryption: &Encryption) -> Result<Option<Arc<dyn KeyEncryption>>,
             Arc::new(Pkcs11Encryption::new(place, random).map_err(failed)?)
         }
     }))
+}
+
+/// The keys that vault-init left in a bucket of Google, opened by the key that it used; `None` when
+/// there are none.
+pub(crate) async fn left_by_vault_init(
+    bucket: Bucket,
+    key: GoogleKey,
+    name: &ClusterName,
+) -> Result<Option<LeftKeys>, Failure> {
+    let (account, at) = google("STORAGE_EMULATOR_HOST")?;
+    let storage = GoogleStorage::new(account, at.as_ref(), bucket, Prefix::of(name));
+    let storage = storage.map_err(failed)?;
+    let (account, at) = google("CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDKMS")?;
+    let kms = GoogleKms::new(account, at.as_ref(), key).map_err(failed)?;
+    Takeover { storage: &storage, kms: &kms }.read().await.map_err(failed)
 }
 
 /// Google's service at its own address with the platform's account, or the emulator that a variable

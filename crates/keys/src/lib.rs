@@ -6,7 +6,7 @@
 //! - [`envelope`]: how keys are encrypted; [`encryption`], [`store`] and [`volume`]: where what
 //!   opens them, the keys and the records of initialising are kept.
 //! - [`probe`]: whether a store and an encryption do what they are for.
-//! - [`generate_root`], [`verify`], [`export`]: what people do with keys.
+//! - [`generate_root`], [`verify`], [`export`], [`take_over`]: what people do with keys.
 //!
 //! A key is never lost: ARCHITECTURE.md, invariant 1, is what [`initialise`] is tested against.
 
@@ -22,6 +22,7 @@ pub mod probe;
 pub mod record;
 pub mod store;
 pub mod stored;
+pub mod take_over;
 pub mod verify;
 pub mod volume;
 

@@ -106,7 +106,7 @@ pub async fn verify(
     })
 }
 
-fn share_faults(keys: &Keys) -> Vec<Fault> {
+pub(crate) fn share_faults(keys: &Keys) -> Vec<Fault> {
     let (found, header) = (keys.shares.len(), &keys.header);
     let mut faults = Vec::new();
     if found != usize::from(header.shares) {

@@ -2,6 +2,7 @@
 
 mod export;
 mod generate_root;
+mod take_over;
 mod verify;
 
 use std::process::ExitCode;
@@ -16,19 +17,30 @@ use crate::local::keys::{Custody, Missing};
 use crate::local::state::Known;
 
 pub(super) async fn run(common: &Common, keys: &Keys) -> Result<ExitCode, Failure> {
-    let known = local::state::known(common)?;
-    let paths = known.state.paths();
-    let custody = local::keys::open(&known.document.cluster, paths, Missing::Refuse).await?;
     match keys {
-        Keys::Verify(output) => verify::run(&known, &custody, output).await,
+        Keys::Verify(output) => {
+            let (known, custody) = opened(common).await?;
+            verify::run(&known, &custody, output).await
+        }
         Keys::Export { shares, recipients, allow_threshold } => {
+            let (known, custody) = opened(common).await?;
             let keys = load(&known, &custody).await?;
             export::run(&keys, *shares, recipients, *allow_threshold)
         }
+        Keys::TakeOver(arguments) => take_over::run(common, arguments).await,
         Keys::GenerateRoot { yes } => {
+            let (known, custody) = opened(common).await?;
             generate_root::run(common, &known, &custody, yes.as_deref()).await
         }
     }
+}
+
+/// The cluster in the state directory, and where its keys are.
+async fn opened(common: &Common) -> Result<(Known, Custody), Failure> {
+    let known = local::state::known(common)?;
+    let paths = known.state.paths();
+    let custody = local::keys::open(&known.document.cluster, paths, Missing::Refuse).await?;
+    Ok((known, custody))
 }
 
 /// The keys, decrypted.
