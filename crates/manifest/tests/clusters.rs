@@ -208,6 +208,9 @@ fn findings_carry_what_a_program_needs() {
     assert_eq!(finding.path, "spec.keys.treshold");
     assert_eq!(finding.problem.as_str(), "unknown-field");
     assert_eq!(finding.found.as_deref(), Some("treshold"));
-    assert_eq!(finding.allowed.as_deref(), Some("shares, threshold, encryption, store, filesSecret"));
+    assert_eq!(
+        finding.allowed.as_deref(),
+        Some("shares, threshold, encryption, store, filesSecret")
+    );
     assert_eq!(finding.hint.as_deref(), Some("did you mean \"threshold\"?"));
 }

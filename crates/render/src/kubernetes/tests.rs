@@ -300,7 +300,7 @@ fn the_unsealer_alone_sees_the_files_that_open_the_keys() {
     ]});
     assert_eq!(volume(&pod(&cluster))["secret"], source);
     assert_eq!(seen(&pod(&cluster)), [server_pod::UNSEALER]);
-    cluster.keys.files_secret = ObjectName::new("handed-over");
+    cluster.keys.files_secret = vaultyard_model::cluster::ObjectName::new("handed-over");
     assert_eq!(volume(&pod(&cluster))["secret"]["secretName"], "handed-over");
     assert!(seen(&pod(&sample::cluster(3))).is_empty());
 }

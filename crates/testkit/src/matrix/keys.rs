@@ -22,7 +22,7 @@ pub fn transit() -> Cluster {
 }
 
 /// Keys in Google's cloud.
-pub fn google() -> Cluster {
+pub(super) fn google() -> Cluster {
     let key = GoogleKey::new("projects/p/locations/l/keyRings/r/cryptoKeys/k").unwrap();
     let (bucket, prefix) = (Bucket::new("vault-keys").unwrap(), Prefix::new("vault").unwrap());
     in_a_cloud(
@@ -33,7 +33,7 @@ pub fn google() -> Cluster {
 }
 
 /// Keys in Amazon's cloud.
-pub fn aws() -> Cluster {
+pub(super) fn aws() -> Cluster {
     let region = || AwsRegion::new("eu-central-1").unwrap();
     let (bucket, prefix) = (Bucket::new("vault-keys").unwrap(), Prefix::new("vault").unwrap());
     let key = AwsKey::new("alias/vault").unwrap();
