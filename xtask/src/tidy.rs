@@ -55,10 +55,10 @@ impl File {
         self.path.extension().is_some_and(|ending| ending == "rs")
     }
 
-    /// Whether it is what a program is expected to print, or is given to read, in a test: then it
-    /// is as it is for a reason.
+    /// Whether it is what a program is expected to print, or is given to read, in a test, or what is
+    /// generated for others to read: then it is as it is for a reason.
     fn is_specimen(&self) -> bool {
-        let folders = ["golden", "tests", "snapshots"];
+        let folders = ["golden", "tests", "snapshots", "schema"];
         !self.is_rust() && self.path.iter().any(|part| folders.iter().any(|folder| part == *folder))
     }
 }
@@ -117,6 +117,7 @@ mod tests {
     fn specimens_are_as_they_are_and_sources_are_not() {
         assert_eq!(faults_in("crates/manifest/tests/bad/x.stderr", "error: \n"), []);
         assert_eq!(faults_in("crates/render/src/golden/x.json", "{}"), []);
+        assert_eq!(faults_in("schema/x.json", &"x\n".repeat(801)), []);
         assert_eq!(faults_in("crates/render/src/lib.rs", "fn f() {} \n").len(), 1);
         assert_eq!(faults_in("README.md", "[a](gone.md) \n").len(), 2);
         assert_eq!(faults_in("Cargo.toml", "[workspace.dependencies]\nserde = \"1\"\n").len(), 1);
