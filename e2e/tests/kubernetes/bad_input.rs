@@ -83,11 +83,19 @@ fn machines_and_definitions_that_do_not_fit() {
     other["storage"] = false.into();
     let patch = |operation: &str| {
         let patch = json!([{"op": operation, "path": "/spec/versions/1", "value": other}]);
-        ["patch", "customresourcedefinition", name, "--type=json", "-p", &patch.to_string()]
-            .map(str::to_owned)
+        let patch = patch.to_string();
+        // Under our own name: else the fields would be somebody else's afterwards, and a later `up`
+        // with another definition would be refused.
+        let words = ["patch", "customresourcedefinition", name, "--field-manager=vaultyard"];
+        [&words[..], &["--type=json", "-p", &patch]]
+            .concat()
+            .iter()
+            .map(|it| (*it).to_owned())
+            .collect::<Vec<_>>()
     };
     let undo = Undo::of(&machines, &patch("remove"));
-    let _ = cluster.kubectl(&patch("add").each_ref().map(String::as_str));
+    let add = patch("add");
+    let _ = cluster.kubectl(&add.iter().map(String::as_str).collect::<Vec<_>>());
     refuses(&cluster, &["CustomResourceDefinition of VaultCluster", "v1alpha1, v9"]);
     drop(undo);
 }

@@ -14,4 +14,5 @@ mod outages;
 mod plans;
 mod pods;
 mod rights;
+#[cfg(feature = "soak")]
 mod soak;

@@ -28,13 +28,11 @@ const KEPT: [(&str, &str); 6] = [
 const ISSUED: [&str; 3] = ["-server-certificates", "-identities", "-proxy-certificate"];
 
 #[test]
-#[ignore = "takes minutes: make soak"]
 fn the_api_server_is_away_for_a_minute() {
     outages::without_the_api_server(Duration::from_secs(60));
 }
 
 #[test]
-#[ignore = "takes minutes: make soak"]
 fn a_node_is_cut_off_for_two_minutes() {
     outages::with_a_node_cut_off(Duration::from_secs(120));
 }
@@ -42,7 +40,6 @@ fn a_node_is_cut_off_for_two_minutes() {
 /// An unsealer dies at the point, once beside each server that comes by it; the cluster becomes
 /// whole without a hand.
 #[test]
-#[ignore = "takes minutes: make soak"]
 fn unsealers_die_at_each_of_their_steps() {
     let _machines = Machines::shared();
     let points = Kube::declared("").vaultyard(&["fault-points"]).done();
@@ -87,7 +84,6 @@ fn comes_up_although(point: &str) {
 
 /// A controller dies right after each kind of thing that it writes; it, or the other one, goes on.
 #[test]
-#[ignore = "takes minutes: make soak"]
 fn controllers_die_after_each_write() {
     let _machines = Machines::shared();
     let cluster = Kube::new();

@@ -24,15 +24,13 @@ pub(super) fn run() -> Result<(), String> {
     on_the_cluster(|tests| {
         tests.of_the_api()?;
         // Clusters mostly wait: for kubelet, for elections, for each other.
-        tests.end_to_end(&[&format!("--test-threads={}", super::at_once())])
+        tests.end_to_end("kubernetes", &[&format!("--test-threads={}", super::at_once())])
     })
 }
 
 /// Runs what `run` leaves out, and shows what it measures.
 pub(super) fn soak() -> Result<(), String> {
-    on_the_cluster(|tests| {
-        tests.end_to_end(&["soak::", "--ignored", "--nocapture", "--test-threads=1"])
-    })
+    on_the_cluster(|tests| tests.end_to_end("soak", &["soak::", "--nocapture", "--test-threads=1"]))
 }
 
 fn on_the_cluster(work: impl FnOnce(&Tests) -> Result<(), String>) -> Result<(), String> {
@@ -65,8 +63,8 @@ impl Tests {
         self.run(&[&package[..], &["--test", "real"]].concat(), &["--test-threads=4"])
     }
 
-    fn end_to_end(&self, words: &[&str]) -> Result<(), String> {
-        let package = ["--package", "vaultyard-e2e", "--features", "kubernetes"];
+    fn end_to_end(&self, feature: &str, words: &[&str]) -> Result<(), String> {
+        let package = ["--package", "vaultyard-e2e", "--features", feature];
         self.run(&[&package[..], &["--test", "kubernetes"]].concat(), words)
     }
 
