@@ -1,6 +1,6 @@
 //! Pods go, with and without their volumes.
 
-use vaultyard_e2e::kubernetes::{Kube, Machines};
+use vaultyard_e2e::kubernetes::{Kube, Machines, Undo};
 
 #[track_caller]
 fn survives(harm: impl FnOnce(&Kube)) {
@@ -42,11 +42,13 @@ fn a_node_that_cannot_hold_its_pod() {
     cluster.survives(|cluster| {
         let standby = cluster.standby();
         let node = cluster.node_of(&standby);
+        let undo = Undo::of(&machines, &["uncordon", &node]);
         machines.cordon(&node);
-        cluster.delete_pods(&[&standby]);
-        let why = format!("{standby} waits");
+        let _ = cluster.kubectl(&["delete", "pod", &standby]);
+        let why = format!("{standby}: its pod waits: no node takes it");
         let status = cluster.wait_for("waiting", |status| status.reason.contains(&why));
         assert_eq!(status.phase, "Degraded", "{status:#?}");
-        machines.uncordon(&node);
+        assert!(status.reason.contains("cordoned"), "{}", status.reason);
+        drop(undo);
     });
 }
