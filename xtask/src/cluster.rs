@@ -83,7 +83,7 @@ pub(crate) fn run(words: &[&str]) -> Result<(), String> {
 
 /// Refuses where none can be made, before anything is begun.
 pub(crate) fn require() -> Result<(), String> {
-    machine::require_rights()
+    machine::require(&Layout::of_this_checkout())
 }
 
 /// Installs and builds what it is made of, which takes minutes where nothing is kept from before.

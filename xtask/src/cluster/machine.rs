@@ -15,9 +15,11 @@ pub(super) fn check(layout: &Layout) -> Result<(), String> {
     require_overlay(layout)
 }
 
-/// Checks, without making anything that stays, that we may make nodes at all.
-pub(super) fn require_rights() -> Result<(), String> {
+/// Checks, without making anything that stays, that nodes can be made here at all.
+pub(super) fn require(layout: &Layout) -> Result<(), String> {
     require_root()?;
+    require_plain(&layout.state)?;
+    require_overlay(layout)?;
     let mut command = Command::new("unshare");
     command.args(["--net", "--mount", "--uts", "--propagation", "private", "--", "true"]);
     shell::output(&mut command).map_err(|reason| {
