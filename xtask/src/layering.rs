@@ -56,7 +56,7 @@ const LAYERS: &[Layer] = &[
         never: &["kube*", "hickory-*", "google-cloud-*"] },
     Layer { package: "vaultyard-cli", ours: &["vaultyard-*"], never: &[] },
     Layer { package: TESTKIT, ours: &[MODEL], never: &["hyper", "rustls", "kube*"] },
-    Layer { package: E2E, ours: &[MODEL, "vaultyard-manifest"], never: &[] },
+    Layer { package: E2E, ours: &[MODEL, "vaultyard-manifest", "vaultyard-render"], never: &[] },
     Layer { package: XTASK, ours: &[], never: &["tokio"] },
 ];
 
