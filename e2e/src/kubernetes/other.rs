@@ -10,6 +10,7 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, 
 use serde_json::json;
 use tempfile::TempDir;
 
+use super::Kube;
 use crate::home::{Said, openbao};
 use crate::wait;
 
@@ -84,14 +85,66 @@ impl OtherCluster {
     #[must_use]
     #[track_caller]
     pub fn token(&self) -> PathBuf {
-        let file = |name: &str| self.folder.path().join(name);
-        let policy = r#"path "transit/+/unseal" { capabilities = ["update"] }"#;
-        std::fs::write(file("policy.hcl"), policy).unwrap();
-        let policy = file("policy.hcl").display().to_string();
-        let _ = self.bao(&["policy", "write", "unseal", &policy]).done();
+        self.allow();
         let words = ["token", "create", "-orphan", "-policy=unseal", "-field=token"];
-        std::fs::write(file("token"), self.bao(&words).done()).unwrap();
-        file("token")
+        self.write("token", &self.bao(&words).done())
+    }
+
+    /// Lets the servers' account of a cluster log in as the role `unseal`, which may use the transit
+    /// key and nothing else: by the Kubernetes auth method, with an account that reviews tokens.
+    ///
+    /// # Panics
+    /// When it is refused.
+    #[track_caller]
+    pub fn admit(&self, cluster: &Kube) {
+        self.allow();
+        let name = cluster.name();
+        let (reviewer, binding) = ("reviewer", format!("{name}-reviewer"));
+        let _ = cluster.kubectl(&["create", "serviceaccount", reviewer]);
+        let account = format!("--serviceaccount={name}:{reviewer}");
+        let role = "--clusterrole=system:auth-delegator";
+        let _ = cluster.kubectl(&["create", "clusterrolebinding", &binding, role, &account]);
+        // It goes when the cluster goes.
+        let label = format!("app.kubernetes.io/instance={name}");
+        let _ = cluster.kubectl(&["label", "clusterrolebinding", &binding, &label]);
+        let token = cluster.kubectl(&["create", "token", reviewer, "--duration=1h"]);
+        let words = ["get", "configmap", "kube-root-ca.crt", "-o", "jsonpath={.data.ca\\.crt}"];
+        let authority = self.write("kubernetes.pem", &cluster.kubectl(&words));
+        let token = self.write("reviewer", &token);
+        let _ = self.bao(&["auth", "enable", "kubernetes"]).done();
+        let _ = self
+            .bao(&[
+                "write",
+                "auth/kubernetes/config",
+                &format!("kubernetes_host=https://{BRIDGE}:6443"),
+                &format!("kubernetes_ca_cert=@{}", authority.display()),
+                &format!("token_reviewer_jwt=@{}", token.display()),
+            ])
+            .done();
+        let _ = self
+            .bao(&[
+                "write",
+                "auth/kubernetes/role/unseal",
+                &format!("bound_service_account_names={name}"),
+                &format!("bound_service_account_namespaces={name}"),
+                "token_policies=unseal",
+                "token_ttl=10m",
+            ])
+            .done();
+    }
+
+    /// Makes the policy `unseal`.
+    #[track_caller]
+    fn allow(&self) {
+        let policy = r#"path "transit/+/unseal" { capabilities = ["update"] }"#;
+        let policy = self.write("policy.hcl", policy).display().to_string();
+        let _ = self.bao(&["policy", "write", "unseal", &policy]).done();
+    }
+
+    fn write(&self, name: &str, content: &str) -> PathBuf {
+        let file = self.folder.path().join(name);
+        std::fs::write(&file, content.trim()).unwrap();
+        file
     }
 
     fn bao(&self, words: &[&str]) -> Said {

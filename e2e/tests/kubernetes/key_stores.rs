@@ -93,3 +93,19 @@ fn the_transit_engine_of_another_cluster() {
     assert_eq!(up.code, Some(0), "{up:#?}\n{}", cluster.all_there_is());
     keeps(&cluster, "\"transit/transit/unseal/v1\"");
 }
+
+#[test]
+fn the_transit_engine_of_another_cluster_by_the_servers_own_account() {
+    let _machines = Machines::shared();
+    let other = OtherCluster::start();
+    let cluster = declared(&format!(
+        "{{encryption: {{transit: {{address: '{}', key: unseal, caCert: /run/other/ca.pem, \
+         auth: {{kubernetes: {{role: unseal}}}}}}}}}}",
+        other.address()
+    ));
+    other.admit(&cluster);
+    hand_in(&cluster, &format!("{}-key-files", cluster.name()), &[&other.authority()]);
+    let up = cluster.up(&[]);
+    assert_eq!(up.code, Some(0), "{up:#?}\n{}", cluster.all_there_is());
+    keeps(&cluster, "\"transit/transit/unseal/v1\"");
+}

@@ -2,7 +2,7 @@
 //! write workloads, and can run none but Vaultyard's with them.
 
 use serde_json::{Value, json};
-use vaultyard_e2e::kubernetes::Kube;
+use vaultyard_e2e::kubernetes::{Account, Kube};
 
 /// Of another image, account, volume, command, ...
 pub(super) fn workloads_that_are_not_vaultyards(cluster: &Kube) {
@@ -49,22 +49,38 @@ pub(super) fn workloads_that_are_not_vaultyards(cluster: &Kube) {
             ("node", json!({"hostNetwork": true}), "a pod may have no part in its node"),
         ];
         for (what, pod, refusal) in tampered {
-            let body = json!({
-                "apiVersion": "apps/v1",
-                "kind": kind,
-                "metadata": {"name": object, "namespace": name},
-                "spec": {"template": {"spec": pod}},
-            });
-            let file = cluster.write(&format!("{kind}-{what}"), &body.to_string());
-            let said = account.apply(&file, "test");
-            assert!(
-                said.code != Some(0)
-                    && said.stderr.contains("ValidatingAdmissionPolicy")
-                    && said.stderr.contains(refusal),
-                "{kind} with another {what}: {said:#?}"
-            );
+            is_refused(cluster, &account, [kind, object, what], &pod, refusal);
         }
     }
+    let sees = json!([{"name": "certificates", "mountPath": "/certificates"}]);
+    let pod = json!({"containers": [{"name": "server", "volumeMounts": sees}]});
+    let refusal = "the server sees a volume that is the unsealer's";
+    is_refused(cluster, &account, ["StatefulSet", name, "mount"], &pod, refusal);
+}
+
+/// Applying this pod of a workload is refused by the policy, in these words.
+#[track_caller]
+fn is_refused(
+    cluster: &Kube,
+    account: &Account,
+    [kind, object, what]: [&str; 3],
+    pod: &Value,
+    refusal: &str,
+) {
+    let body = json!({
+        "apiVersion": "apps/v1",
+        "kind": kind,
+        "metadata": {"name": object, "namespace": cluster.name()},
+        "spec": {"template": {"spec": pod}},
+    });
+    let file = cluster.write(&format!("{kind}-{what}"), &body.to_string());
+    let said = account.apply(&file, "test");
+    assert!(
+        said.code != Some(0)
+            && said.stderr.contains("ValidatingAdmissionPolicy")
+            && said.stderr.contains(refusal),
+        "{kind} with another {what}: {said:#?}"
+    );
 }
 
 /// The servers' account is for the pods of the StatefulSet, whoever makes a pod.
