@@ -31,6 +31,8 @@ pub use undo::Undo;
 
 /// The longest that a cluster may take to be `Ready` on a busy machine.
 const READY: Duration = Duration::from_secs(180);
+/// The longest that logins may be refused.
+const LOGIN: Duration = Duration::from_secs(30);
 /// Between two looks at the status; each starts a program.
 const PAUSE: Duration = Duration::from_millis(300);
 
@@ -299,17 +301,20 @@ impl Kube {
         text
     }
 
-    /// The cluster's root, as everybody may read it, and a token as `vaultyard login` gets it.
+    /// The cluster's root, as everybody may read it, and a token as `vaultyard login` gets it. Right
+    /// after the API server was away, a server's node may not know yet that it is back, and the login
+    /// is refused: it is tried again, as a person would.
     fn login(&self) -> (String, String) {
-        let said = self.vaultyard(&["login", "--print"]);
-        assert_eq!(said.code, Some(0), "{}", said.stderr);
-        (self.root(), said.stdout.trim().to_owned())
-    }
-
-    #[track_caller]
-    fn root(&self) -> String {
         let trust = format!("configmap/{}-ca", self.name);
-        self.kubectl(&["get", &trust, "-o", "jsonpath={.data.ca\\.crt}"])
+        let ca = self.kubectl(&["get", &trust, "-o", "jsonpath={.data.ca\\.crt}"]);
+        let token = wait("a login works", LOGIN, || {
+            let said = self.vaultyard(&["login", "--print"]);
+            if said.code != Some(0) {
+                eprintln!("{}", said.stderr);
+            }
+            (said.code == Some(0)).then_some(said.stdout)
+        });
+        (ca, token.trim().to_owned())
     }
 }
 
