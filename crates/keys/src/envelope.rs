@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use vaultyard_model::port::clock::Random;
 use vaultyard_model::port::custody::{CustodyError, KeyEncryption, WrappedKey};
+use vaultyard_model::port::server::KeyKind;
 use vaultyard_model::{ClusterName, Secret, Software};
 use vaultyard_vault::{Exposed, Hidden};
 use zeroize::Zeroizing;
@@ -34,10 +35,13 @@ pub struct Header {
     pub created: Timestamp,
     /// How many shares there are.
     pub shares: u8,
-    /// How many of them unseal a server.
+    /// How many of them are enough.
     pub threshold: u8,
     /// The server software: `openbao` or `vault`.
     pub software: String,
+    /// Whether they are recovery keys, which unseal nothing.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub recovery: bool,
 }
 
 impl Header {
@@ -56,16 +60,28 @@ impl Header {
             shares: split.shares,
             threshold: split.threshold,
             software: software.to_string(),
+            recovery: split.kind == KeyKind::Recovery,
         }
+    }
+
+    /// What the shares are good for.
+    pub fn kind(&self) -> KeyKind {
+        if self.recovery { KeyKind::Recovery } else { KeyKind::Unseal }
     }
 }
 
-/// How the unseal key is split.
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+/// How the unseal key, or the recovery key, is split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Split {
+    /// Which of the two.
+    pub kind: KeyKind,
     /// Into how many shares.
     pub shares: u8,
-    /// How many of them unseal a server.
+    /// How many of them are enough.
     pub threshold: u8,
 }
 

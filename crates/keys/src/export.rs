@@ -146,6 +146,7 @@ fn encrypt(
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
+    use vaultyard_model::port::server::KeyKind;
     use vaultyard_model::{ClusterName, Software};
     use vaultyard_testkit::fixed::SeededRandom;
 
@@ -156,7 +157,7 @@ mod tests {
     fn keys() -> Keys {
         let intent = IntentId::random(&SeededRandom::new(1)).unwrap();
         let cluster = ClusterName::new("vault").unwrap();
-        let split = Split { shares: 5, threshold: 3 };
+        let split = Split { kind: KeyKind::Unseal, shares: 5, threshold: 3 };
         let generation = Generation { attempt: 1, intent };
         let header =
             Header::new(&cluster, generation, Timestamp::UNIX_EPOCH, split, Software::OpenBao);

@@ -22,6 +22,12 @@
 //! given and is gone. There is nothing in such a server yet, so it is wiped, under the conditions
 //! of invariant 1, and the next attempt gets the next number. After the fourth that one process has
 //! lost it waits before the next, longer each time.
+//!
+//! A server with a seal of its own opens itself as soon as it is initialised, and what comes of
+//! `request` are recovery keys. They take the same way through the same steps, but for `unseal`. Nobody
+//! can have used a server that is open and whose answer is lost: its only token was in the answer. The
+//! others have no list of whom to join (`vaultyard-render`), and are told to when the keys are in the
+//! store; so the condition that no other server is initialised means the same.
 
 pub mod decide;
 pub mod reason;
@@ -174,6 +180,7 @@ impl Unsealer {
         let mut seen = Seen {
             server: self.subject.server.clone(),
             now,
+            kind: self.subject.split.kind,
             own,
             memory: self.memory.clone(),
             volume: None,

@@ -7,6 +7,7 @@
 use jiff::Timestamp;
 use vaultyard_model::port::clock::Random;
 use vaultyard_model::port::custody::{Create, CustodyError, KeyEncryption, KeyStore, ObjectName};
+use vaultyard_model::port::server::KeyKind;
 use vaultyard_model::{ClusterName, Secret, Software};
 
 use crate::envelope::{self, Expected, Header, Keys, OpenError, SealError, Split};
@@ -90,7 +91,7 @@ pub async fn take_over(
     let count = u8::try_from(shares.len()).map_err(|_| TakeOverError::TooMany(shares.len()))?;
     let intent = IntentId::random(random).map_err(TakeOverError::Random)?;
     let generation = Generation { attempt: 1, intent };
-    let split = Split { shares: count, threshold };
+    let split = Split { kind: KeyKind::Unseal, shares: count, threshold };
     let header = Header::new(&cluster, generation.clone(), now, split, software);
     let keys = Keys { header, shares, root_token };
     if let Some(fault) = verify::share_faults(&keys).into_iter().next() {

@@ -40,8 +40,8 @@ pub enum Fault {
         /// How many there should be.
         expected: u8,
     },
-    /// Fewer shares than unseal a server.
-    #[error("{found} shares are there, and {threshold} are needed to unseal a server")]
+    /// Fewer shares than are enough.
+    #[error("{found} shares are there, and {threshold} are needed")]
     BelowThreshold {
         /// How many there are.
         found: usize,
@@ -148,6 +148,7 @@ fn intent_fault(header: &Header, bytes: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use vaultyard_model::port::custody::CustodyError;
+    use vaultyard_model::port::server::KeyKind;
     use vaultyard_model::{Secret, Software};
     use vaultyard_testkit::fake_encryption::FakeEncryption;
     use vaultyard_testkit::fake_store::FakeStore;
@@ -172,7 +173,7 @@ mod tests {
         let generation = Generation { attempt: 1, intent: IntentId::random(&random).unwrap() };
         let intent = Intent::new(generation.clone(), &cluster(), &cluster().server(0), now);
         store.create(&ObjectName::Intent(1), &record::write(&intent).unwrap()).await.unwrap();
-        let split = Split { shares: 5, threshold: 3 };
+        let split = Split { kind: KeyKind::Unseal, shares: 5, threshold: 3 };
         let header = Header::new(&cluster(), generation, now, split, Software::OpenBao);
         let mut shares: Vec<_> = (1..=5).map(share).collect();
         change(&mut shares);

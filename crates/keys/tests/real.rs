@@ -4,6 +4,8 @@
 
 #[path = "real/access.rs"]
 mod access;
+#[path = "real/seal.rs"]
+mod seal;
 #[path = "real/servers.rs"]
 mod servers;
 #[path = "real/transit.rs"]

@@ -46,6 +46,8 @@ pub(crate) struct One {
 
 #[derive(Debug, Default)]
 pub(crate) struct Model {
+    /// Whether the servers have a seal that opens them.
+    pub(crate) seal: bool,
     pub(crate) servers: BTreeMap<ServerName, One>,
     pub(crate) members: BTreeMap<ServerName, Serial>,
     pub(crate) splits: BTreeMap<Serial, (u8, u8)>,
@@ -85,6 +87,13 @@ impl FakeCluster {
         let servers = (0..count).map(|ordinal| (name.server(ordinal), fresh.clone())).collect();
         let model = Model { servers, ..Model::default() };
         Self { name: name.clone(), model: Arc::new(Mutex::new(model)) }
+    }
+
+    /// The same with a seal of their own, which opens them whenever they have data and run.
+    pub fn with_seal(name: &ClusterName, count: u8) -> Self {
+        let cluster = Self::new(name, count);
+        lock(&cluster.model).seal = true;
+        cluster
     }
 
     /// The API of a server.
@@ -181,11 +190,27 @@ impl FakeCluster {
 impl Model {
     /// The server, when it answers.
     pub(crate) fn alive(&mut self, name: &ServerName) -> Result<&mut One, CallError> {
-        self.join(name);
+        if self.seal {
+            self.open(name);
+        } else {
+            self.join(name);
+        }
         match self.servers.get_mut(name) {
             Some(one) if !one.dead => Ok(one),
             _ => Err(CallError::Unreachable("connection refused".to_owned())),
         }
+    }
+
+    /// The server's own seal opens it.
+    fn open(&mut self, name: &ServerName) {
+        let one = self.servers.get_mut(name).filter(|one| !one.dead && one.data.is_some());
+        let Some(serial) = one.and_then(|one| {
+            one.sealed = false;
+            one.data
+        }) else {
+            return;
+        };
+        self.members.insert(name.clone(), serial);
     }
 
     /// A server without data finds an unsealed one, though not at once, and becomes sealed under the

@@ -1,10 +1,11 @@
 //! The API of one server of a [`FakeCluster`](crate::fake_cluster::FakeCluster).
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use vaultyard_model::observed::{Health, LeaderSeen, Peer, SealStatus};
-use vaultyard_model::port::server::{CallError, InitialKeys, Operator, Server};
+use vaultyard_model::port::server::{CallError, InitialKeys, KeyKind, Operator, Server};
 use vaultyard_model::{Secret, ServerName};
 
 use crate::fake_cluster::{Initialising, Model, refused, share};
@@ -21,6 +22,7 @@ impl Model {
     fn initialise(
         &mut self,
         name: &ServerName,
+        kind: KeyKind,
         shares: u8,
         threshold: u8,
     ) -> Result<InitialKeys, CallError> {
@@ -28,8 +30,11 @@ impl Model {
         if how == Initialising::Unreachable {
             return Err(CallError::Unreachable("connection refused".to_owned()));
         }
-        let serial = self.serial + 1;
+        let (serial, seal) = (self.serial + 1, self.seal);
         let one = self.alive(name)?;
+        if (kind == KeyKind::Recovery) != seal {
+            return Err(refused(400, "the other kind of shares belongs to this seal"));
+        }
         if one.data.is_some() {
             return Err(refused(400, "Vault is already initialized"));
         }
@@ -60,6 +65,7 @@ impl Model {
     }
 
     fn unseal(&mut self, name: &ServerName, given: &Secret) -> Result<SealStatus, CallError> {
+        assert!(!self.seal, "recovery keys were given to a server");
         let text = given.expose_text().unwrap_or_default().to_owned();
         let one = self.alive(name)?;
         let Some(serial) = one.data else {
@@ -111,8 +117,13 @@ impl Server for FakeServer {
         })
     }
 
-    async fn initialise(&self, shares: u8, threshold: u8) -> Result<InitialKeys, CallError> {
-        lock(&self.model).initialise(&self.name, shares, threshold)
+    async fn initialise(
+        &self,
+        kind: KeyKind,
+        shares: u8,
+        threshold: u8,
+    ) -> Result<InitialKeys, CallError> {
+        lock(&self.model).initialise(&self.name, kind, shares, threshold)
     }
 
     async fn join(&self, leader: &str, _: &str) -> Result<(), CallError> {
@@ -126,6 +137,10 @@ impl Server for FakeServer {
         if one.data.is_none() && !one.stuck {
             one.data = serial;
             one.sealed = true;
+            // With a seal nobody unseals; a cluster that others join is in use.
+            if model.seal {
+                model.unsealed_ever.extend(serial);
+            }
         }
         Ok(())
     }
@@ -153,6 +168,10 @@ impl Operator for FakeServer {
 
     async fn probe(&self, leader: &ServerName) -> Result<(), CallError> {
         lock(&self.model).alive(leader).map(drop)
+    }
+
+    async fn read_own(&self, _: &str) -> Result<Option<BTreeMap<String, String>>, CallError> {
+        Ok(None)
     }
 
     async fn remove_peer(&self, server: &ServerName) -> Result<(), CallError> {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use http::Method;
 use serde::{Deserialize, Serialize};
 use vaultyard_model::observed::{Health, LeaderSeen, SealStatus, State};
-use vaultyard_model::port::server::{CallError, InitialKeys, Server};
+use vaultyard_model::port::server::{CallError, InitialKeys, KeyKind, Server};
 use vaultyard_model::{Secret, Version};
 
 use crate::Client;
@@ -61,14 +61,29 @@ struct LeaderBody {
 }
 
 #[derive(Serialize)]
-struct InitialiseBody {
-    secret_shares: u8,
-    secret_threshold: u8,
+#[serde(untagged)]
+enum InitialiseBody {
+    Unseal { secret_shares: u8, secret_threshold: u8 },
+    Recovery { recovery_shares: u8, recovery_threshold: u8 },
 }
 
+impl InitialiseBody {
+    fn new(kind: KeyKind, shares: u8, threshold: u8) -> Self {
+        match kind {
+            KeyKind::Unseal => Self::Unseal { secret_shares: shares, secret_threshold: threshold },
+            KeyKind::Recovery => {
+                Self::Recovery { recovery_shares: shares, recovery_threshold: threshold }
+            }
+        }
+    }
+}
+
+/// A server with a seal of its own answers with an empty list of the one, and with the other.
 #[derive(Deserialize)]
 struct InitialisedBody {
     keys_base64: Vec<Hidden>,
+    #[serde(default)]
+    recovery_keys_base64: Vec<Hidden>,
     root_token: Hidden,
 }
 
@@ -130,16 +145,29 @@ impl Server for Client {
         })
     }
 
-    async fn initialise(&self, shares: u8, threshold: u8) -> Result<InitialKeys, CallError> {
-        let body = InitialiseBody { secret_shares: shares, secret_threshold: threshold };
+    async fn initialise(
+        &self,
+        kind: KeyKind,
+        shares: u8,
+        threshold: u8,
+    ) -> Result<InitialKeys, CallError> {
+        let body = InitialiseBody::new(kind, shares, threshold);
         let call = Call::put("sys/init").within(INITIALISE).only_here().json(&body)?;
         let answer = self.send(call).await?;
         if answer.status != 200 {
             return Err(answer.refused());
         }
         let keys: InitialisedBody = answer.json()?;
+        let given = match kind {
+            KeyKind::Unseal => keys.keys_base64,
+            KeyKind::Recovery => keys.recovery_keys_base64,
+        };
+        // Keys of the other kind would be kept as what they are not.
+        if given.is_empty() {
+            return Err(CallError::Malformed("it holds no shares of the kind".to_owned()));
+        }
         Ok(InitialKeys {
-            shares: keys.keys_base64.into_iter().map(|share| share.0).collect(),
+            shares: given.into_iter().map(|share| share.0).collect(),
             root_token: keys.root_token.0,
         })
     }

@@ -177,6 +177,15 @@ impl Operator for Session {
         timeout(PROBE, read).await.unwrap_or_else(|_| Err(late()))
     }
 
+    async fn read_own(&self, path: &str) -> Result<Option<BTreeMap<String, String>>, CallError> {
+        let client = self.leader().await?;
+        self.run(
+            client,
+            |token| async move { client.with_token(&token).read_kv(OWN_MOUNT, path).await },
+        )
+        .await
+    }
+
     async fn remove_peer(&self, server: &ServerName) -> Result<(), CallError> {
         let client = self.leader().await?;
         self.run(client, |token| async move {

@@ -303,7 +303,11 @@ impl Ground {
         let subject = Subject {
             cluster: cluster.name.clone(),
             server: server.clone(),
-            split: Split { shares: cluster.keys.shares, threshold: cluster.keys.threshold },
+            split: Split {
+                kind: vaultyard_model::port::server::KeyKind::Unseal,
+                shares: cluster.keys.shares,
+                threshold: cluster.keys.threshold,
+            },
             software: cluster.servers.software,
             authority: self.root.clone(),
         };

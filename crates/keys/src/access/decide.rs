@@ -60,6 +60,11 @@ impl Marker {
         fields.map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
+    /// Whether all was done for these keys: the last steps prove the way back in with them.
+    pub fn is_of(&self, keys: &Generation) -> bool {
+        matches!(self, Self::Present { intent, .. } if intent == keys.intent.as_str())
+    }
+
     /// What the fields say. Fields that say nothing are as if there were none: the work is done
     /// again.
     pub fn from_fields(fields: &BTreeMap<String, String>) -> Self {

@@ -12,7 +12,7 @@ fn cluster(name: &str) -> ClusterName {
 fn keys() -> Keys {
     let intent = IntentId::random(&SeededRandom::new(1)).unwrap();
     let created = Timestamp::from_second(1_790_000_000).unwrap();
-    let split = Split { shares: 5, threshold: 3 };
+    let split = Split { kind: KeyKind::Unseal, shares: 5, threshold: 3 };
     let generation = Generation { attempt: 2, intent };
     Keys {
         header: Header::new(&cluster("vault"), generation, created, split, Software::OpenBao),

@@ -9,8 +9,10 @@ mod foreign;
 mod initialiser;
 mod unseal;
 
+use vaultyard_model::port::server::KeyKind;
+
 use super::reason::{Reason, Stuck, Waiting};
-use super::seen::{Own, Seen, StoreSeen, Trouble, VolumeSeen};
+use super::seen::{Own, PeerSeen, Seen, StoreSeen, Trouble, VolumeSeen};
 use super::step::Step;
 use crate::record::Generation;
 
@@ -71,14 +73,35 @@ fn follower(seen: &Seen) -> Decided {
     }
     match &seen.own {
         Own::Absent(why) => Err(hold(why)),
+        Own::Uninitialised if seen.kind == KeyKind::Recovery => match store(seen)?.keys {
+            None => Err(without_keys(seen)),
+            Some(_) => unseal::decide(seen, stored_keys(seen)?),
+        },
         Own::Uninitialised if unseal::waits_too_long(seen) && store(seen)?.keys.is_some() => {
             unseal::decide(seen, stored_keys(seen)?)
         }
         Own::Uninitialised => unseal::join(seen),
-        Own::Sealed { threshold: 0 } => Err(hold(Waiting::Challenge)),
+        Own::Sealed { threshold: 0 } if seen.kind == KeyKind::Unseal => {
+            Err(hold(Waiting::Challenge))
+        }
         Own::Sealed { .. } | Own::Hangs(_) => unseal::decide(seen, stored_keys(seen)?),
         Own::Unsealed => stored_keys(seen).map(|_| Decision::Rest),
     }
+}
+
+/// A server with a seal of its own waits for the keys, unless they do not come: others have been
+/// initialised long ago.
+fn without_keys(seen: &Seen) -> Decision {
+    if !unseal::waits_too_long(seen) {
+        return hold(Waiting::Keys);
+    }
+    let Some(peers) = &seen.peers else { return Decision::Look(Look::Peers) };
+    let initialised = peers.iter().filter(|(_, state)| **state == PeerSeen::Initialised);
+    let initialised: Vec<_> = initialised.map(|(name, _)| name.clone()).collect();
+    if initialised.is_empty() {
+        return hold(Waiting::Keys);
+    }
+    hold(Stuck::PeerInitialised(initialised))
 }
 
 /// The keys of the store; they must be there.

@@ -107,7 +107,7 @@ impl Unsealer {
     async fn request(&mut self, generation: &Generation, now: Timestamp) -> Done {
         self.memory.may_request = None;
         let split = self.subject.split;
-        let answered = self.ports.own.initialise(split.shares, split.threshold).await;
+        let answered = self.ports.own.initialise(split.kind, split.shares, split.threshold).await;
         let keys = match answered {
             Ok(keys) => keys,
             Err(error @ CallError::Unreachable(_)) => {

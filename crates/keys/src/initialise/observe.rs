@@ -10,11 +10,13 @@ use serde::de::DeserializeOwned;
 use vaultyard_model::ServerName;
 use vaultyard_model::observed::{LeaderSeen, State};
 use vaultyard_model::port::custody::{CustodyError, ObjectName};
-use vaultyard_model::port::server::{CallError, Server};
+use vaultyard_model::port::server::{CallError, KeyKind, Server};
 use vaultyard_model::port::volume::Record;
 
 use super::seen::{Absence, Answer, Membership, Own, PeerSeen, StoreSeen, Trouble, VolumeSeen};
 use super::{HeldAnswer, Unsealer};
+use crate::access::MARKER_PATH;
+use crate::access::decide::Marker;
 use crate::envelope::{self, Expected, Keys, OpenError};
 use crate::last_unsealed::UnsealLog;
 use crate::record::{self, Generation, Intent, Released};
@@ -37,6 +39,9 @@ impl Unsealer {
     pub(super) async fn observe_own(&mut self, now: Timestamp) -> Own {
         let own = own(&*self.ports.own).await;
         let pid = self.pid();
+        if self.memory.keys.is_some() {
+            self.memory.keys_since.get_or_insert(now);
+        }
         let given = self
             .memory
             .given
@@ -128,15 +133,32 @@ impl Unsealer {
                 let opened = self.open_stored(attempt, &object.bytes).await;
                 let place =
                     format!("{} in {}", ObjectName::Keys(attempt), self.ports.store.describe());
-                let named = |error| {
+                let named = |error: OpenError| {
                     let trouble = Trouble::from(error);
                     Trouble { text: format!("{place}: {}", trouble.text), ..trouble }
                 };
-                Some(opened.map(|keys| self.take(keys)).map_err(named))
+                let opened = opened.map_err(named);
+                Some(opened.and_then(|keys| self.fitting(&place, keys)).map(|keys| self.take(keys)))
             }
             None => None,
         };
         Ok(StoreSeen { attempts: stored.attempts, intents: stored.intents, keys })
+    }
+
+    /// Keys of the other kind than the document takes are not this cluster's any more.
+    fn fitting(&self, place: &str, keys: Keys) -> Result<Keys, Trouble> {
+        if keys.header.kind() == self.subject.split.kind {
+            return Ok(keys);
+        }
+        let (there, wanted) = match keys.header.kind() {
+            KeyKind::Unseal => ("unseal keys", "names one"),
+            KeyKind::Recovery => ("recovery keys of servers with a seal", "names none"),
+        };
+        let text = format!(
+            "{place} holds {there}, and spec.seal {wanted}: another seal is not supported by this \
+             version; take the change of spec.seal back"
+        );
+        Err(Trouble { passes: false, text })
     }
 
     pub(super) async fn open_stored(&self, attempt: u32, bytes: &[u8]) -> Result<Keys, OpenError> {
@@ -196,9 +218,20 @@ impl Unsealer {
             servers.map(|(name, server)| async move { Some((name, server.leader().await.ok()?)) });
         let logs: Vec<_> = join_all(logs).await.into_iter().flatten().collect();
         let caught_up = caught_up(&logs);
+        let keys_proven_elsewhere = match self.subject.split.kind {
+            KeyKind::Unseal => self.keys_have_unsealed_one_of(&caught_up),
+            KeyKind::Recovery => {
+                let marked = operator.read_own(MARKER_PATH).await.map_err(unknown)?;
+                let keys = self.memory.keys.as_ref();
+                !caught_up.is_empty()
+                    && marked
+                        .zip(keys)
+                        .is_some_and(|(fields, keys)| Marker::from_fields(&fields).is_of(keys))
+            }
+        };
         Ok(Membership {
             quorum_without: caught_up.len() > voters / 2,
-            keys_proven_elsewhere: self.keys_have_unsealed_one_of(&caught_up),
+            keys_proven_elsewhere,
             member: members.iter().any(|peer| peer.server == *own),
         })
     }

@@ -33,7 +33,13 @@ impl Unsealer {
         match reason {
             Reason::Waiting(Waiting::Server(_) | Waiting::Odd(_)) if !self.is_young(now) => LATE,
             Reason::Waiting(Waiting::Server(_) | Waiting::Odd(_) | Waiting::Unsealing) => SOON,
-            Reason::Waiting(Waiting::Peers(_) | Waiting::ToJoin | Waiting::Challenge) => OTHERS,
+            Reason::Waiting(
+                Waiting::Peers(_)
+                | Waiting::ToJoin
+                | Waiting::Challenge
+                | Waiting::Keys
+                | Waiting::Seal,
+            ) => OTHERS,
             Reason::Waiting(Waiting::Trouble(_) | Waiting::ToBeReplaced(_)) => LATE,
             Reason::Waiting(Waiting::Room { .. } | Waiting::LostAnswers { .. })
             | Reason::Stuck(_) => STUCK,

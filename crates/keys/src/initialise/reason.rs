@@ -64,6 +64,15 @@ pub enum Waiting {
          is active"
     )]
     ToBeReplaced(String),
+    /// A server with a seal of its own does not join before the keys of the cluster are safe.
+    #[error("it joins as soon as the keys of the cluster are in the store")]
+    Keys,
+    /// A server with a seal of its own is sealed.
+    #[error(
+        "its own seal opens it, as soon as what `spec.seal` names answers; one that was sealed by hand \
+         opens when its process is started again"
+    )]
+    Seal,
     /// A server that joins has not heard from the cluster yet.
     #[error("it joins, and has not heard from an unsealed server yet")]
     Challenge,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use vaultyard_model::ServerName;
+use vaultyard_model::port::server::KeyKind;
 
 use crate::record::Generation;
 
@@ -14,6 +15,9 @@ pub struct Seen {
     pub server: ServerName,
     /// When the round began.
     pub now: Timestamp,
+    /// What the keys are good for: whether the server is unsealed with them, or opened by a seal of its
+    /// own.
+    pub kind: KeyKind,
     /// How the server is.
     pub own: Own,
     /// What this process knows from its own steps.
@@ -121,7 +125,8 @@ pub struct StoreSeen {
 pub struct Membership {
     /// Whether enough voters without this server are unsealed and caught up, and one leads.
     pub quorum_without: bool,
-    /// Whether the stored keys have unsealed one of these voters.
+    /// Whether the stored keys have unsealed one of these voters; or, where keys unseal nothing, whether
+    /// the cluster itself says that the way back in was proven with them.
     pub keys_proven_elsewhere: bool,
     /// Whether this server is in the raft configuration.
     pub member: bool,
@@ -156,6 +161,8 @@ pub struct Memory {
     pub refused: Option<Refused>,
     /// Since when the server says that it is not initialised.
     pub uninitialised_since: Option<Timestamp>,
+    /// Since when this process knows the keys.
+    pub keys_since: Option<Timestamp>,
     /// When the server was told to join.
     pub told_to_join: Option<Timestamp>,
     /// How often in a row it has not answered when it was given shares.

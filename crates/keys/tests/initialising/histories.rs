@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use vaultyard_keys::fault::points;
 use vaultyard_keys::initialise::step::Step;
 use vaultyard_model::port::custody::{CustodyError, ObjectName};
+use vaultyard_model::port::server::KeyKind;
 use vaultyard_testkit::fake_cluster::Initialising;
 use vaultyard_testkit::fake_store::{Contents, Lie};
 
@@ -90,8 +91,8 @@ pub(crate) async fn store_of_another(point: &str) -> Contents {
     other.store.contents()
 }
 
-async fn play(events: Vec<Event>, process_lives_on: bool) {
-    let mut world = World::new();
+async fn play(kind: KeyKind, events: Vec<Event>, process_lives_on: bool) {
+    let mut world = World::of(kind);
     let mut process = world.process(Arc::new(Deaths::default()));
     let mut remembered = Contents::nothing();
     let failure = |fails: bool| fails.then(|| CustodyError::Retryable("no connection".to_owned()));
@@ -162,14 +163,15 @@ async fn play(events: Vec<Event>, process_lives_on: bool) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_500))]
+    #![proptest_config(ProptestConfig::with_cases(3_000))]
 
     #[test]
     fn every_history_ends_in_a_working_cluster_or_in_a_stated_reason(
+        kind in prop::sample::select(vec![KeyKind::Unseal, KeyKind::Recovery]),
         events in prop::collection::vec(event(), 1..24),
         process_lives_on: bool,
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(play(events, process_lives_on));
+        runtime.block_on(play(kind, events, process_lives_on));
     }
 }

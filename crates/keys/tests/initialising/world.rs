@@ -18,7 +18,7 @@ use vaultyard_keys::last_unsealed::UnsealLog;
 use vaultyard_keys::record::Generation;
 use vaultyard_model::observed::Peer;
 use vaultyard_model::port::custody::{KeyStore, ObjectName};
-use vaultyard_model::port::server::{CallError, Operator, Server};
+use vaultyard_model::port::server::{CallError, KeyKind, Operator, Server};
 use vaultyard_model::port::volume::{Record, Volume};
 use vaultyard_model::{ClusterName, ServerName, Software};
 use vaultyard_testkit::fake_cluster::FakeCluster;
@@ -39,6 +39,7 @@ pub(crate) struct World {
     pub(crate) encryption: Arc<FakeEncryption>,
     /// How many members of the raft configuration vote and have no name here.
     pub(crate) strangers: usize,
+    kind: KeyKind,
     random: Arc<SeededRandom>,
     log: Option<(TempDir, UnsealLog)>,
     now: Timestamp,
@@ -82,6 +83,10 @@ impl Operator for Raft {
         self.seen_by.probe(leader).await
     }
 
+    async fn read_own(&self, path: &str) -> Result<Option<BTreeMap<String, String>>, CallError> {
+        self.seen_by.read_own(path).await
+    }
+
     async fn remove_peer(&self, server: &ServerName) -> Result<(), CallError> {
         self.seen_by.remove_peer(server).await
     }
@@ -120,6 +125,21 @@ impl World {
         Self::seeded(7)
     }
 
+    /// Servers with a seal of their own.
+    pub(crate) fn with_seal() -> Self {
+        let world = Self::new();
+        let cluster = FakeCluster::with_seal(&world.name, SERVERS);
+        Self { cluster, kind: KeyKind::Recovery, ..world }
+    }
+
+    /// One or the other.
+    pub(crate) fn of(kind: KeyKind) -> Self {
+        match kind {
+            KeyKind::Unseal => Self::new(),
+            KeyKind::Recovery => Self::with_seal(),
+        }
+    }
+
     /// A world whose ids and keys differ from those of other seeds.
     pub(crate) fn seeded(seed: u64) -> Self {
         let name = ClusterName::new("vault").unwrap();
@@ -130,6 +150,7 @@ impl World {
             volumes: (0..SERVERS).map(|_| Arc::default()).collect(),
             encryption: Arc::default(),
             strangers: 0,
+            kind: KeyKind::Unseal,
             random: Arc::new(SeededRandom::new(seed)),
             log: None,
             now: Timestamp::from_second(1_790_000_000).unwrap(),
@@ -170,7 +191,7 @@ impl World {
         let subject = Subject {
             cluster: self.name.clone(),
             server: self.name.server(ordinal),
-            split: Split { shares: 5, threshold: 3 },
+            split: Split { kind: self.kind, shares: 5, threshold: 3 },
             software: Software::OpenBao,
             authority: String::new(),
         };

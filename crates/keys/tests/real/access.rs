@@ -22,18 +22,22 @@ use crate::servers::{LONG, Servers};
 use crate::unsealing::{but_joining, until_all_unsealed};
 
 /// One initialised, unsealed server, and what speaks to it.
-struct Cluster {
-    servers: Servers,
-    keys: Arc<vaultyard_keys::envelope::Keys>,
-    vaultyard: Arc<Client>,
+pub(crate) struct Cluster {
+    pub(crate) servers: Servers,
+    pub(crate) keys: Arc<vaultyard_keys::envelope::Keys>,
+    pub(crate) vaultyard: Arc<Client>,
     administrator: Arc<Client>,
-    socket: Client,
-    record: RootRecord,
+    pub(crate) socket: Client,
+    pub(crate) record: RootRecord,
 }
 
 impl Cluster {
     async fn start(count: u8) -> Self {
-        let servers = Servers::start(count);
+        Self::of(Servers::start(count)).await
+    }
+
+    /// These servers, initialised and unsealed.
+    pub(crate) async fn of(servers: Servers) -> Self {
         let mut unsealers = servers.unsealers(Arc::new(NoFaults)).await;
         until_all_unsealed(&mut unsealers).await;
         let keys = load(&servers.name, &*servers.store, &*servers.encryption().await).await;
@@ -48,7 +52,7 @@ impl Cluster {
         }
     }
 
-    fn access(&self, faults: Arc<dyn FaultHook>) -> Access {
+    pub(crate) fn access(&self, faults: Arc<dyn FaultHook>) -> Access {
         self.access_for(Some(service_accounts()), faults)
     }
 
@@ -67,7 +71,7 @@ impl Cluster {
     }
 
     /// Rounds until access is established.
-    async fn establish(&self, access: &mut Access) -> Vec<&'static str> {
+    pub(crate) async fn establish(&self, access: &mut Access) -> Vec<&'static str> {
         let begun = Instant::now();
         let mut did = Vec::new();
         loop {
@@ -87,7 +91,7 @@ impl Cluster {
     }
 
     /// How many tokens have the policy `root`.
-    async fn roots(&self) -> usize {
+    pub(crate) async fn roots(&self) -> usize {
         let login =
             self.administrator.log_in(Identity::Administrator.as_str(), LONG).await.unwrap();
         let administrator = self.administrator.with_token(&login.token);
@@ -128,7 +132,13 @@ async fn a_server_with_foreign_data_is_replaced_once_the_cluster_lives_without_i
 }
 
 /// Dies at a point, once.
-struct DiesAt(Mutex<Option<String>>);
+pub(crate) struct DiesAt(Mutex<Option<String>>);
+
+impl DiesAt {
+    pub(crate) fn at(point: &str) -> Self {
+        Self(Mutex::new(Some(point.to_owned())))
+    }
+}
 
 impl FaultHook for DiesAt {
     fn reached(&self, point: &str) {

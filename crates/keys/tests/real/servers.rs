@@ -30,7 +30,7 @@ use vaultyard_model::access::Identity;
 use vaultyard_model::observed::{LastEnd, ProcessSeen};
 use vaultyard_model::port::clock::Random;
 use vaultyard_model::port::host::{Host, HostError, Signal};
-use vaultyard_model::port::server::{Operator, Server};
+use vaultyard_model::port::server::{KeyKind, Operator, Server};
 use vaultyard_model::{ClusterName, ServerName, Software};
 use vaultyard_vault::{Client, Endpoint, Session};
 
@@ -94,11 +94,18 @@ pub(crate) struct Servers {
     server_authority: String,
     identities: BTreeMap<Identity, (String, String)>,
     log: UnsealLog,
+    kind: KeyKind,
 }
 
 impl Servers {
     /// Starts `count` servers that nobody has initialised.
     pub(crate) fn start(count: u8) -> Self {
+        Self::start_with(count, None)
+    }
+
+    /// The same with this seal, if any.
+    pub(crate) fn start_with(count: u8, seal: Option<serde_json::Value>) -> Self {
+        let kind = if seal.is_some() { KeyKind::Recovery } else { KeyKind::Unseal };
         let name = ClusterName::new("vault").unwrap();
         let folder = tempfile::Builder::new().prefix("vy-").tempdir().unwrap();
         let (server_authority, client_authority) =
@@ -115,7 +122,11 @@ impl Servers {
                 fs::write(home.join("ca.pem"), &server_authority.pem).unwrap();
                 fs::write(home.join("tls.crt"), leaf + &server_authority.pem).unwrap();
                 fs::write(home.join("tls.key"), key.serialize_pem()).unwrap();
-                let config = configuration(&name.server(n), &home, address, &addresses);
+                let mut config = configuration(&name.server(n), &home, address, &addresses);
+                if let Some(seal) = &seal {
+                    config["seal"] = seal.clone();
+                    config["storage"]["raft"].as_object_mut().unwrap().remove("retry_join");
+                }
                 fs::write(home.join("server.json"), config.to_string()).unwrap();
                 let host = RealHost { home, running: Mutex::default() };
                 host.start();
@@ -137,6 +148,7 @@ impl Servers {
             client_authority: client_authority.pem,
             server_authority: server_authority.pem,
             addresses,
+            kind,
         }
     }
 
@@ -206,7 +218,7 @@ impl Servers {
             let subject = Subject {
                 cluster: self.name.clone(),
                 server: name.clone(),
-                split: Split { shares: 5, threshold: 3 },
+                split: Split { kind: self.kind, shares: 5, threshold: 3 },
                 software: Software::OpenBao,
                 authority: self.server_authority.clone(),
             };
@@ -315,7 +327,7 @@ impl RealHost {
         while client.health().await.is_err() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        drop(client.initialise(5, 3).await.unwrap());
+        drop(client.initialise(KeyKind::Unseal, 5, 3).await.unwrap());
         self.kill();
         fs::write(&path, joined).unwrap();
     }

@@ -24,15 +24,15 @@ use crate::servers::{LONG, program};
 const ROOT: &str = "root-of-the-test";
 
 /// The other cluster. It ends when this is dropped.
-struct Other {
+pub(crate) struct Other {
     folder: TempDir,
-    address: String,
+    pub(crate) address: String,
     child: Child,
 }
 
 impl Other {
     /// Starts it with a transit engine and a key in it.
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let log = File::create(folder.path().join("log")).unwrap();
@@ -58,7 +58,7 @@ impl Other {
         other
     }
 
-    fn authority(&self) -> PathBuf {
+    pub(crate) fn authority(&self) -> PathBuf {
         let file = |name: &str| self.folder.path().join(name);
         let names = ["openbao-ca.pem", "vault-ca.pem"];
         names.map(file).into_iter().find(|path| path.exists()).unwrap_or_default()
@@ -81,11 +81,11 @@ impl Other {
         if said.status.success() { Ok(text.into_owned()) } else { Err(text.into_owned()) }
     }
 
-    fn do_bao(&self, words: &[&str]) -> String {
+    pub(crate) fn do_bao(&self, words: &[&str]) -> String {
         self.bao(words).unwrap_or_else(|error| panic!("{words:?}: {error}"))
     }
 
-    fn write(&self, name: &str, text: &str) -> PathBuf {
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.folder.path().join(name);
         std::fs::write(&path, text).unwrap();
         path

@@ -1,5 +1,7 @@
 //! The API of one server, as far as it needs no token, and what a login adds.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 
 use crate::observed::{Health, LeaderSeen, Peer, SealStatus};
@@ -25,6 +27,15 @@ pub enum CallError {
     /// Answered with something that is not understood.
     #[error("gave an answer that is not understood: {0}")]
     Malformed(String),
+}
+
+/// What the shares of a cluster are good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyKind {
+    /// They unseal a server.
+    Unseal,
+    /// They unseal nothing: the servers' own seal does. They bring root tokens.
+    Recovery,
 }
 
 /// What `PUT sys/init` gives, once.
@@ -56,11 +67,17 @@ pub trait Server: Send + Sync {
     /// [`CallError`]; 503 while sealed.
     async fn leader(&self) -> Result<LeaderSeen, CallError>;
 
-    /// `PUT sys/init`. Anything but `Ok` leaves the outcome unknown, whatever the status says.
+    /// `PUT sys/init`. Anything but `Ok` leaves the outcome unknown, whatever the status says. `kind`
+    /// follows from the server's configuration; it refuses the other one.
     ///
     /// # Errors
     /// [`CallError`].
-    async fn initialise(&self, shares: u8, threshold: u8) -> Result<InitialKeys, CallError>;
+    async fn initialise(
+        &self,
+        kind: KeyKind,
+        shares: u8,
+        threshold: u8,
+    ) -> Result<InitialKeys, CallError>;
 
     /// Has a server without data ask this leader, by the URL of its API, to take it in; the leader is
     /// believed by its certificate from this authority (PEM). It takes part once it is unsealed.
@@ -106,6 +123,12 @@ pub trait Operator: Send + Sync {
     /// # Errors
     /// [`CallError`].
     async fn probe(&self, leader: &ServerName) -> Result<(), CallError>;
+
+    /// The secret at this path of Vaultyard's own mount, as the leader has it, if there is one.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    async fn read_own(&self, path: &str) -> Result<Option<BTreeMap<String, String>>, CallError>;
 
     /// Takes a server out of the raft configuration.
     ///

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use vaultyard_model::observed::State;
-use vaultyard_model::port::server::Server;
+use vaultyard_model::port::server::{KeyKind, Server};
 
 use super::*;
 use crate::scripted::{Act, server};
@@ -9,13 +9,18 @@ use crate::scripted::{Act, server};
 const ACTIVE: &str = "HTTP/1.1 200 OK\r\ncontent-length: 19\r\n\r\n{\"version\":\"2.7.2\"}";
 const REFUSED: &str =
     "HTTP/1.1 400 Bad Request\r\ncontent-length: 28\r\n\r\n{\"errors\":[\"wrong\",\"twice\"]}";
+const OPENS_ITSELF: &str = "HTTP/1.1 200 OK\r\ncontent-length: 69\r\n\r\n\
+    {\"keys_base64\":[],\"recovery_keys_base64\":[\"YQ==\"],\"root_token\":\"s.r\"}";
 const EMPTY: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
 
 #[tokio::test]
 async fn where_nobody_listens_nothing_was_sent() {
     let client = Client::unix(Path::new("/nonexistent/socket").to_owned());
     assert!(matches!(client.health().await, Err(CallError::Unreachable(_))));
-    assert!(matches!(client.initialise(1, 1).await, Err(CallError::Unreachable(_))));
+    assert!(matches!(
+        client.initialise(KeyKind::Unseal, 1, 1).await,
+        Err(CallError::Unreachable(_))
+    ));
 }
 
 #[tokio::test]
@@ -32,14 +37,14 @@ async fn a_refusal_brings_its_status_and_errors() {
     let (_folder, client, _serving) = server(vec![Act::Answer(REFUSED)]).await;
     let errors = vec!["wrong".to_owned(), "twice".to_owned()];
     let refused = CallError::Refused { status: 400, errors };
-    assert_eq!(client.initialise(5, 3).await.err(), Some(refused));
+    assert_eq!(client.initialise(KeyKind::Unseal, 5, 3).await.err(), Some(refused));
 }
 
 #[tokio::test]
 async fn a_request_without_a_whole_answer_may_have_been_done() {
     for act in [Act::Close, Act::HalfAnswer] {
         let (_folder, client, _serving) = server(vec![act]).await;
-        let answer = client.initialise(5, 3).await;
+        let answer = client.initialise(KeyKind::Unseal, 5, 3).await;
         assert!(matches!(answer.err(), Some(CallError::NoAnswer(_))));
     }
 }
@@ -47,7 +52,20 @@ async fn a_request_without_a_whole_answer_may_have_been_done() {
 #[tokio::test]
 async fn a_200_without_keys_is_no_success() {
     let (_folder, client, _serving) = server(vec![Act::Answer(EMPTY)]).await;
-    assert!(matches!(client.initialise(5, 3).await.err(), Some(CallError::Malformed(_))));
+    assert!(matches!(
+        client.initialise(KeyKind::Unseal, 5, 3).await.err(),
+        Some(CallError::Malformed(_))
+    ));
+}
+
+#[tokio::test]
+async fn keys_of_the_other_kind_are_not_taken_for_those_that_were_asked_for() {
+    let script = vec![Act::Answer(OPENS_ITSELF), Act::Answer(OPENS_ITSELF)];
+    let (_folder, client, _serving) = server(script).await;
+    let keys = client.initialise(KeyKind::Recovery, 1, 1).await.unwrap();
+    assert_eq!(keys.shares.len(), 1);
+    let other = client.initialise(KeyKind::Unseal, 1, 1).await.err();
+    assert!(matches!(other, Some(CallError::Malformed(_))));
 }
 
 #[tokio::test(start_paused = true)]
@@ -72,7 +90,10 @@ async fn what_may_change_something_is_never_asked_twice() {
     let script = vec![Act::Answer(ACTIVE), Act::Close, Act::Answer(ACTIVE)];
     let (_folder, client, serving) = server(script).await;
     assert!(client.health().await.is_ok());
-    assert!(matches!(client.initialise(5, 3).await.err(), Some(CallError::NoAnswer(_))));
+    assert!(matches!(
+        client.initialise(KeyKind::Unseal, 5, 3).await.err(),
+        Some(CallError::NoAnswer(_))
+    ));
     assert!(client.health().await.is_ok());
     let asked = serving.await.unwrap();
     assert_eq!(asked.iter().filter(|line| line.starts_with("PUT")).count(), 1);

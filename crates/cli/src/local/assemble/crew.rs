@@ -187,7 +187,11 @@ fn unsealer(ground: &Ground, name: &ServerName, server: &Supervised) -> Result<U
     let subject = Subject {
         cluster: cluster.name.clone(),
         server: name.clone(),
-        split: Split { shares: cluster.keys.shares, threshold: cluster.keys.threshold },
+        split: Split {
+            kind: vaultyard_model::port::server::KeyKind::Unseal,
+            shares: cluster.keys.shares,
+            threshold: cluster.keys.threshold,
+        },
         software: cluster.servers.software,
         authority: ground.prepared.authority.root_pem().to_owned(),
     };

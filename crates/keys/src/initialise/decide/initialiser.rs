@@ -2,6 +2,7 @@
 //! compared, and each combination has one way on.
 
 use jiff::SignedDuration;
+use vaultyard_model::port::server::KeyKind;
 
 use super::{Decided, Decision, Look, hold, store, unreadable, unseal, volume};
 use crate::initialise::LEAST_FREE_BYTES;
@@ -130,7 +131,8 @@ fn without_answer(seen: &Seen, intent: &Generation) -> Decided {
     if memory.wiped.as_ref() == Some(intent) {
         return Ok(Decision::Do(Step::DiscardIntent(intent.clone())));
     }
-    if seen.own == Own::Unsealed {
+    // One with a seal of its own has opened itself; its only token was in the answer.
+    if seen.own == Own::Unsealed && seen.kind == KeyKind::Unseal {
         return Err(hold(Stuck::UnsealedByOther));
     }
     // The intent went into the store before it came here. A store that does not hold this very one

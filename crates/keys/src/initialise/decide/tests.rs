@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use vaultyard_model::ClusterName;
+use vaultyard_model::port::server::KeyKind;
 use vaultyard_testkit::fixed::SeededRandom;
 
 use super::*;
@@ -75,6 +76,7 @@ prop_compose! {
         given in prop::option::of((generation(), at())),
         refused in prop::option::of((generation(), at(), 1..4_u32)),
         uninitialised_since in prop::option::of(long_ago()),
+        keys_since in prop::option::of(long_ago()),
         told_to_join in prop::option::of(at()),
         unanswered in 0..4_u32,
     ) -> Memory {
@@ -93,6 +95,7 @@ prop_compose! {
             refused: refused
                 .map(|(keys, at, times)| Refused { keys, at, times, why: "wrong".to_owned() }),
             uninitialised_since,
+            keys_since,
             told_to_join,
             unanswered,
         }
@@ -102,6 +105,7 @@ prop_compose! {
 prop_compose! {
     fn seen()(
         ordinal in 0..2_u8,
+        kind in prop::sample::select(vec![KeyKind::Unseal, KeyKind::Recovery]),
         own in own(),
         memory in memory(),
         volume in prop_oneof![
@@ -136,6 +140,7 @@ prop_compose! {
         Seen {
             server: cluster.server(ordinal),
             now: now(),
+            kind,
             own,
             memory,
             volume: Some(volume),
@@ -169,7 +174,8 @@ fn check(seen: &Seen, step: &Step) -> Result<(), TestCaseError> {
             prop_assert!(seen.store.clone().unwrap().unwrap().intents.contains(intent));
             prop_assert_ne!(seen.memory.may_request.as_ref(), Some(intent));
             prop_assert!(nobody_else(seen));
-            prop_assert!(seen.own != Own::Unsealed);
+            // One with a seal of its own is open without anybody's doing.
+            prop_assert!(seen.own != Own::Unsealed || seen.kind == KeyKind::Recovery);
             prop_assert_eq!(&seen.memory.answer, &None);
             prop_assert_eq!(&seen.memory.keys, &None);
             prop_assert!(
@@ -179,6 +185,8 @@ fn check(seen: &Seen, step: &Step) -> Result<(), TestCaseError> {
         }
         Step::Wipe(Wipe::ForeignData | Wipe::HalfJoined) | Step::RemovePeer(_) => {
             prop_assert!(!seen.server.initialises());
+            // One with a seal of its own is replaced only when it cannot be opened with anything.
+            prop_assert!(seen.kind == KeyKind::Unseal || seen.own == Own::Uninitialised);
             let of = seen.membership.clone().unwrap().unwrap();
             prop_assert!(of.quorum_without && of.keys_proven_elsewhere);
             prop_assert_eq!(of.member, matches!(step, Step::RemovePeer(_)));
@@ -211,6 +219,7 @@ fn check(seen: &Seen, step: &Step) -> Result<(), TestCaseError> {
         }
         Step::Release(keys) => prop_assert_eq!(seen.memory.proven.as_ref(), Some(keys)),
         Step::Unseal => {
+            prop_assert_eq!(seen.kind, KeyKind::Unseal, "recovery keys unseal nothing");
             // The initialising server is unsealed only when its own intent was released.
             if seen.server.initialises() && volume().intent.is_some() {
                 prop_assert!(volume().released.is_some());
@@ -227,8 +236,10 @@ fn check(seen: &Seen, step: &Step) -> Result<(), TestCaseError> {
         Step::Join { leader } => {
             prop_assert_eq!(&seen.own, &Own::Uninitialised);
             prop_assert_eq!(&seen.leader, &Some(Some(leader.clone())));
-            // The one that initialises joins only where there are keys already.
-            prop_assert!(!seen.server.initialises() || known(seen).is_some());
+            // The one that initialises, and any with a seal of its own, joins only where there are
+            // keys already.
+            let first = seen.server.initialises() || seen.kind == KeyKind::Recovery;
+            prop_assert!(!first || known(seen).is_some());
             let told = seen.memory.told_to_join;
             prop_assert!(!told.is_some_and(|at| seen.is_recent(at, SignedDuration::from_secs(5))));
         }
@@ -290,6 +301,7 @@ fn half_joined(own: Own, unanswered: u32, seconds: i64) -> Seen {
     Seen {
         server,
         now: now(),
+        kind: KeyKind::Unseal,
         own,
         memory: Memory {
             keys: Some(keys),
@@ -341,6 +353,48 @@ fn a_follower_that_may_still_join_is_left_alone() {
 }
 
 #[test]
+fn recovery_keys_are_never_given_and_only_what_cannot_join_is_replaced() {
+    let with_a_seal = |own, unanswered, seconds| Seen {
+        kind: KeyKind::Recovery,
+        ..half_joined(own, unanswered, seconds)
+    };
+    for threshold in [0, 3] {
+        let sealed = with_a_seal(Own::Sealed { threshold }, 2, 0);
+        assert_eq!(decide(&sealed), Decision::Hold(Waiting::Seal.into()));
+    }
+    let mut waits = with_a_seal(Own::Uninitialised, 0, 60);
+    for (seconds, replaced) in [(29, false), (30, true)] {
+        waits.memory.keys_since = Some(now() - SignedDuration::from_secs(seconds));
+        let expected = if replaced {
+            Decision::Do(Step::RemovePeer(waits.server.clone()))
+        } else {
+            Decision::Hold(Waiting::ToJoin.into())
+        };
+        assert_eq!(decide(&waits), expected, "{seconds}");
+    }
+    waits.membership.as_mut().unwrap().as_mut().unwrap().keys_proven_elsewhere = false;
+    assert_eq!(decide(&waits), Decision::Hold(Waiting::ToJoin.into()));
+    let hangs = with_a_seal(Own::Hangs("nothing".to_owned()), 2, 0);
+    assert!(matches!(decide(&hangs), Decision::Hold(Reason::Waiting(Waiting::Server(_)))));
+}
+
+#[test]
+fn a_server_with_a_seal_of_its_own_joins_only_when_the_keys_are_safe() {
+    let mut joins = Seen { kind: KeyKind::Recovery, ..half_joined(Own::Uninitialised, 0, 0) };
+    joins.leader = Some(Some("https://leader:8200".to_owned()));
+    let keys = joins.memory.keys.take().unwrap();
+    joins.store = Some(Ok(StoreSeen { attempts: 1, intents: vec![keys.clone()], keys: None }));
+    assert_eq!(decide(&joins), Decision::Hold(Waiting::Keys.into()));
+    let mut lost = joins.clone();
+    lost.memory.uninitialised_since = Some(now() - SignedDuration::from_secs(30));
+    let others = vec![ClusterName::new("vault").unwrap().server(0)];
+    assert_eq!(decide(&lost), Decision::Hold(Stuck::PeerInitialised(others).into()));
+    joins.store.as_mut().unwrap().as_mut().unwrap().keys = Some(Ok(keys));
+    let step = Step::Join { leader: "https://leader:8200".to_owned() };
+    assert_eq!(decide(&joins), Decision::Do(step));
+}
+
+#[test]
 fn a_server_without_data_is_told_to_join_whoever_leads_and_not_again_at_once() {
     let mut joins = half_joined(Own::Uninitialised, 0, 0);
     joins.leader = Some(Some("https://leader:8200".to_owned()));
@@ -363,6 +417,7 @@ fn failed(times: u32, seconds_ago: i64) -> Seen {
     Seen {
         server: cluster.server(0),
         now: now(),
+        kind: KeyKind::Unseal,
         own: Own::Uninitialised,
         memory: Memory {
             encryption_probed: true,

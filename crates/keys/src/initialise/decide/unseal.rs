@@ -1,5 +1,7 @@
 //! A server whose keys are known.
 
+use vaultyard_model::port::server::KeyKind;
+
 use super::{Decided, Decision, Look, foreign, hold};
 use crate::initialise::reason::{Stuck, Waiting};
 use crate::initialise::seen::{Given, Own, PeerSeen, Seen, VolumeSeen};
@@ -17,6 +19,8 @@ pub(super) fn decide(seen: &Seen, keys: &Generation) -> Decided {
         Own::Absent(why) => Err(hold(why)),
         Own::Hangs(why) => hangs(seen, why),
         Own::Uninitialised => joins(seen, keys),
+        // Recovery keys are never given to a server: it would not be unsealed, and might take them.
+        Own::Sealed { .. } if seen.kind == KeyKind::Recovery => Err(hold(Waiting::Seal)),
         Own::Sealed { threshold: 0 } => Err(hold(Waiting::Challenge)),
         Own::Sealed { .. } => sealed(seen, keys),
     }
@@ -39,7 +43,7 @@ fn joins(seen: &Seen, keys: &Generation) -> Decided {
     if !is(PeerSeen::Initialised) && !is(PeerSeen::Silent) {
         return Err(hold(Stuck::DataLost(keys.clone())));
     }
-    if waits_too_long(seen) {
+    if waits_too_long(seen) && may_have_joined_long_ago(seen) {
         return foreign::half_joined(seen, Waiting::ToJoin);
     }
     join(seen)
@@ -58,6 +62,12 @@ pub(super) fn join(seen: &Seen) -> Decided {
     }
 }
 
+/// One with a seal of its own is not told to join before the keys are known.
+fn may_have_joined_long_ago(seen: &Seen) -> bool {
+    let long = |since| seen.now.duration_since(since) >= JOIN_LASTS;
+    seen.kind == KeyKind::Unseal || seen.memory.keys_since.is_some_and(long)
+}
+
 /// Whether the server should have joined long ago.
 pub(super) fn waits_too_long(seen: &Seen) -> bool {
     let since = seen.memory.uninitialised_since;
@@ -72,7 +82,9 @@ fn hangs(seen: &Seen, why: &str) -> Decided {
 }
 
 fn hangs_for_ever(seen: &Seen) -> bool {
-    seen.memory.unanswered >= UNANSWERED && !seen.server.initialises()
+    seen.kind == KeyKind::Unseal
+        && seen.memory.unanswered >= UNANSWERED
+        && !seen.server.initialises()
 }
 
 fn sealed(seen: &Seen, keys: &Generation) -> Decided {
