@@ -11,4 +11,5 @@ pub(crate) mod names;
 pub(crate) mod prepare;
 pub(crate) mod program;
 pub(crate) mod run;
+pub(crate) mod seal;
 pub(crate) mod state;

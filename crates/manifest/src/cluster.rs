@@ -2,6 +2,7 @@
 
 mod ingress;
 mod keys;
+mod seal;
 
 use serde_json::Value as Json;
 use vaultyard_model::cluster::{self, Cluster, DnsProvider, Replicas};
@@ -9,6 +10,7 @@ use vaultyard_model::{Namespace, Value, Zone};
 
 pub(crate) use ingress::{front_tls, way};
 pub(crate) use keys::encryption;
+pub(crate) use seal::seal;
 
 use crate::document::{
     Certificates, Dns, DnsPolicy, Issuer, PrivateCa, Servers, Software, VaultCluster,
@@ -47,6 +49,7 @@ fn cluster(document: &VaultCluster) -> Result<Cluster, Misread> {
     Ok(Cluster {
         namespace: namespace.unwrap_or_else(|| Namespace::of(&name)),
         servers: servers(&spec.servers)?,
+        seal: spec.seal.as_ref().map(seal).transpose()?.flatten(),
         keys: keys::keys(&spec.keys, &name)?,
         certificates: certificates(&spec.certificates)?,
         dns,

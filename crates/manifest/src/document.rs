@@ -19,6 +19,7 @@ mod dns;
 mod ingress;
 pub(crate) mod keys;
 mod monitoring;
+pub(crate) mod seal;
 mod servers;
 
 use std::borrow::Cow;
@@ -33,6 +34,7 @@ pub(crate) use dns::{Dns, DnsPolicy};
 pub(crate) use ingress::{FrontTls, Gce, Ingress, Proxy, SharedGateway};
 pub(crate) use keys::Keys;
 pub(crate) use monitoring::Monitoring;
+pub(crate) use seal::Seal;
 pub(crate) use servers::{Servers, Software};
 
 use crate::scalar::Written;
@@ -84,6 +86,11 @@ pub(crate) struct Metadata {
 pub(crate) struct Spec {
     /// What runs, how often, and where.
     pub(crate) servers: Servers,
+    /// What opens the servers by itself whenever they start ("auto-unseal"). The key that `spec.keys`
+    /// splits, encrypts and keeps is then the recovery key: it opens no server, and brings root tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-vaultyard-default" = "none: Vaultyard unseals the servers"))]
+    pub(crate) seal: Option<Seal>,
     /// How the unseal key is split, encrypted and kept.
     pub(crate) keys: Keys,
     /// Who issues which certificates.

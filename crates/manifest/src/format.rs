@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use vaultyard_model::cluster::{
-    AgeRecipient, AwsKey, AwsRegion, Bucket, EnginePath, GoogleKey, GoogleName, Guarded, Label,
-    Network, ObjectName, Prefix, Web,
+    AgeRecipient, AwsKey, AwsRegion, Bucket, EnginePath, GoogleKey, GoogleName, GooglePart,
+    Guarded, Label, Network, ObjectName, Prefix, Web,
 };
 use vaultyard_model::{ClusterName, DnsName, Namespace, Version, Zone, duration};
 
@@ -36,6 +36,7 @@ pub(crate) enum Format {
     Bucket,
     Prefix,
     GoogleKey,
+    GooglePart,
     AwsKey,
     AwsRegion,
     EnginePath,
@@ -45,7 +46,7 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    const ALL: [Self; 21] = [
+    const ALL: [Self; 22] = [
         Self::ClusterName,
         Self::Namespace,
         Self::Zone,
@@ -61,6 +62,7 @@ impl Format {
         Self::Bucket,
         Self::Prefix,
         Self::GoogleKey,
+        Self::GooglePart,
         Self::AwsKey,
         Self::AwsRegion,
         Self::EnginePath,
@@ -87,6 +89,7 @@ impl Format {
             Self::Bucket => "bucket",
             Self::Prefix => "prefix",
             Self::GoogleKey => "google-key",
+            Self::GooglePart => "google-part",
             Self::AwsKey => "aws-key",
             Self::AwsRegion => "aws-region",
             Self::EnginePath => "engine-path",
@@ -134,6 +137,7 @@ impl Format {
             Self::GoogleKey => {
                 Some("^projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+$")
             }
+            Self::GooglePart => Some("^[A-Za-z0-9.:_-]+$"),
             Self::AwsKey => Some("^[A-Za-z0-9:/_-]+$"),
             Self::AwsRegion => Some("^[a-z0-9-]+$"),
             Self::AgeRecipient => Some("^age1[a-z0-9]+$"),
@@ -153,6 +157,7 @@ impl Format {
             Self::Bucket => Some(222),
             Self::Prefix | Self::EnginePath => Some(200),
             Self::Label => Some(255),
+            Self::GooglePart => Some(63),
             Self::AwsRegion => Some(32),
             Self::AwsKey => Some(2048),
             _ => None,
@@ -179,6 +184,7 @@ impl Format {
             Self::GoogleKey => {
                 "the full name of a key, such as projects/p/locations/l/keyRings/r/cryptoKeys/k"
             }
+            Self::GooglePart => "a name of at most 63 characters, such as vault",
             Self::AwsKey => "the id, ARN or alias of a key, such as alias/vault",
             Self::AwsRegion => "a region, such as eu-central-1",
             Self::EnginePath => "a name on the server, without a slash at its ends",
@@ -207,6 +213,7 @@ impl Format {
             Self::Bucket => "vault-keys",
             Self::Prefix => "clusters/vault",
             Self::GoogleKey => "projects/p/locations/l/keyRings/r/cryptoKeys/k",
+            Self::GooglePart => "vault",
             Self::AwsKey => "alias/vault",
             Self::AwsRegion => "eu-central-1",
             Self::EnginePath => "transit",
@@ -234,6 +241,7 @@ impl Format {
             Self::Bucket => Bucket::read(text).map(drop),
             Self::Prefix => Prefix::read(text).map(drop),
             Self::GoogleKey => GoogleKey::read(text).map(drop),
+            Self::GooglePart => GooglePart::read(text).map(drop),
             Self::AwsKey => AwsKey::read(text).map(drop),
             Self::AwsRegion => AwsRegion::read(text).map(drop),
             Self::EnginePath => EnginePath::read(text).map(drop),
@@ -340,6 +348,7 @@ readable!(
     Bucket,
     Prefix,
     GoogleKey,
+    GooglePart,
     AwsKey,
     AwsRegion,
     EnginePath,

@@ -3,6 +3,7 @@
 mod ingress;
 mod keys;
 mod monitoring;
+mod seal;
 
 use vaultyard_model::cluster::Replicas;
 use vaultyard_model::{ClusterName, DnsName};
@@ -37,6 +38,16 @@ pub enum Rule {
     /// Data keys would travel in the clear.
     #[error("the transit engine is spoken to over https only: data keys go there")]
     TransitInTheClear,
+    /// The program does not have it.
+    #[error(
+        "OpenBao {version} has the seal {seal} in a plugin only, which Vaultyard does not deliver"
+    )]
+    SealInPlugin {
+        /// The seal.
+        seal: &'static str,
+        /// `spec.servers.version`
+        version: String,
+    },
     /// A Secret cannot hold it.
     #[error("the file {name:?} cannot be the entry of a Secret")]
     NotAnEntry {
@@ -142,6 +153,7 @@ pub enum Rule {
 pub(crate) fn check(document: &VaultCluster, root: &Node, target: Target, report: &mut Report<'_>) {
     let mut rules = Rules { root, report };
     rules.keys(&document.spec.keys);
+    rules.seal(document);
     if target == Target::Kubernetes {
         rules.key_files(&document.spec.keys);
     }

@@ -3,6 +3,7 @@
 mod ingress;
 mod keys;
 mod place;
+mod seal;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -15,9 +16,11 @@ pub use ingress::{
 };
 pub use keys::{Encryption, KeyFile, SERVICE_ACCOUNT_TOKEN, Store, Transit, TransitLogin};
 pub use place::{
-    AgeRecipient, AwsKey, AwsRegion, Bucket, EnginePath, GoogleKey, Label, Prefix, Web,
+    AgeRecipient, AwsKey, AwsRegion, Bucket, EnginePath, GoogleKey, GooglePart, Label, Prefix, Web,
 };
+pub use seal::{AwsSeal, GoogleSeal, Seal, TransitSeal};
 
+use crate::port::server::KeyKind;
 use crate::{ClusterName, DnsName, Namespace, ServerName, Software, Value, Version, Zone};
 
 /// The whole of a `VaultCluster` document. Made by `vaultyard-manifest` only.
@@ -29,6 +32,8 @@ pub struct Cluster {
     pub namespace: Namespace,
     /// `spec.servers`.
     pub servers: Servers,
+    /// `spec.seal`: what opens the servers by itself. Without it Vaultyard unseals them.
+    pub seal: Option<Seal>,
     /// `spec.keys`.
     pub keys: Keys,
     /// `spec.certificates`.
@@ -275,6 +280,11 @@ pub struct Member {
 }
 
 impl Cluster {
+    /// What the keys of this cluster are good for.
+    pub fn key_kind(&self) -> KeyKind {
+        if self.seal.is_some() { KeyKind::Recovery } else { KeyKind::Unseal }
+    }
+
     /// The servers by ordinal, spread over `zones` in turn; `zones` must not be empty.
     pub fn members(&self, zones: &[Zone]) -> Vec<Member> {
         (0..self.servers.replicas.count())

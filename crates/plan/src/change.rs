@@ -52,6 +52,11 @@ pub fn refuse(old: &Cluster, new: &Cluster) -> Vec<Fault> {
     compare("spec.servers.software", software.0, software.1, Why::Fixed);
     let version = (before.version.to_string(), after.version.to_string());
     compare("spec.servers.version", version.0, version.1, Why::NotYet);
+    let seal = |cluster: &Cluster| match &cluster.seal {
+        Some(seal) => seal.to_string(),
+        None => "none".to_owned(),
+    };
+    compare("spec.seal", seal(old), seal(new), Why::NotYet);
     let (before, after) = (&old.keys, &new.keys);
     let shares = (before.shares.to_string(), after.shares.to_string());
     compare("spec.keys.shares", shares.0, shares.1, Why::Fixed);
@@ -80,7 +85,7 @@ pub fn resized(old: &Cluster, new: &Cluster) -> Option<Fault> {
 #[cfg(test)]
 mod tests {
     use vaultyard_model::cluster::{Encryption, GoogleKey, Store};
-    use vaultyard_testkit::sample;
+    use vaultyard_testkit::{matrix, sample};
 
     use super::*;
 
@@ -101,6 +106,7 @@ mod tests {
     fn every_change_that_cannot_be_followed_is_listed() {
         let old = sample::cluster(3);
         let mut new = sample::cluster(1);
+        new.seal = matrix::sealed_by_transit(1).seal;
         new.keys.shares += 1;
         new.keys.threshold += 1;
         let key = GoogleKey::new("projects/p/locations/l/keyRings/r/cryptoKeys/k").unwrap();
@@ -112,6 +118,7 @@ mod tests {
             what,
             [
                 "spec.servers.replicas",
+                "spec.seal",
                 "spec.keys.shares",
                 "spec.keys.threshold",
                 "spec.keys.encryption",

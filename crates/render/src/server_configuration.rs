@@ -9,6 +9,8 @@
 //! - The mode of a unix socket counts only with its user and its group.
 //! - A second TCP listener opens a second raft port; hence a unix socket for administration.
 
+mod seal;
+
 use std::net::{IpAddr, SocketAddr};
 
 use serde_json::{Map, Value as Json, json};
@@ -134,7 +136,7 @@ fn owned(
         ("enable_response_header_hostname", json!(true)),
         ("enable_response_header_raft_node_id", json!(true)),
         ("log_format", json!("json")),
-        ("storage", json!({"raft": raft(endpoints, paths)})),
+        ("storage", json!({"raft": raft(cluster, endpoints, paths)})),
         (
             "listener",
             json!([
@@ -145,10 +147,11 @@ fn owned(
         ("telemetry", json!({"disable_hostname": true, "prometheus_retention_time": "30s"})),
         ("audit", audit()),
     ];
-    entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    let seal = cluster.seal.iter().map(|seal| ("seal", seal::stanza(seal)));
+    entries.into_iter().chain(seal).map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
-fn raft(endpoints: &Endpoints, paths: &Paths) -> Json {
+fn raft(cluster: &Cluster, endpoints: &Endpoints, paths: &Paths) -> Json {
     let other = |url: &String| {
         json!({
             "leader_api_addr": url,
@@ -164,7 +167,9 @@ fn raft(endpoints: &Endpoints, paths: &Paths) -> Json {
         "autopilot_reconcile_interval": "1s",
         "autopilot_update_interval": "1s",
     });
-    if !endpoints.others.is_empty() {
+    // A server with a seal would join, and be opened, before the keys of the one that it joins are
+    // safe. The unsealer tells it when (invariant 1: until then no other server is initialised).
+    if !endpoints.others.is_empty() && cluster.seal.is_none() {
         raft["retry_join"] = endpoints.others.iter().map(other).collect();
     }
     raft
@@ -236,6 +241,8 @@ fn to_json(value: &Value) -> Json {
 
 #[cfg(test)]
 mod tests {
+    use vaultyard_testkit::matrix;
+
     use super::*;
     use crate::sample;
 
@@ -260,6 +267,17 @@ mod tests {
     #[test]
     fn the_last_of_five_servers_joins_the_four_before_it() {
         sample::golden("server-5-of-5.json", &configuration(5, 4));
+    }
+
+    #[test]
+    fn a_server_with_a_seal_names_the_file_of_its_token_and_joins_when_it_is_told_to() {
+        let mut cluster = sample::cluster(3);
+        let layout = sample::layout(&cluster);
+        let place = &layout.servers[1];
+        cluster.seal = matrix::sealed_by_transit(3).seal;
+        let text =
+            server_configuration(&cluster, &layout, place, &sample::paths(place), sample::OWNER);
+        sample::golden("server-2-of-3-sealed-by-transit.json", &text);
     }
 
     #[test]

@@ -11,14 +11,14 @@ use vaultyard_model::cluster::{
 };
 use vaultyard_model::{Cluster, Software, Version, Zone};
 
-pub use keys::transit;
+pub use keys::{sealed_by_aws, sealed_by_google, sealed_by_transit, transit};
 
 use crate::sample;
 
 mod keys;
 
 /// Clusters of each size, software and place of keys, without anything that is optional.
-pub fn plain() -> [(&'static str, Cluster); 8] {
+pub fn plain() -> [(&'static str, Cluster); 10] {
     [
         ("openbao-1", sample::cluster(1)),
         ("openbao-3", sample::cluster(3)),
@@ -28,6 +28,8 @@ pub fn plain() -> [(&'static str, Cluster); 8] {
         ("keys-transit", transit()),
         ("keys-google", keys::google()),
         ("keys-aws", keys::aws()),
+        ("seal-google", sealed_by_google()),
+        ("seal-aws", sealed_by_aws()),
     ]
 }
 

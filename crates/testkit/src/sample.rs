@@ -30,6 +30,7 @@ pub fn cluster(replicas: u64) -> Cluster {
             configuration: Value::empty_map(),
             account_annotations: BTreeMap::new(),
         },
+        seal: None,
         keys: Keys {
             shares: 5,
             threshold: 3,

@@ -16,6 +16,7 @@ mod kills;
 mod misplaced_data;
 mod proxy_load;
 mod run_command;
+mod seal;
 mod second_up;
 mod secrets;
 mod state_folder;

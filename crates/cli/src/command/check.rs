@@ -40,6 +40,10 @@ pub(super) async fn run(common: &Common, arguments: &Document) -> Result<ExitCod
         program::Program::Here(path) => format!("program     {}", path.display()),
         program::Program::Fetch => "program     will be fetched".to_owned(),
     })?;
+    local::seal::refuse_unusable(&document.cluster)?;
+    if let Some(seal) = &document.cluster.seal {
+        output::data(format!("seal        {seal}"))?;
+    }
     let keys = &document.cluster.keys;
     let trial = custody::trial::run(keys).await;
     let works = "it does its part";

@@ -304,7 +304,7 @@ impl Ground {
             cluster: cluster.name.clone(),
             server: server.clone(),
             split: Split {
-                kind: vaultyard_model::port::server::KeyKind::Unseal,
+                kind: cluster.key_kind(),
                 shares: cluster.keys.shares,
                 threshold: cluster.keys.threshold,
             },

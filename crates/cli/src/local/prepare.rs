@@ -22,6 +22,7 @@ use vaultyard_target_local::{Paths, StateDirectory, addresses};
 use super::certificates;
 use super::document;
 use super::program::{self, Program};
+use super::seal;
 use super::state::Known;
 use crate::arguments::Address;
 use crate::control;
@@ -104,6 +105,7 @@ pub(crate) async fn prepare(
     if kept.is_none() {
         refuse_taken(&layout)?;
     }
+    seal::refuse_unusable(cluster)?;
     let found = program::look(cluster, &binaries).await?;
     let taken = StateDirectory::take(folder, &cluster.name, VERSION, clock.now());
     let (state, lock) = taken.map_err(not_taken)?;

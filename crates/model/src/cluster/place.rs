@@ -70,6 +70,14 @@ text! {
     }
 }
 text! {
+    /// A project, a location, a key ring or a key of Google Cloud KMS, by its own name.
+    GooglePart, |text| {
+        // The projects of an old kind of customers carry a domain: example.com:project.
+        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');
+        (1..=63).contains(&text.len()) && text.chars().all(allowed)
+    }
+}
+text! {
     /// A key in AWS KMS: an id, an ARN, `alias/NAME` or the ARN of an alias.
     AwsKey, |text| {
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ':' | '/');

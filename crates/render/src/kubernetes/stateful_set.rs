@@ -13,13 +13,14 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use vaultyard_model::Cluster;
 use vaultyard_model::bytes::Binary;
+use vaultyard_model::cluster::Seal;
 
 use super::labels::{Component, Scope, labels, metadata, pods_of, selector};
 use super::names::Names;
 use super::object::Object;
 use super::release::Release;
 use super::server_configuration::configuration_hash;
-use super::server_pod::{DATA, PREPARE, SERVER, server_pod};
+use super::server_pod::{DATA, PREPARE, SERVER, UNSEALER, server_pod};
 
 /// The annotation of pods that changes when they need a restart for their configuration.
 pub const CONFIGURATION_HASH: &str = "vaultyard.dev/configuration-hash";
@@ -65,12 +66,16 @@ pub(super) fn stateful_set(cluster: &Cluster, names: &Names, release: &Release) 
     })
 }
 
-/// What is noted on pods. At AWS also whom its webhook gives the account's role: the unsealer alone.
+/// What is noted on pods. At AWS also whom its webhook does not give the account's role: only what the
+/// keys are opened by needs it, and a server whose seal is there.
 fn annotations(cluster: &Cluster) -> BTreeMap<String, String> {
     let mut all = BTreeMap::from([(CONFIGURATION_HASH.to_owned(), configuration_hash(cluster))]);
-    if cluster.keys.are_at_aws() {
-        all.insert(WITHOUT_AWS_ROLE.to_owned(), format!("{PREPARE},{SERVER}"));
-    }
+    let without = match &cluster.seal {
+        Some(Seal::Awskms(_)) if cluster.keys.are_at_aws() => Some(PREPARE.to_owned()),
+        Some(Seal::Awskms(_)) => Some(format!("{PREPARE},{UNSEALER}")),
+        _ => cluster.keys.are_at_aws().then(|| format!("{PREPARE},{SERVER}")),
+    };
+    all.extend(without.map(|without| (WITHOUT_AWS_ROLE.to_owned(), without)));
     all
 }
 

@@ -26,7 +26,7 @@ pub fn gcloud(cluster: &Cluster) -> String {
     if let Some(folder) = &needs.bucket {
         add(bucket(folder));
     }
-    if let Some(wanted) = &needs.key {
+    for wanted in needs.key.iter().chain(&needs.seal) {
         add(key(wanted));
     }
     script

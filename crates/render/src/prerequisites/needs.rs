@@ -1,7 +1,7 @@
 //! The needs themselves, whatever language they are written in.
 
 use vaultyard_model::Cluster;
-use vaultyard_model::cluster::{Encryption, FrontTls, GoogleName, Store, Way};
+use vaultyard_model::cluster::{Encryption, FrontTls, GoogleName, GoogleSeal, Seal, Store, Way};
 
 use crate::kubernetes::Names;
 
@@ -23,6 +23,8 @@ pub(super) struct Needs {
     pub(super) bucket: Option<Folder>,
     /// The key that encrypts them.
     pub(super) key: Option<Key>,
+    /// The key that opens the servers, when it is another one.
+    pub(super) seal: Option<Key>,
     /// The namespace and the name of the account that uses bucket and key.
     pub(super) account: (String, String),
     /// The account of Google that it acts as, when the document says so.
@@ -47,6 +49,7 @@ pub(super) struct Folder {
 }
 
 /// A key of Cloud KMS, by the parts of its name.
+#[derive(PartialEq, Eq)]
 pub(super) struct Key {
     pub(super) project: String,
     pub(super) location: String,
@@ -67,6 +70,10 @@ impl Needs {
             Some(FrontTls::PreShared(names)) => names.iter().map(ToString::to_string).collect(),
             _ => Vec::new(),
         };
+        let key = match &cluster.keys.encryption {
+            Encryption::GoogleKms { key } => key_parts(key.as_str()),
+            _ => None,
+        };
         Self {
             cluster: format!("{}/{}", names.namespace(), names.cluster()),
             address: google
@@ -82,10 +89,8 @@ impl Needs {
                 }
                 _ => None,
             },
-            key: match &cluster.keys.encryption {
-                Encryption::GoogleKms { key } => key_parts(key.as_str()),
-                _ => None,
-            },
+            seal: seal(cluster).filter(|seal| key.as_ref() != Some(seal)),
+            key,
             account: (names.namespace().to_owned(), names.stateful_set().to_owned()),
             acts_as: cluster
                 .servers
@@ -108,7 +113,7 @@ impl Needs {
 
     /// Whether the servers' account needs rights.
     pub(super) fn uses_keys(&self) -> bool {
-        self.bucket.is_some() || self.key.is_some()
+        self.bucket.is_some() || self.key.is_some() || self.seal.is_some()
     }
 
     /// What people must make themselves, a sentence each.
@@ -146,6 +151,17 @@ fn reach(way: &Way) -> Reach {
         Way::SharedGateway { .. } => Reach::Global,
         Way::Ingress { .. } | Way::Gateway { .. } => Reach::Internal,
     }
+}
+
+fn seal(cluster: &Cluster) -> Option<Key> {
+    let Some(Seal::Gcpckms(seal)) = &cluster.seal else { return None };
+    let GoogleSeal { project, region, key_ring, crypto_key, .. } = seal;
+    Some(Key {
+        project: project.to_string(),
+        location: region.to_string(),
+        ring: key_ring.to_string(),
+        name: crypto_key.to_string(),
+    })
 }
 
 fn key_parts(name: &str) -> Option<Key> {

@@ -35,7 +35,10 @@ pub fn terraform(cluster: &Cluster) -> String {
         bucket(&mut file, folder);
     }
     if let Some(wanted) = &needs.key {
-        key(&mut file, wanted);
+        key(&mut file, "keys", wanted, None);
+    }
+    if let Some(wanted) = &needs.seal {
+        key(&mut file, "seal", wanted, needs.key.as_ref());
     }
     file.0
 }
@@ -190,29 +193,37 @@ fn bucket(file: &mut Blocks, Folder { bucket, prefix }: &Folder) {
     );
 }
 
-fn key(file: &mut Blocks, Key { project, location, ring, name }: &Key) {
-    file.resource(
-        "google_kms_key_ring",
-        "keys",
-        &[text("name", ring), text("project", project), text("location", location)],
-    );
+/// A key, whose resources are called so. Its ring is not made twice when it is that of the key before.
+fn key(file: &mut Blocks, label: &str, key: &Key, before: Option<&Key>) {
+    let Key { project, location, ring, name } = key;
+    let there = |key: &Key| (key.project.clone(), key.location.clone(), key.ring.clone());
+    let shared = before.map(there) == Some(there(key));
+    if !shared {
+        file.resource(
+            "google_kms_key_ring",
+            label,
+            &[text("name", ring), text("project", project), text("location", location)],
+        );
+    }
+    let ring_label = if shared { "keys" } else { label };
     file.resource(
         "google_kms_crypto_key",
-        "keys",
+        label,
         &[
             text("name", name),
-            raw("key_ring", "google_kms_key_ring.keys.id"),
+            raw("key_ring", &format!("google_kms_key_ring.{ring_label}.id")),
             text("purpose", "ENCRYPT_DECRYPT"),
             "lifecycle {".to_owned(),
             raw("  prevent_destroy", "true"),
             "}".to_owned(),
         ],
     );
+    let granted = if label == "keys" { "servers" } else { label };
     file.resource(
         "google_kms_crypto_key_iam_member",
-        "servers",
+        granted,
         &[
-            raw("crypto_key_id", "google_kms_crypto_key.keys.id"),
+            raw("crypto_key_id", &format!("google_kms_crypto_key.{label}.id")),
             text("role", "roles/cloudkms.cryptoKeyEncrypterDecrypter"),
             raw("member", "local.servers"),
         ],

@@ -41,7 +41,17 @@ fn acting_as(account: &str) -> Cluster {
     cluster
 }
 
-fn matrix() -> [(&'static str, Cluster); 6] {
+/// The seal's key lies in the ring of the key that opens the recovery keys, or elsewhere.
+fn sealed(keys_in_its_ring: bool) -> Cluster {
+    let mut cluster = vaultyard_testkit::matrix::sealed_by_google();
+    if keys_in_its_ring {
+        let key = GoogleKey::new("projects/p/locations/europe-west4/keyRings/r/cryptoKeys/keys");
+        cluster.keys.encryption = Encryption::GoogleKms { key: key.unwrap() };
+    }
+    cluster
+}
+
+fn matrix() -> [(&'static str, Cluster); 8] {
     let class = |text: &str| ObjectName::new(text).unwrap();
     let gateway = |text: &str| Way::Gateway { class: class(text) };
     let shared = FrontTls::PreShared(vec![GoogleName::new("vault-2026").unwrap()]);
@@ -52,6 +62,8 @@ fn matrix() -> [(&'static str, Cluster); 6] {
         ("regional", front(gateway("gke-l7-regional-external-managed"), own)),
         ("keys", keys_at_google(sample::cluster(3))),
         ("keys-as", acting_as("vault@p-1.iam.gserviceaccount.com")),
+        ("seal", sealed(false)),
+        ("seal-and-keys", sealed(true)),
         ("nothing", sample::cluster(3)),
     ]
 }

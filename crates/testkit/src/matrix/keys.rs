@@ -1,10 +1,10 @@
 //! Clusters whose keys lie elsewhere, or are opened by something else.
 
-use vaultyard_model::Cluster;
 use vaultyard_model::cluster::{
-    AwsKey, AwsRegion, Bucket, Encryption, EnginePath, GoogleKey, Prefix, Store, Transit,
-    TransitLogin, Web,
+    AwsKey, AwsRegion, AwsSeal, Bucket, Encryption, EnginePath, GoogleKey, GooglePart, GoogleSeal,
+    Prefix, Seal, Store, Transit, TransitLogin, TransitSeal, Web,
 };
+use vaultyard_model::{Cluster, Version};
 
 use crate::sample;
 
@@ -52,5 +52,47 @@ fn in_a_cloud(encryption: Encryption, store: Store, annotation: (&str, &str)) ->
     cluster.keys.store = store;
     let (name, value) = annotation;
     cluster.servers.account_annotations = [(name.to_owned(), value.to_owned())].into();
+    cluster
+}
+
+/// Servers that the transit engine of another cluster opens.
+pub fn sealed_by_transit(replicas: u64) -> Cluster {
+    let mut cluster = sample::cluster(replicas);
+    cluster.seal = Some(Seal::Transit(TransitSeal {
+        address: Web::new("https://vault.example:8200").unwrap(),
+        mount_path: EnginePath::new("transit").unwrap(),
+        key_name: EnginePath::new("unseal").unwrap(),
+        namespace: EnginePath::new("ns1"),
+        token_file: "/run/other/token".into(),
+        disable_renewal: false,
+        tls_ca_cert: Some("/etc/other/ca.pem".into()),
+    }));
+    cluster
+}
+
+/// Servers that a key in Google's cloud opens, in the last version that can do so without a plugin.
+pub fn sealed_by_google() -> Cluster {
+    let part = |name: &str| GooglePart::new(name).unwrap();
+    let mut cluster = sample::cluster(3);
+    cluster.servers.version = Version::new("2.6.2").unwrap();
+    cluster.seal = Some(Seal::Gcpckms(GoogleSeal {
+        project: part("p"),
+        region: part("europe-west4"),
+        key_ring: part("r"),
+        crypto_key: part("seal"),
+        credentials: None,
+    }));
+    cluster
+}
+
+/// Servers that a key in Amazon's cloud opens, in the last version that can do so without a plugin.
+pub fn sealed_by_aws() -> Cluster {
+    let mut cluster = sample::cluster(3);
+    cluster.servers.version = Version::new("2.6.2").unwrap();
+    cluster.seal = Some(Seal::Awskms(AwsSeal {
+        region: AwsRegion::new("eu-central-1").unwrap(),
+        kms_key_id: AwsKey::new("alias/seal").unwrap(),
+        endpoint: Web::new("https://kms.example:4566"),
+    }));
     cluster
 }

@@ -18,6 +18,11 @@ pub(super) async fn run(common: &Common, arguments: &TakeOver) -> Result<ExitCod
         Target::Kubernetes => Meant::Kubernetes,
     };
     let cluster = document::from_file(&arguments.file, target)?.cluster;
+    if cluster.seal.is_some() {
+        let text = "the keys of vault-init unseal servers, and spec.seal names what does instead";
+        let hint = "remove spec.seal; nothing was changed";
+        return Err(Failure::text(Kind::BadInput, text).hint(hint));
+    }
     let wrong = |what: &str, text: &str| {
         Failure::text(Kind::BadInput, format!("{text:?} is not {what}")).hint("nothing was changed")
     };

@@ -20,6 +20,8 @@ struct Found {
     created: String,
     shares: u8,
     threshold: u8,
+    /// Whether they are recovery keys, which unseal nothing.
+    recovery: bool,
     store: String,
     encryption: String,
     key_beside_data: bool,
@@ -55,6 +57,7 @@ impl From<Verified> for Found {
             created: header.created.to_string(),
             shares: header.shares,
             threshold: header.threshold,
+            recovery: header.recovery,
             store,
             encryption: custody.location,
             key_beside_data: custody.key_beside_data,
@@ -66,8 +69,9 @@ impl From<Verified> for Found {
 }
 
 fn show(found: &Found) -> String {
+    let good_for = if found.recovery { "make a root token" } else { "unseal a server" };
     let mut lines = vec![
-        format!("Shares       {} of which {} unseal a server", found.shares, found.threshold),
+        format!("Shares       {} of which {} {good_for}", found.shares, found.threshold),
         format!("Created      {} (attempt {})", found.created, found.attempt),
         format!("Store        {}", found.store),
         format!("Encryption   {}", found.encryption),
@@ -76,6 +80,9 @@ fn show(found: &Found) -> String {
         lines.push("             key beside data: for trials".to_owned());
     }
     lines.push(match &found.last_unsealed {
+        None if found.recovery => {
+            "             recovery keys: the servers' seal opens them".to_owned()
+        }
         Some(last) => format!("Last used    unsealed {} at {}", last.server, last.at),
         None => "Last used    not on record".to_owned(),
     });

@@ -188,7 +188,7 @@ fn unsealer(ground: &Ground, name: &ServerName, server: &Supervised) -> Result<U
         cluster: cluster.name.clone(),
         server: name.clone(),
         split: Split {
-            kind: vaultyard_model::port::server::KeyKind::Unseal,
+            kind: cluster.key_kind(),
             shares: cluster.keys.shares,
             threshold: cluster.keys.threshold,
         },

@@ -1,10 +1,11 @@
-//! The way out to where the keys are kept and what opens them, as far as 443 is not it.
+//! The way out to where the keys are kept, what opens them and what opens the servers, as far as 443
+//! is not it.
 
 use std::collections::BTreeSet;
 
 use k8s_openapi::api::networking::v1::{IPBlock, NetworkPolicyEgressRule, NetworkPolicyPeer};
 use vaultyard_model::Cluster;
-use vaultyard_model::cluster::{Encryption, Keys, Store, Transit, Web};
+use vaultyard_model::cluster::{Encryption, Seal, Store, Transit, Web};
 
 use super::{HTTPS, port, to};
 
@@ -21,7 +22,7 @@ const AWS_IDENTITY: [(&str, &[i32]); 3] =
 pub(super) fn ways(cluster: &Cluster) -> Vec<NetworkPolicyEgressRule> {
     let keys = &cluster.keys;
     let mut all = Vec::new();
-    let ports = ports(keys);
+    let ports = ports(cluster);
     if !ports.is_empty() {
         // By port alone: addresses are of Services or of balancers, which no policy can name.
         let ports = ports.into_iter().map(|number| port("TCP", number)).collect();
@@ -29,17 +30,19 @@ pub(super) fn ways(cluster: &Cluster) -> Vec<NetworkPolicyEgressRule> {
     }
     if matches!(keys.encryption, Encryption::GoogleKms { .. })
         || matches!(keys.store, Store::GoogleStorage { .. })
+        || matches!(cluster.seal, Some(Seal::Gcpckms(_)))
     {
         all.extend(GOOGLE_IDENTITY.map(|(block, ports)| identity(block, ports)));
     }
-    if keys.are_at_aws() {
+    if keys.are_at_aws() || matches!(cluster.seal, Some(Seal::Awskms(_))) {
         all.extend(AWS_IDENTITY.map(|(block, ports)| identity(block, ports)));
     }
     all
 }
 
 /// The ports of services that do not answer where all others do.
-fn ports(keys: &Keys) -> BTreeSet<i32> {
+fn ports(cluster: &Cluster) -> BTreeSet<i32> {
+    let keys = &cluster.keys;
     let encryption: Option<&Web> = match &keys.encryption {
         Encryption::Transit(Transit { address, .. }) => Some(address),
         Encryption::AwsKms { endpoint, .. } => endpoint.as_ref(),
@@ -49,7 +52,8 @@ fn ports(keys: &Keys) -> BTreeSet<i32> {
         Store::S3 { endpoint, .. } => endpoint.as_ref(),
         _ => None,
     };
-    let ports = [encryption, store].into_iter().flatten();
+    let seal = cluster.seal.as_ref().and_then(Seal::address);
+    let ports = [encryption, store, seal].into_iter().flatten();
     let ports = ports.map(|service| i32::from(service.address().port));
     ports.filter(|port| !HTTPS.contains(port)).collect()
 }
