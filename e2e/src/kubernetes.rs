@@ -305,8 +305,6 @@ impl Kube {
     /// after the API server was away, a server's node may not know yet that it is back, and the login
     /// is refused: it is tried again, as a person would.
     fn login(&self) -> (String, String) {
-        let trust = format!("configmap/{}-ca", self.name);
-        let ca = self.kubectl(&["get", &trust, "-o", "jsonpath={.data.ca\\.crt}"]);
         let token = wait("a login works", LOGIN, || {
             let said = self.vaultyard(&["login", "--print"]);
             if said.code != Some(0) {
@@ -314,7 +312,13 @@ impl Kube {
             }
             (said.code == Some(0)).then_some(said.stdout)
         });
-        (ca, token.trim().to_owned())
+        (self.root(), token.trim().to_owned())
+    }
+
+    /// The root that the cluster's certificates are known by, as everybody may read it.
+    fn root(&self) -> String {
+        let trust = format!("configmap/{}-ca", self.name);
+        self.kubectl(&["get", &trust, "-o", "jsonpath={.data.ca\\.crt}"])
     }
 }
 

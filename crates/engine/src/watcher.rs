@@ -201,7 +201,7 @@ mod tests {
     use super::*;
     use async_trait::async_trait;
     use vaultyard_model::observed::{Health, LeaderSeen, SealStatus, State};
-    use vaultyard_model::port::server::InitialKeys;
+    use vaultyard_model::port::server::{InitialKeys, KeyKind};
     use vaultyard_model::{ClusterName, Secret};
     use vaultyard_testkit::fake_launcher::FakeLauncher;
     use vaultyard_testkit::fixed::FixedClock;
@@ -225,7 +225,7 @@ mod tests {
             std::future::pending().await
         }
 
-        async fn initialise(&self, _: u8, _: u8) -> Result<InitialKeys, CallError> {
+        async fn initialise(&self, _: KeyKind, _: u8, _: u8) -> Result<InitialKeys, CallError> {
             std::future::pending().await
         }
 
