@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use rustls::ClientConfig;
 use rustls::server::ResolvesServerCert;
 use tokio::sync::{oneshot, watch};
-use vaultyard_proxy::{Config, Handle, Metrics, Proxy};
+use vaultyard_proxy::{Config, Ending, Handle, Metrics, Proxy};
 
 use crate::failure::{Failure, Kind, failed};
 use crate::system;
@@ -34,6 +34,8 @@ pub(crate) struct Parts {
     pub(crate) trust: Arc<ClientConfig>,
     /// Where it counts.
     pub(crate) metrics: Metrics,
+    /// How it ends.
+    pub(crate) ending: Ending,
 }
 
 /// Starts the proxy; returns once it listens.
@@ -67,10 +69,10 @@ fn serve(
         }
     };
     runtime.block_on(async {
-        let Parts { config, certificate, trust, metrics } = parts;
+        let Parts { config, certificate, trust, metrics, ending } = parts;
         match Proxy::bind(config, certificate, &trust, metrics) {
             Ok(proxy) => {
-                let proxy = proxy.with_connections(system::most_connections());
+                let proxy = proxy.with_connections(system::most_connections()).with_ending(ending);
                 tell.send(Ok(proxy.handle())).ok();
                 let stop = async {
                     // Its sender's end means the same as its word.

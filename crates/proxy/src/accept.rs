@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,10 +13,11 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::Ending;
 use crate::flight::Flying;
 use crate::forward::{Origin, Shared};
 use crate::proxy_protocol;
-use crate::serve::Protocols;
+use crate::serve::{Protocols, Stage};
 use crate::shares::Shares;
 use crate::socket::Socket;
 
@@ -64,23 +66,28 @@ impl Acceptor {
         self.connections = Arc::new(Mutex::new(Shares::new(connections)));
     }
 
-    /// Serves until `shutdown`, then lets requests end for as long as `grace`.
-    pub(crate) async fn run(mut self, shutdown: impl Future<Output = ()>, grace: Duration) {
-        let (close, closing) = watch::channel(false);
-        let mut shutdown = std::pin::pin!(shutdown);
+    /// Serves until `shutdown`, then ends.
+    pub(crate) async fn run(mut self, shutdown: impl Future<Output = ()>, ending: Ending) {
+        let (tell, stage) = watch::channel(Stage::Serving);
+        let shared = Arc::clone(&self.shared);
+        let mut end = std::pin::pin!(async {
+            shutdown.await;
+            shared.leaving.store(true, Ordering::Relaxed);
+            tell.send_replace(Stage::Leaving);
+            tokio::time::sleep(ending.linger).await;
+        });
         loop {
             tokio::select! {
-                () = &mut shutdown => break,
-                accepted = self.listener.accept() => self.accept(accepted, &closing).await,
+                () = &mut end => break,
+                accepted = self.listener.accept() => self.accept(accepted, &stage).await,
                 Some(straggler) = self.stragglers.recv() => self.finish(straggler),
                 Some(_) = self.tasks.join_next() => {}
             }
         }
         drop(self.listener);
-        // Nobody listens when there are no connections, which is as well.
-        let _ = close.send(true);
+        tell.send_replace(Stage::Closing);
         let all = async { while self.tasks.join_next().await.is_some() {} };
-        if timeout(grace, all).await.is_err() {
+        if timeout(ending.grace, all).await.is_err() {
             tracing::warn!(connections = self.tasks.len(), "connections are cut off");
         }
         self.tasks.shutdown().await;
@@ -89,7 +96,7 @@ impl Acceptor {
     async fn accept(
         &mut self,
         accepted: io::Result<(TcpStream, SocketAddr)>,
-        closing: &watch::Receiver<bool>,
+        stage: &watch::Receiver<Stage>,
     ) {
         let (tcp, peer) = match accepted {
             Ok(accepted) => accepted,
@@ -104,11 +111,11 @@ impl Acceptor {
             return;
         };
         let (tls, shared) = (self.tls.clone(), Arc::clone(&self.shared));
-        let (protocols, closing) = (Arc::clone(&self.protocols), closing.clone());
+        let (protocols, stage) = (Arc::clone(&self.protocols), stage.clone());
         self.tasks.spawn(async move {
             let shaken = timeout(HANDSHAKE, shake(tcp, peer.ip(), &tls, &shared)).await;
             match shaken {
-                Ok(Ok((tls, origin))) => protocols.serve(tls, shared, origin, closing).await,
+                Ok(Ok((tls, origin))) => protocols.serve(tls, shared, origin, stage).await,
                 Ok(Err(_)) | Err(_) => {
                     shared.metrics.handshakes_failed.inc();
                 }

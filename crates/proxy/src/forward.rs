@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -23,6 +24,8 @@ use crate::{guard, headers};
 
 /// What all requests share.
 pub(crate) struct Shared {
+    /// Whether the proxy ends soon: HTTP/1.1 clients are to come by another one.
+    pub(crate) leaving: AtomicBool,
     pub(crate) limits: Limits,
     pub(crate) leadership: Leadership,
     pub(crate) field: Field,

@@ -56,6 +56,7 @@ mod upstream;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use rustls::server::ResolvesServerCert;
@@ -81,8 +82,23 @@ use upstream::Upstream;
 
 /// Connections that the kernel keeps until they are accepted.
 const BACKLOG: u32 = 1024;
-/// How long requests may take to end after the proxy was told to.
-const GRACE: Duration = Duration::from_secs(10);
+/// How a proxy ends after it was told to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ending {
+    /// For how long it goes on with what comes, on new and old connections, and asks HTTP/1.1 clients
+    /// with every answer to come by another one (`Connection: close`, RFC 9112, section 9.6). A
+    /// connection that is closed while it rests can meet a request that is on its way already.
+    pub linger: Duration,
+    /// How long requests may then take to end.
+    pub grace: Duration,
+}
+
+impl Default for Ending {
+    /// At once, for a proxy that no other one takes over from.
+    fn default() -> Self {
+        Self { linger: Duration::ZERO, grace: Duration::from_secs(10) }
+    }
+}
 
 /// Why a proxy cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -113,6 +129,7 @@ pub struct Proxy {
     address: SocketAddr,
     acceptor: Acceptor,
     shared: Arc<Shared>,
+    ending: Ending,
 }
 
 impl Proxy {
@@ -147,6 +164,7 @@ impl Proxy {
         let shared = Arc::new(Shared {
             heads: Budget::new(config.head_bytes()),
             bodies: Budget::new(config.held_bytes()),
+            leaving: AtomicBool::new(false),
             limits: config.limits,
             leadership,
             field,
@@ -154,7 +172,13 @@ impl Proxy {
         });
         let acceptor =
             Acceptor::new(listener, TlsAcceptor::from(tls), Arc::clone(&shared), stragglers);
-        Ok(Self { address, acceptor, shared })
+        Ok(Self { address, acceptor, shared, ending: Ending::default() })
+    }
+
+    /// Ends otherwise than by [`Ending::default`].
+    #[must_use]
+    pub fn with_ending(self, ending: Ending) -> Self {
+        Self { ending, ..self }
     }
 
     /// Takes at most so many connections of clients at one time, instead of 16,384.
@@ -178,13 +202,12 @@ impl Proxy {
         Handle::new(Arc::clone(&self.shared))
     }
 
-    /// Serves until `shutdown` completes; then accepts nothing more, lets requests end for ten
-    /// seconds, and returns.
+    /// Serves until `shutdown` completes, ends as its [`Ending`] says, and returns.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
-        let Self { acceptor, shared, .. } = self;
+        let Self { acceptor, shared, ending, .. } = self;
         let polls = leader::poll::all(&shared.leadership, &shared.field.upstreams);
         tokio::select! {
-            () = acceptor.run(shutdown, GRACE) => {}
+            () = acceptor.run(shutdown, ending) => {}
             () = polls => {}
         }
     }

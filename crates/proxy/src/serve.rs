@@ -3,8 +3,9 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::Service;
@@ -33,6 +34,17 @@ const CONNECTION_WINDOW: u32 = 1 << 20;
 /// How much of one HTTP/2 answer waits to be sent, in bytes.
 const SEND_BUFFER: usize = 64 << 10;
 
+/// How far a proxy has come on its way to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stage {
+    /// It does not end.
+    Serving,
+    /// It goes on, and asks clients to go.
+    Leaving,
+    /// It ends as soon as requests have.
+    Closing,
+}
+
 /// What a connection is served with; made once.
 pub(crate) struct Protocols {
     one: http1::Builder,
@@ -58,22 +70,25 @@ impl Protocols {
         Self { one, two }
     }
 
-    /// Serves until the client is done, or `closing` turns true and the last request is answered.
+    /// Serves until the client is done, or the proxy ends and the last request is answered. An HTTP/2
+    /// client is told at once: what it sends until it hears of that is still answered (RFC 9113,
+    /// section 6.8). An HTTP/1.1 connection stays open while the proxy is only leaving.
     pub(crate) async fn serve(
         &self,
         tls: TlsStream<Socket>,
         shared: Arc<Shared>,
         origin: Origin,
-        mut closing: watch::Receiver<bool>,
+        mut stage: watch::Receiver<Stage>,
     ) {
         let two = tls.get_ref().1.alpn_protocol() == Some(b"h2");
         let (activity, line) = (Activity::new(), tls.get_ref().0.line());
         let headers = if two { IDLE } else { HEADERS };
         let io = TokioIo::new(Patient::new(tls, Arc::clone(&activity), headers));
-        let session = Session { shared, origin: Arc::new(origin), line, activity };
+        let last = if two { Stage::Leaving } else { Stage::Closing };
+        let session = Session { shared, origin: Arc::new(origin), line, activity, two };
         let closed = async {
             // An error means that the proxy is gone, and this connection with it.
-            let _ = closing.wait_for(|closing| *closing).await;
+            let _ = stage.wait_for(|stage| *stage >= last).await;
         };
         let ended = if two {
             let mut connection = std::pin::pin!(self.two.serve_connection(io, session));
@@ -106,6 +121,8 @@ struct Session {
     origin: Arc<Origin>,
     line: Line,
     activity: Arc<Activity>,
+    /// Whether it speaks HTTP/2.
+    two: bool,
 }
 
 impl Service<Request<Incoming>> for Session {
@@ -117,9 +134,13 @@ impl Service<Request<Incoming>> for Session {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let serving = self.activity.serve();
         let (shared, origin) = (Arc::clone(&self.shared), Arc::clone(&self.origin));
-        let line = self.line.clone();
+        let (line, two) = (self.line.clone(), self.two);
         Box::pin(async move {
-            let answer = forward(&shared, &origin, &line, request).await;
+            let mut answer = forward(&shared, &origin, &line, request).await;
+            if !two && shared.leaving.load(Ordering::Relaxed) {
+                let close = HeaderValue::from_static("close");
+                answer.headers_mut().insert(header::CONNECTION, close);
+            }
             Ok(answer.map(|body| body.serving(serving)))
         })
     }

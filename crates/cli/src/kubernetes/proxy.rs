@@ -12,7 +12,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use vaultyard_certificates::tls::client_config;
 use vaultyard_model::layout::{API_PORT, Site};
-use vaultyard_proxy::{Config, Metrics, Server};
+use vaultyard_proxy::{Config, Ending, Metrics, Server};
+use vaultyard_render::kubernetes::deployment::{LINGER_SECONDS, REQUEST_SECONDS};
 
 use super::gauges::Expiries;
 use super::holding::Holding;
@@ -53,7 +54,8 @@ pub(crate) async fn run() -> Result<ExitCode, Failure> {
     };
     let door = door::open().await?;
     let metrics = Metrics::register(counts);
-    let parts = Parts { config, certificate: served.shown.clone(), trust, metrics };
+    let ending = ending(&config);
+    let parts = Parts { config, certificate: served.shown.clone(), trust, metrics, ending };
     let running = proxy::start(parts).await?;
     let (asked, met) = watch::channel(BTreeSet::new());
     let mut holding = JoinSet::new();
@@ -97,6 +99,14 @@ fn server(site: &Site) -> Server {
         name: site.name.clone(),
         tls_name: site.address.host.to_string(),
         address: site.address.clone(),
+    }
+}
+
+/// Another proxy takes over. What waits may wait, and then take as long as a request may.
+fn ending(config: &Config) -> Ending {
+    Ending {
+        linger: Duration::from_secs(LINGER_SECONDS),
+        grace: config.limits.hold + Duration::from_secs(REQUEST_SECONDS),
     }
 }
 

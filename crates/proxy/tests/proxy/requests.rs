@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use vaultyard_model::cluster::{Guarded, Network, Proxy as Limits};
+use vaultyard_proxy::Ending;
 
 use crate::play::{Client, Play, Seen, all, limits, request, until, within};
 use crate::server::Role::{Active, Sealed};
@@ -230,6 +231,31 @@ async fn a_shutdown_lets_requests_end() {
     let play = Arc::into_inner(play).unwrap();
     within(5, play.stop()).await;
     assert_eq!(asked.await.unwrap(), 200);
+}
+
+/// A client whose connection rests may send at the very moment at which it is closed, so it is asked to
+/// go before.
+#[tokio::test]
+async fn a_proxy_that_lingers_answers_what_comes_and_asks_to_come_by_another() {
+    let ending = Ending { linger: Duration::from_secs(2), grace: Duration::from_secs(2) };
+    let play = Play::start_with(limits(), &[Active], |proxy| proxy.with_ending(ending)).await;
+    let (mut rests, mut two) = (play.client().await, play.client_two().await);
+    let kept = rests.ask("GET", "/v1/a", "").await;
+    assert_eq!((kept.status, kept.headers.get("connection")), (200, None));
+    let address = play.address;
+    let mut late = play.client().await;
+    let stopping = tokio::spawn(play.stop());
+    within(2, async {
+        while late.ask("GET", "/v1/a", "").await.headers.get("connection").is_none() {}
+    })
+    .await;
+    let last = rests.ask("GET", "/v1/a", "").await;
+    assert_eq!((last.status, &last.headers["connection"]), (200, &"close".parse().unwrap()));
+    // It has been told in its own protocol's way, and still gets its answer if it is under way.
+    assert!(within(2, two.ready()).await.is_err(), "told to go away");
+    assert!(TcpStream::connect(address).await.is_ok(), "new ones are still taken");
+    within(5, stopping).await.unwrap();
+    assert!(TcpStream::connect(address).await.is_err());
 }
 
 #[tokio::test]

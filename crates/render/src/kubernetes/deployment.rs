@@ -37,8 +37,11 @@ const LEAVING_SECONDS: i64 = 5;
 /// is an operation of its own, and every front end must hear of it. Google's example sleeps 40 s
 /// (cloud.google.com/knowledge/kb, 000006416); how long it takes at most it does not say.
 const LEAVING_GOOGLE_SECONDS: i64 = 60;
+/// How long a proxy that ends then goes on with the connections that it has, and asks their clients to
+/// come by another one.
+pub const LINGER_SECONDS: u64 = 3;
 /// The longest a request may take at a server, by the servers' own default.
-pub(super) const REQUEST_SECONDS: i64 = 90;
+pub const REQUEST_SECONDS: u64 = 90;
 
 /// How many proxies run: one a zone, no more than servers, two where there is more than one server.
 pub fn proxies(cluster: &Cluster) -> i32 {
@@ -78,7 +81,9 @@ pub(super) fn proxy(cluster: &Cluster, names: &Names, release: &Release) -> Obje
     let pod = PodSpec {
         automount_service_account_token: Some(false),
         // What waits may wait, and then take as long as a request may.
-        termination_grace_period_seconds: Some(hold.saturating_add(REQUEST_SECONDS + leaving)),
+        termination_grace_period_seconds: Some(
+            hold.saturating_add((LINGER_SECONDS + REQUEST_SECONDS).cast_signed() + leaving),
+        ),
         containers: vec![container],
         volumes: Some(vec![
             pod::document(names),

@@ -47,6 +47,7 @@ impl Doors {
             certificate: public.clone(),
             trust: ground.trust.clone(),
             metrics: vaultyard_proxy::Metrics::register(counts),
+            ending: vaultyard_proxy::Ending::default(),
         };
         let proxy = proxy::start(parts).await?;
         Ok(Self { dns, metrics, registry, proxy, public })

@@ -38,7 +38,7 @@ pub(super) fn front(cluster: &Cluster, names: &Names) -> Vec<Object> {
 pub(super) fn request_seconds(cluster: &Cluster) -> u64 {
     let hold = cluster.ingress.proxy.hold;
     let whole = hold.as_secs() + u64::from(hold.subsec_nanos() > 0);
-    whole + REQUEST_SECONDS.unsigned_abs()
+    whole + REQUEST_SECONDS
 }
 
 /// After how many seconds a request is given up.
