@@ -31,8 +31,9 @@ pub use undo::Undo;
 
 /// The longest that a cluster may take to be `Ready` on a busy machine.
 const READY: Duration = Duration::from_secs(180);
-/// The longest that logins may be refused.
-const LOGIN: Duration = Duration::from_secs(30);
+/// The longest that logins may be refused: kube-proxy asks an API server that was away again only after
+/// half a minute.
+const LOGIN: Duration = Duration::from_secs(90);
 /// Between two looks at the status; each starts a program.
 const PAUSE: Duration = Duration::from_millis(300);
 
