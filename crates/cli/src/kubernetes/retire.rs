@@ -4,9 +4,10 @@
 
 use vaultyard_model::Cluster;
 use vaultyard_render::kubernetes::optional;
+use vaultyard_target_kubernetes::Api;
 use vaultyard_target_kubernetes::apply::Owner;
-use vaultyard_target_kubernetes::{Api, ApiError, Reason, Reference};
 
+use super::check;
 use crate::failure::{Failure, failed};
 use crate::progress::Progress;
 
@@ -16,17 +17,10 @@ pub(super) async fn unwanted(
     cluster: &Cluster,
     progress: &Progress,
 ) -> Result<(), Failure> {
-    for object in optional::unwanted(cluster) {
-        let reference = Reference::try_from(&object).map_err(failed)?;
-        let found = match api.get(&reference).await {
-            Ok(found) => found,
-            // There is none where the kind is none, and who may not look has never made one.
-            Err(ApiError {
-                reason: Reason::UnknownKind { .. } | Reason::Forbidden { .. }, ..
-            }) => None,
-            Err(error) => return Err(failed(error)),
-        };
-        let owner = Owner::Cluster(cluster.name.as_str());
+    let owner = Owner::Cluster(cluster.name.as_str());
+    for reference in check::ours(api, cluster, &optional::unwanted(cluster)).await? {
+        // Deleted is the one that is seen to be ours, and none that took its place meanwhile.
+        let found = api.get(&reference).await.map_err(failed)?;
         let Some(found) = found.filter(|found| owner.foreign(found).is_none()) else { continue };
         let uid = found["metadata"]["uid"].as_str().unwrap_or_default();
         if api.delete(&reference, uid).await.map_err(failed)? {

@@ -18,7 +18,7 @@ use crate::failure::{Failure, failed};
 use crate::kubernetes::{declared, install};
 
 /// How many questions are under way at once.
-const AT_ONCE: usize = 16;
+pub(in crate::kubernetes) const AT_ONCE: usize = 16;
 
 /// All that can be known.
 pub(super) async fn facts(api: &Api, plan: &Plan<'_>) -> Result<Facts, Failure> {

@@ -9,11 +9,8 @@ use vaultyard_target_kubernetes::{Api, ApiError, Reason, Reference};
 
 use super::proposal::{Action, Change};
 use crate::failure::{Failure, failed};
-use crate::kubernetes::check::{self, Plan};
+use crate::kubernetes::check::{self, AT_ONCE, Plan};
 use crate::kubernetes::{cluster, install};
-
-/// How many questions are under way at once.
-const AT_ONCE: usize = 16;
 
 /// What would become of every object; `None` of one that is as it should be.
 pub(super) async fn all(api: &Api, plan: &Plan<'_>) -> Result<Vec<Option<Change>>, Failure> {
