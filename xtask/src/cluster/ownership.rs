@@ -24,7 +24,11 @@ pub(super) fn lock() -> Result<Held, String> {
 fn lock_in(folder: &Path) -> Result<Held, String> {
     let path = folder.join("lock");
     loop {
-        std::fs::create_dir_all(folder).map_err(|error| fault(folder, &error))?;
+        match std::fs::create_dir_all(folder) {
+            // Another has removed the folder between two looks at it.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && !folder.exists() => continue,
+            made => made.map_err(|error| fault(folder, &error))?,
+        }
         let file = match OpenOptions::new().create(true).append(true).open(&path) {
             // Another has removed the folder since.
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
@@ -51,9 +55,25 @@ fn is_at(file: &File, path: &Path) -> bool {
 }
 
 impl Held {
-    /// Gives the lock back and removes it: nothing is left that it guards.
+    /// Gives the lock back and removes it: nothing is left that it guards. The lock goes last and by
+    /// itself, since from then on somebody else may make it anew, and then the folder is theirs.
     pub(super) fn dissolve(self) -> Result<(), String> {
-        remove(&self.folder)
+        let lock = self.folder.join("lock");
+        for entry in self.folder.read_dir().map_err(|error| fault(&self.folder, &error))? {
+            let path = entry.map_err(|error| fault(&self.folder, &error))?.path();
+            if path != lock {
+                remove(&path)?;
+            }
+        }
+        remove(&lock)?;
+        match std::fs::remove_dir(&self.folder) {
+            Err(error)
+                if !matches!(error.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::NotFound) =>
+            {
+                Err(fault(&self.folder, &error))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -150,16 +170,19 @@ mod tests {
     #[test]
     fn who_waited_for_a_lock_that_was_removed_holds_the_one_that_is_there() {
         let folder = std::env::temp_dir().join(format!("vaultyard-lock-{}", std::process::id()));
-        let first = lock_in(&folder).unwrap();
-        let waiting = std::thread::spawn({
-            let folder = folder.clone();
-            move || lock_in(&folder).unwrap()
-        });
-        first.dissolve().unwrap();
-        let second = waiting.join().unwrap();
-        let third = File::open(folder.join("lock")).unwrap();
-        assert!(matches!(third.try_lock(), Err(TryLockError::WouldBlock)));
-        second.dissolve().unwrap();
-        assert!(!folder.exists());
+        // Again and again, since what goes wrong here goes wrong between two steps of the other.
+        for _ in 0..200 {
+            let first = lock_in(&folder).unwrap();
+            let waiting = std::thread::spawn({
+                let folder = folder.clone();
+                move || lock_in(&folder).unwrap()
+            });
+            first.dissolve().unwrap();
+            let second = waiting.join().unwrap();
+            let third = File::open(folder.join("lock")).unwrap();
+            assert!(matches!(third.try_lock(), Err(TryLockError::WouldBlock)));
+            second.dissolve().unwrap();
+            assert!(!folder.exists());
+        }
     }
 }
