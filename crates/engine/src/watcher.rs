@@ -153,6 +153,7 @@ impl Watcher {
             hindrance: None,
             unsealers: &self.board.unsealers.iter().filter_map(waiting).collect(),
             access: access.lacks().as_ref(),
+            logins: None,
             renewal: renewal.lacks().as_ref(),
             root_token: self.board.root_token.borrow().as_deref(),
             certificates: &self.board.served.borrow(),

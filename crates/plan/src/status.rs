@@ -35,6 +35,8 @@ pub struct Input<'a> {
     pub unsealers: &'a BTreeMap<ServerName, Waiting>,
     /// What the keeper of access waits for; `None` when logins work and root is gone.
     pub access: Option<&'a Waiting>,
+    /// Whether service accounts can log in, or why not; `None` where there are none.
+    pub logins: Option<Result<(), &'a Waiting>>,
     /// What the keeper of certificates waits for; `None` when every fresh one is served.
     pub renewal: Option<&'a Waiting>,
     /// What is known of a root token that was made from the shares and lives.
@@ -107,6 +109,7 @@ fn phase(input: &Input<'_>, servers: &[ServerStatus]) -> (Phase, String) {
         .map(str::to_owned)
         .or(lacking)
         .or_else(|| input.access.map(|waiting| waiting.reason.clone()))
+        .or_else(|| input.logins?.err().map(|waiting| waiting.reason.clone()))
         .or_else(|| unread(&input.seen.probe))
         .or_else(|| leaderless(input.seen))
         .or_else(|| input.unreachable.map(str::to_owned))
@@ -200,6 +203,21 @@ fn root_token_revoked(input: &Input<'_>) -> Condition {
     }
 }
 
+fn service_account_logins(logins: Result<(), &Waiting>) -> Condition {
+    let kind = "ServiceAccountLogins";
+    match logins {
+        Ok(()) => Condition {
+            kind,
+            holds: true,
+            reason: "Proven",
+            message: "a login with a service account works".to_owned(),
+        },
+        Err(waiting) => {
+            Condition { kind, holds: false, reason: "Refused", message: waiting.reason.clone() }
+        }
+    }
+}
+
 fn conditions(phase: Phase, why: &str, input: &Input<'_>) -> Vec<Condition> {
     let mut all = vec![Condition {
         kind: "Ready",
@@ -208,6 +226,7 @@ fn conditions(phase: Phase, why: &str, input: &Input<'_>) -> Vec<Condition> {
         message: why.to_owned(),
     }];
     all.push(root_token_revoked(input));
+    all.extend(input.logins.map(service_account_logins));
     if input.key_beside_data {
         all.push(Condition {
             kind: "KeyBesideData",
@@ -233,6 +252,7 @@ mod tests {
         history: History,
         unsealers: BTreeMap<ServerName, Waiting>,
         access: Option<Waiting>,
+        logins: Option<Waiting>,
         renewal: Option<Waiting>,
         proxy_leader: Option<ServerName>,
     }
@@ -246,6 +266,7 @@ mod tests {
             history: History::default(),
             unsealers: BTreeMap::new(),
             access: None,
+            logins: None,
             renewal: None,
             proxy_leader: Some(name(0)),
         };
@@ -261,6 +282,7 @@ mod tests {
             hindrance: None,
             unsealers: &scene.unsealers,
             access: scene.access.as_ref(),
+            logins: Some(scene.logins.as_ref().map_or(Ok(()), Err)),
             renewal: scene.renewal.as_ref(),
             root_token: None,
             certificates: &BTreeMap::new(),
@@ -312,6 +334,12 @@ mod tests {
     fn a_cluster_with_a_root_token_is_not_ready() {
         let reason = "the root token is not revoked yet";
         check(|scene| scene.access = Some(waits(reason, false)), Phase::Initialising, reason);
+    }
+
+    #[test]
+    fn a_cluster_that_lets_no_service_account_in_is_not_ready() {
+        let reason = "a login that must work is refused";
+        check(|scene| scene.logins = Some(waits(reason, false)), Phase::Initialising, reason);
     }
 
     #[test]

@@ -21,6 +21,9 @@ use crate::object::Apply;
 use crate::reference::Reference;
 
 mod decide;
+mod pulse;
+
+pub use pulse::{Pulse, pulse};
 
 use decide::{Decision, Record, Seen, decide};
 

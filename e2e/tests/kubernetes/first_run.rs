@@ -13,6 +13,7 @@ fn a_cluster_comes_up_takes_a_secret_and_goes_without_a_trace() {
     zones.dedup();
     assert_eq!(zones.len(), 3, "one server a zone");
     assert_eq!(status.holds("RootTokenRevoked"), Some(true));
+    assert_eq!(status.holds("ServiceAccountLogins"), Some(true));
     assert_eq!(status.holds("KeyBesideData"), Some(true));
 
     let writing = cluster.start_writing();

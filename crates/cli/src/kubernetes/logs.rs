@@ -6,14 +6,12 @@ use std::process::ExitCode;
 use futures_util::stream::{SelectAll, Stream, StreamExt};
 use vaultyard_render::kubernetes::server_pod::SERVER;
 use vaultyard_target_kubernetes::Reference;
-use vaultyard_target_kubernetes::cluster::ClusterObject;
 use vaultyard_target_kubernetes::kind::POD;
 
 use super::reach::{self, Found};
 use crate::arguments::Common;
 use crate::failure::{Failure, failed};
 use crate::output::{self, servers};
-use crate::source::Source;
 
 type Lines = Pin<Box<dyn Stream<Item = Result<String, Failure>> + Send>>;
 
@@ -24,8 +22,9 @@ pub(crate) async fn run(
     follow: bool,
     tail: usize,
 ) -> Result<ExitCode, Failure> {
-    let Found { api, names } = reach::cluster(common).await?;
-    let status = Source::Kubernetes(ClusterObject::new(api.clone(), &names)).status().await?;
+    let found = reach::cluster(common).await?;
+    let status = found.written_status().await?;
+    let Found { api, names } = found;
     let known: Vec<&str> = status.servers.iter().map(|server| server.name.as_str()).collect();
     servers::refuse_unknown(&known, server)?;
     let chosen: Vec<&str> =

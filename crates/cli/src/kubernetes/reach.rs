@@ -2,16 +2,20 @@
 
 use std::path::PathBuf;
 
+use jiff::Timestamp;
 use serde_json::Value;
+use vaultyard_model::port::clock::Clock;
 use vaultyard_model::{ClusterName, Namespace};
 use vaultyard_render::kubernetes::Names;
-use vaultyard_target_kubernetes::kind::VAULT_CLUSTER;
-use vaultyard_target_kubernetes::{Api, ApiError, Reason};
+use vaultyard_target_kubernetes::cluster::ClusterObject;
+use vaultyard_target_kubernetes::kind::{LEASE, VAULT_CLUSTER};
+use vaultyard_target_kubernetes::lease::{self, Pulse};
+use vaultyard_target_kubernetes::{Api, ApiError, Reason, Reference};
 
 use crate::arguments::{Common, Kubernetes};
 use crate::control::wire;
 use crate::failure::{Failure, Kind, bad_input, failed};
-use crate::system;
+use crate::system::{self, SystemClock};
 
 /// The connection that the command line asks for. Nothing is sent yet.
 pub(crate) async fn api(arguments: &Kubernetes) -> Result<Api, Failure> {
@@ -75,7 +79,78 @@ pub(crate) async fn cluster(common: &Common) -> Result<Found, Failure> {
     }
 }
 
+impl Found {
+    /// How the cluster is. When no controller is there to keep that true, it says so.
+    pub(crate) async fn status(&self) -> Result<wire::Status, Failure> {
+        let controller = self.names.cluster_controller();
+        let lease = Reference::within(LEASE, self.names.operations(), &controller);
+        let pulse = lease::pulse(&self.api, &lease, SystemClock.now()).await;
+        let status = self.written_status().await?;
+        Ok(match pulse {
+            Ok(Pulse::Still { since }) => outdated(status, since, self.names.operations()),
+            // Who may not look at Leases is told what was written.
+            Ok(Pulse::Beats) | Err(_) => status,
+        })
+    }
+
+    /// How the cluster was when its controller wrote it down last.
+    pub(crate) async fn written_status(&self) -> Result<wire::Status, Failure> {
+        let object = ClusterObject::new(self.api.clone(), &self.names).read().await;
+        let gone = || Failure::text(Kind::Failed, "the VaultCluster was deleted");
+        let object = object.map_err(failed)?.ok_or_else(gone)?;
+        let silent = || {
+            Failure::text(Kind::Failed, "the cluster controller has written no status yet").hint(
+                format!("its pods: `kubectl get pods --namespace {}`", self.names.operations()),
+            )
+        };
+        status(&object).ok_or_else(silent)
+    }
+}
+
 /// The status in a `VaultCluster`; `None` while nobody has written one.
 pub(crate) fn status(object: &Value) -> Option<wire::Status> {
     serde_json::from_value(object["status"].clone()).ok()
+}
+
+/// A status that nobody keeps true any more: what it says of the servers is what was seen last.
+fn outdated(status: wire::Status, since: Option<Timestamp>, operations: &str) -> wire::Status {
+    let since = since.map(|since| format!(" since {since:.0}")).unwrap_or_default();
+    let reason = format!(
+        "no cluster controller has been at work{since}, and all of this is as it was then: look at \
+         its pods in the namespace {operations}, and whether they reach the API server"
+    );
+    let ready = wire::Condition {
+        kind: "Ready".into(),
+        status: "Unknown".into(),
+        reason: "ControllerSilent".into(),
+        message: reason.clone(),
+    };
+    let others = status.conditions.into_iter().filter(|condition| condition.kind != ready.kind);
+    let conditions = std::iter::once(ready.clone()).chain(others).collect();
+    wire::Status { phase: "Unknown".into(), reason, conditions, ..status }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_status_that_nobody_keeps_true_is_not_ready_and_says_since_when() {
+        let condition = |kind: &str| json!({"type": kind, "status": "True", "reason": "AllVoters", "message": "all"});
+        let object = json!({"status": {
+            "name": "vault", "target": "kubernetes", "phase": "Ready", "reason": "all servers vote",
+            "address": "https://vault", "servers": [], "controllers": [],
+            "conditions": [condition("Initialized"), condition("Ready")],
+        }});
+        let since = "2026-11-29T04:00:00.123456Z".parse().unwrap();
+        let old = outdated(status(&object).unwrap(), Some(since), "vault-operations");
+        assert_eq!(old.phase, "Unknown");
+        assert!(old.reason.contains("since 2026-11-29T04:00:00Z, and"), "{}", old.reason);
+        assert!(old.reason.contains("namespace vault-operations"), "{}", old.reason);
+        let conditions: Vec<_> =
+            old.conditions.iter().map(|it| (it.kind.as_str(), it.status.as_str())).collect();
+        assert_eq!(conditions, [("Ready", "Unknown"), ("Initialized", "True")]);
+    }
 }

@@ -34,6 +34,8 @@ pub(crate) struct Report {
     /// See `unsealer`.
     pub(crate) access: KeeperTold,
     /// See `unsealer`.
+    pub(crate) logins: KeeperTold,
+    /// See `unsealer`.
     pub(crate) certificates: KeeperTold,
     /// What is known of a root token that lives.
     pub(crate) root_token: Option<String>,
@@ -114,6 +116,7 @@ pub(crate) struct Sources<'a> {
     pub(crate) observed: &'a Observed,
     pub(crate) unsealer: &'a keeping::Report,
     pub(crate) access: &'a keeping::Report,
+    pub(crate) logins: &'a keeping::Report,
     pub(crate) certificates: &'a keeping::Report,
     pub(crate) served: Option<&'a CertificateStatus>,
     pub(crate) root_token: Option<String>,
@@ -139,6 +142,7 @@ impl From<Sources<'_>> for Report {
             certificate: served.map(Into::into),
             unsealer: sources.unsealer.into(),
             access: sources.access.into(),
+            logins: sources.logins.into(),
             certificates: sources.certificates.into(),
             root_token,
             key_beside_data: sources.key_beside_data,
@@ -318,6 +322,7 @@ mod tests {
             observed: &observed,
             unsealer: &keeper,
             access: &keeper,
+            logins: &keeper,
             certificates: &keeping::Report::default(),
             served: Some(&served),
             root_token: Some("one lives".to_owned()),

@@ -51,6 +51,8 @@ pub(crate) struct Begun {
     pub(crate) observed: watch::Receiver<Option<Observed>>,
     /// What the loops publish.
     pub(crate) board: Board,
+    /// Whether logins with service accounts work.
+    pub(crate) logins: watch::Receiver<keeping::Report>,
     /// The API server.
     pub(crate) api: Api,
     /// Whether who copies the disk has both the keys and what opens them.
@@ -205,6 +207,7 @@ impl Telling {
             observed: observed.borrow().as_ref()?,
             unsealer: &unsealer.unwrap_or_else(keeping::Report::default),
             access: &board.access.borrow(),
+            logins: &begun.logins.borrow(),
             certificates: &board.certificates.borrow(),
             served: served.get(server),
             root_token: board.root_token.borrow().clone(),

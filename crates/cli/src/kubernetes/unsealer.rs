@@ -41,7 +41,7 @@ use super::custody;
 use super::delivery::DeliveryKeeper;
 use super::mounted::Mounted;
 use super::pod::ServerPod;
-use super::reviewer::{self, LoginsKeeper, Reviewer};
+use super::reviewer::{self, Reviewer};
 use super::sites;
 use super::telling::{Begun, Telling};
 use super::{door, inner_door, witness};
@@ -206,18 +206,11 @@ impl Ground {
         let (process, wake) = watch::channel(());
         loops.spawn(wake_on_change(host.watch_process(), process));
         let unsealer = keep("unsealer", Box::new(UnsealKeeper(unsealer)), wake);
-        let reviewer = Reviewer::new(
-            api.clone(),
-            pod.names.clone(),
-            pod.server.clone(),
-            self.administrator.clone(),
-            observed.clone(),
-        )?;
         let ways = Ways {
             vaultyard: clients.get(&pod.server).cloned().ok_or_else(|| {
                 Failure::text(Kind::Failed, format!("there is no client of {}", pod.server))
             })?,
-            administrator: self.administrator,
+            administrator: self.administrator.clone(),
             socket: Client::unix(paths.admin_socket()),
         };
         let access = AccessKeeper::new(access::Parts {
@@ -236,7 +229,16 @@ impl Ground {
             observed: observed.clone(),
             root_token: root_token_in,
         });
-        let access = keep("access", Box::new(LoginsKeeper { access, reviewer }), never());
+        let access = keep("access", Box::new(access), never());
+        let reviewer = Reviewer::new(
+            api.clone(),
+            pod.names.clone(),
+            pod.server.clone(),
+            self.administrator,
+            observed.clone(),
+            access.clone(),
+        )?;
+        let tried_logins = keep("logins", Box::new(reviewer), never());
         let delivery = DeliveryKeeper {
             server: pod.server.clone(),
             paths,
@@ -267,6 +269,7 @@ impl Ground {
             key_beside_data,
             observed: observed.clone(),
             board: board.clone(),
+            logins: tried_logins,
             api: api.clone(),
             log: log.clone(),
         });

@@ -1,12 +1,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::SignedDuration;
 use serde_json::json;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
+use vaultyard_model::port::clock::Clock;
 use vaultyard_target_kubernetes::Reference;
 use vaultyard_target_kubernetes::kind::LEASE;
-use vaultyard_target_kubernetes::lease::Election;
+use vaultyard_target_kubernetes::lease::{self, Election, Pulse};
 
 use crate::place::{Place, WallClock, in_a_place, within};
 
@@ -80,6 +82,26 @@ async fn one_leads_and_another_follows_in_order_and_after_a_crash() {
         let found = place.api.get(&lease).await.unwrap().unwrap();
         assert_eq!(found["spec"]["leaseTransitions"], 2);
         waiting.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_only_looks_sees_whether_anybody_leads() {
+    in_a_place(async |place| {
+        let lease = place.object(LEASE, "vault-cluster-controller");
+        // To a clock that is ahead each sign of life is old, so it looks twice.
+        let ahead = WallClock.now() + SignedDuration::from_hours(1);
+        let look = async |now| lease::pulse(&place.api, &lease, now).await.unwrap();
+        assert_eq!(look(ahead).await, Pulse::Still { since: None });
+
+        let mut only = Candidate::start(&place, &lease, "only");
+        only.leads(Duration::from_secs(10)).await;
+        assert_eq!(look(WallClock.now()).await, Pulse::Beats);
+        assert_eq!(look(ahead).await, Pulse::Beats);
+        only.stop().await;
+        let Pulse::Still { since: Some(since) } = look(ahead).await else { panic!("it beats") };
+        assert!(since < ahead);
     })
     .await;
 }

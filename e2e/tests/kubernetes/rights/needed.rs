@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use vaultyard_e2e::kubernetes::{Kube, Machines};
-use vaultyard_e2e::wait;
+use vaultyard_e2e::{Status, wait};
 
 const DEADLINE: Duration = Duration::from_secs(240);
 const PAUSE: Duration = Duration::from_millis(300);
@@ -235,6 +235,9 @@ fn asks_whose_a_token_is(cluster: &Kube) {
     becomes("a login works", true);
     write(&json!([]));
     becomes("no login works", false);
+    let told = |status: &Status| status.holds("ServiceAccountLogins") == Some(false);
+    let status = cluster.wait_for("known to let nobody in", told);
+    assert!(!status.is_ready() && status.reason.contains("tokenreviews"), "{status:#?}");
     write(&rules);
     becomes("a login works again", true);
 }

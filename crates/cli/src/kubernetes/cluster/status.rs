@@ -26,7 +26,7 @@ use super::{MANAGER, reports};
 use crate::failure::{Failure, Kind as Fault};
 use crate::kubernetes::hindrance::Hindrance;
 use crate::kubernetes::leading::Post;
-use crate::kubernetes::report::Report;
+use crate::kubernetes::report::{KeeperTold, Report};
 use crate::kubernetes::sites;
 use crate::system::SystemClock;
 
@@ -244,13 +244,17 @@ impl<'a> Scene<'a> {
     ) -> vaultyard_model::status::Status {
         let reports: BTreeMap<&ServerName, &Report> =
             told.iter().filter_map(|(server, told)| Some((server, told.as_ref().ok()?))).collect();
-        let keeper = |told: &crate::kubernetes::report::KeeperTold| keeping::Report::from(told);
+        let keeper = |told: &KeeperTold| keeping::Report::from(told);
         let unsealers = reports.iter().filter_map(|(server, report)| {
             Some(((*server).clone(), keeper(&report.unsealer).waiting?))
         });
         let unsealers: BTreeMap<_, _> = unsealers.collect();
         let leader = seen.leader().and_then(|leader| reports.get(leader));
-        let access = leader.map_or_else(keeping::Report::default, |it| keeper(&it.access));
+        let of_leader = |told: fn(&Report) -> &KeeperTold| {
+            leader.map_or_else(keeping::Report::default, |report| keeper(told(report)))
+        };
+        let access = of_leader(|report| &report.access);
+        let logins = of_leader(|report| &report.logins);
         let renewals: Vec<_> = reports.values().map(|it| keeper(&it.certificates)).collect();
         let unsealings: Vec<_> = reports.values().map(|it| keeper(&it.unsealer)).collect();
         let root_token = reports.values().find_map(|report| report.root_token.clone());
@@ -261,6 +265,7 @@ impl<'a> Scene<'a> {
         let controllers = [
             worst(&unsealings).status("unsealer"),
             access.status("access"),
+            logins.status("logins"),
             worst(&renewals).status("certificates"),
             proxy.clone(),
         ];
@@ -277,6 +282,7 @@ impl<'a> Scene<'a> {
             hindrance: hindrance.as_deref(),
             unsealers: &unsealers,
             access: access.lacks().as_ref(),
+            logins: Some(logins.lacks().as_ref().map_or(Ok(()), Err)),
             renewal: worst(&renewals).lacks().as_ref(),
             root_token: root_token.as_deref(),
             certificates: &reports.iter().filter_map(served).collect(),
