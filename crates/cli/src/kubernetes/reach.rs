@@ -82,14 +82,11 @@ pub(crate) async fn cluster(common: &Common) -> Result<Found, Failure> {
 impl Found {
     /// How the cluster is. When no controller is there to keep that true, it says so.
     pub(crate) async fn status(&self) -> Result<wire::Status, Failure> {
-        let controller = self.names.cluster_controller();
-        let lease = Reference::within(LEASE, self.names.operations(), &controller);
-        let pulse = lease::pulse(&self.api, &lease, SystemClock.now()).await;
+        let silence = silence(&self.api, &self.names).await;
         let status = self.written_status().await?;
-        Ok(match pulse {
-            Ok(Pulse::Still { since }) => outdated(status, since, self.names.operations()),
-            // Who may not look at Leases is told what was written.
-            Ok(Pulse::Beats) | Err(_) => status,
+        Ok(match silence {
+            Some(reason) => outdated(status, reason),
+            None => status,
         })
     }
 
@@ -112,13 +109,26 @@ pub(crate) fn status(object: &Value) -> Option<wire::Status> {
     serde_json::from_value(object["status"].clone()).ok()
 }
 
-/// A status that nobody keeps true any more: what it says of the servers is what was seen last.
-fn outdated(status: wire::Status, since: Option<Timestamp>, operations: &str) -> wire::Status {
+/// Why the status is not to be believed: no controller keeps it true. Who may not look at Leases
+/// cannot tell, and believes it.
+pub(crate) async fn silence(api: &Api, names: &Names) -> Option<String> {
+    let lease = Reference::within(LEASE, names.operations(), &names.cluster_controller());
+    match lease::pulse(api, &lease, SystemClock.now()).await {
+        Ok(Pulse::Still { since }) => Some(silent_since(since, names.operations())),
+        Ok(Pulse::Beats) | Err(_) => None,
+    }
+}
+
+fn silent_since(since: Option<Timestamp>, operations: &str) -> String {
     let since = since.map(|since| format!(" since {since:.0}")).unwrap_or_default();
-    let reason = format!(
-        "no cluster controller has been at work{since}, and all of this is as it was then: look at \
+    format!(
+        "no cluster controller has been at work{since}, and the status is as it was then: look at \
          its pods in the namespace {operations}, and whether they reach the API server"
-    );
+    )
+}
+
+/// A status that nobody keeps true any more: what it says of the servers is what was seen last.
+fn outdated(status: wire::Status, reason: String) -> wire::Status {
     let ready = wire::Condition {
         kind: "Ready".into(),
         status: "Unknown".into(),
@@ -145,7 +155,8 @@ mod tests {
             "conditions": [condition("Initialized"), condition("Ready")],
         }});
         let since = "2026-11-29T04:00:00.123456Z".parse().unwrap();
-        let old = outdated(status(&object).unwrap(), Some(since), "vault-operations");
+        let reason = silent_since(Some(since), "vault-operations");
+        let old = outdated(status(&object).unwrap(), reason);
         assert_eq!(old.phase, "Unknown");
         assert!(old.reason.contains("since 2026-11-29T04:00:00Z, and"), "{}", old.reason);
         assert!(old.reason.contains("namespace vault-operations"), "{}", old.reason);

@@ -131,7 +131,15 @@ async fn until_ready(
     let object = ClusterObject::new(api.clone(), names);
     let mut changes = pin!(object.watch());
     let mut told = Told::default();
+    let mut ready: Option<wire::Status> = None;
     loop {
+        // What stood there before may say so too, and nobody be there to keep it true.
+        if let Some(ready) = &ready {
+            match reach::silence(api, names).await {
+                None => return Ok(ready.clone()),
+                Some(why) => progress.waiting(why),
+            }
+        }
         let now = tokio::select! {
             Some(change) = changes.next() => change,
             () = sleep(LOOK) => {
@@ -153,12 +161,10 @@ async fn until_ready(
             progress.done(milestone);
         }
         progress.waiting(&status.reason);
-        if status.phase == Phase::Ready.as_str() {
-            return Ok(status);
-        }
         if status.phase == Phase::Failed.as_str() {
             return Err(Failure::text(Kind::Failed, status.reason));
         }
+        ready = (status.phase == Phase::Ready.as_str()).then_some(status);
     }
 }
 
