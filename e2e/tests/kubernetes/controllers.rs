@@ -43,6 +43,19 @@ fn another_leads_after_a_kill_and_at_once_after_an_orderly_end() {
     let _ = other_than(&second, IN_ORDER);
     assert!(began.elapsed() < IN_ORDER, "{:?}", began.elapsed());
     let _ = cluster.wait_until_ready();
+
+    // With none of them left, what was written last is no news.
+    let deployment = format!("{}-cluster-controller", cluster.name());
+    let scale = |replicas: &str| {
+        let words = ["scale", "deployment", &deployment, "--replicas", replicas];
+        let _ = cluster.kubectl_in(&cluster.operations(), &words);
+    };
+    scale("0");
+    let status = cluster.wait_for("kept true by nobody", |status| status.phase == "Unknown");
+    assert!(status.reason.contains("no cluster controller"), "{}", status.reason);
+    assert_eq!(status.holds("Ready"), Some(false));
+    scale("2");
+    let _ = cluster.wait_until_ready();
 }
 
 #[test]
