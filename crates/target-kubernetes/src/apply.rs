@@ -113,6 +113,21 @@ impl Owner<'_> {
     }
 }
 
+impl Options<'_> {
+    /// Whether this manager has applied the object before, for the same owner: then somebody has
+    /// taken its labels off since, and it is ours all the same.
+    fn made(&self, object: &Value) -> bool {
+        let metadata = &object["metadata"];
+        let applied =
+            |entry: &Value| entry["manager"] == self.manager && entry["operation"] == "Apply";
+        let fields = metadata["managedFields"].as_array();
+        let instance = metadata["labels"][INSTANCE].as_str();
+        let of_another = matches!(self.owner, Owner::Cluster(name)
+            if instance.is_some_and(|instance| instance != name));
+        !of_another && fields.is_some_and(|fields| fields.iter().any(applied))
+    }
+}
+
 impl Api {
     /// Applies the whole object: fields that this manager applied before and that are not in `body`
     /// any more go away.
@@ -183,8 +198,8 @@ impl Api {
         options: Options<'_>,
     ) -> Result<Written, ApplyError> {
         let before = self.get(object).await?;
-        let whose = before.as_ref().and_then(|before| options.owner.foreign(before));
-        if let Some(whose) = whose {
+        let of_others = before.as_ref().filter(|before| !options.made(before));
+        if let Some(whose) = of_others.and_then(|before| options.owner.foreign(before)) {
             return Err(ApplyError::Foreign { object: object.to_string(), whose });
         }
         let Options { manager, force, dry_run, .. } = options;
@@ -236,6 +251,20 @@ mod tests {
         assert_eq!(Owner::Vaultyard.foreign(&labelled("vaultyard", "other")), None);
         assert!(Owner::Vaultyard.foreign(&labelled("Helm", "other")).is_some());
         assert_eq!(Owner::Anybody.foreign(&labelled("Helm", "other")), None);
+    }
+
+    #[test]
+    fn what_was_applied_before_is_ours_whatever_became_of_its_labels() {
+        let owner = Owner::Cluster("vault");
+        let options = Options { manager: "us", force: true, dry_run: false, owner };
+        let applied = |manager: &str, operation: &str, labels: Value| {
+            let fields = json!([{"manager": manager, "operation": operation}]);
+            json!({"metadata": {"managedFields": fields, "labels": labels}})
+        };
+        assert!(options.made(&applied("us", "Apply", json!({MANAGED_BY: "Helm"}))));
+        assert!(!options.made(&applied("us", "Update", json!({}))));
+        assert!(!options.made(&applied("helm", "Apply", json!({}))));
+        assert!(!options.made(&applied("us", "Apply", json!({INSTANCE: "other"}))));
     }
 
     #[test]

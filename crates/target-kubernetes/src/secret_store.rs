@@ -79,7 +79,7 @@ fn look(mut secret: Value, name: &ObjectName) -> Found {
     Found::Same(data.remove(OBJECT).map(|bytes| bytes.to_vec()))
 }
 
-fn custody(error: ApiError) -> CustodyError {
+pub(crate) fn custody(error: ApiError) -> CustodyError {
     let passes = error.again_after().is_some()
         || matches!(error.reason, Reason::Conflict { .. } | Reason::Expired);
     if passes {

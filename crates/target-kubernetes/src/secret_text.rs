@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use async_trait::async_trait;
+use vaultyard_model::Secret;
 use vaultyard_model::port::clock::Random;
+use vaultyard_model::port::custody::{CustodyError, KeyText};
 use zeroize::Zeroizing;
 
 use crate::client::Api;
 use crate::error::ApiError;
 use crate::reference::Reference;
 use crate::secret::{Data, New, new_manager, take_data};
+use crate::secret_store::custody;
 
 /// The key of the text.
 const TEXT: &str = "text";
@@ -47,6 +51,29 @@ pub enum TextError {
     Api(#[from] ApiError),
 }
 
+impl From<TextError> for CustodyError {
+    fn from(error: TextError) -> Self {
+        match error {
+            TextError::Api(error) => custody(error),
+            TextError::Random(why) => Self::Retryable(why),
+            TextError::Damaged { .. } | TextError::Vanished { .. } => {
+                Self::Fatal(error.to_string())
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl KeyText for SecretText {
+    fn location(&self) -> String {
+        self.object.to_string()
+    }
+
+    async fn read(&self) -> Result<Option<Secret>, CustodyError> {
+        Ok(self.text().await?.map(Secret::from))
+    }
+}
+
 impl SecretText {
     /// The text in the Secret `object`, which is made with these labels.
     pub fn new(
@@ -58,16 +85,11 @@ impl SecretText {
         Self { api, object, labels, random }
     }
 
-    /// What and where it is, for people.
-    pub fn location(&self) -> String {
-        self.object.to_string()
-    }
-
     /// The text; `None` when there is none.
     ///
     /// # Errors
     /// [`TextError`].
-    pub async fn read(&self) -> Result<Option<Zeroizing<Vec<u8>>>, TextError> {
+    pub async fn text(&self) -> Result<Option<Zeroizing<Vec<u8>>>, TextError> {
         let Some(mut secret) = self.api.get(&self.object).await? else { return Ok(None) };
         match take_data(&mut secret).remove(TEXT) {
             Some(text) => Ok(Some(text)),
@@ -84,7 +106,7 @@ impl SecretText {
         &self,
         text: impl FnOnce() -> Result<Zeroizing<String>, String>,
     ) -> Result<Zeroizing<Vec<u8>>, TextError> {
-        if let Some(text) = self.read().await? {
+        if let Some(text) = self.text().await? {
             return Ok(text);
         }
         let text = Zeroizing::new(text().map_err(TextError::Random)?.as_bytes().to_vec());
@@ -93,7 +115,7 @@ impl SecretText {
         let manager = new_manager(&*self.random).map_err(TextError::Random)?;
         self.api.create_secret(&self.object, &new, &manager).await?;
         // What counts is what the API server gives back.
-        let kept = self.read().await?;
+        let kept = self.text().await?;
         kept.ok_or_else(|| TextError::Vanished { object: self.location() })
     }
 }

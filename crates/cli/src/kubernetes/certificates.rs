@@ -22,7 +22,7 @@ use vaultyard_target_kubernetes::kind::SECRET;
 use vaultyard_target_kubernetes::secret_map::{Contents, SecretMap, WriteError};
 use vaultyard_target_kubernetes::{Api, Reference};
 
-use super::declared::{self, Changes};
+use super::declared::{self, Changes, Followed};
 use super::leading::{self, Post};
 use super::{proxy, sites, trust};
 use crate::failure::{Failure, Kind, failed};
@@ -59,13 +59,15 @@ async fn work(post: &Post) -> Result<std::convert::Infallible, Failure> {
         .map(|object| Box::pin(vaultyard_target_kubernetes::watch::watch(api.clone(), object)))
         .collect();
     let mut now = declared::next(&mut document, None).await?;
+    // Certificates end whatever becomes of the VaultCluster, and servers of a document that is not
+    // followed any more still show theirs.
+    let mut followed = Followed::default();
     loop {
-        let next = match &now {
-            Some(object) => {
-                let cluster = declared::read(object, names)?.cluster;
-                keeper.keep(&cluster, names, SystemClock.now()).await?
-            }
-            None => None,
+        followed.look(api, names, now.as_ref()).await.map_err(failed)?;
+        let next = match (&followed.document, &followed.refused) {
+            (Some(document), _) => keeper.keep(&document.cluster, names, SystemClock.now()).await?,
+            (None, Some(why)) => return Err(Failure::text(Kind::Failed, why)),
+            (None, None) => None,
         };
         post.hindrance.set(None);
         let pause = next.map_or(LOOK_AT_LEAST, |next| until(next, SystemClock.now()));

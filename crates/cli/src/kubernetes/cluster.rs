@@ -15,7 +15,7 @@ use vaultyard_render::kubernetes::labels::Component;
 use vaultyard_render::kubernetes::{Release, at_rest, workload};
 use vaultyard_target_kubernetes::cluster::ClusterObject;
 
-use super::declared::{self, Changes};
+use super::declared::{self, Changes, Followed};
 use super::leading::{self, Post};
 use super::pod;
 use crate::document::Document;
@@ -43,58 +43,14 @@ async fn work(post: &Post) -> Result<Infallible, Failure> {
     let object = ClusterObject::new(post.api.clone(), &post.names);
     let mut changes: Changes = Box::pin(object.watch());
     let mut now = declared::next(&mut changes, None).await?;
-    let mut followed: Option<Document> = None;
+    let mut followed = Followed::default();
     loop {
-        let wanted = match &now {
-            None => None,
-            Some(object) => Some(Wanted::by(object, post, &mut followed).await?),
-        };
+        followed.look(&post.api, &post.names, now.as_ref()).await.map_err(failed)?;
         now = tokio::select! {
-            failure = keep(post, &release, &object, wanted.as_ref()) => return failure,
+            failure = keep(post, &release, &object, now.as_ref(), &followed) => return failure,
             other = declared::next(&mut changes, now.as_ref()) => other?,
         };
     }
-}
-
-/// What a `VaultCluster` comes to.
-struct Wanted<'a> {
-    declared: &'a Value,
-    /// What is kept: what is declared, or what was before when that is refused.
-    document: Option<Document>,
-    /// Why what is declared is not followed.
-    refused: Option<String>,
-}
-
-impl<'a> Wanted<'a> {
-    /// `followed` is what was kept last.
-    async fn by(
-        declared: &'a Value,
-        post: &Post,
-        followed: &mut Option<Document>,
-    ) -> Result<Self, Failure> {
-        if followed.is_none() {
-            // Another controller may have followed an earlier one.
-            *followed = declared::followed(&post.api, &post.names).await.map_err(failed)?;
-        }
-        let refused = match declared::read(declared, &post.names) {
-            Ok(document) => match cannot_follow(followed.as_ref(), &document) {
-                None => {
-                    *followed = Some(document);
-                    None
-                }
-                refused => refused,
-            },
-            Err(failure) => Some(failure.message().to_owned()),
-        };
-        Ok(Self { declared, document: followed.clone(), refused })
-    }
-}
-
-/// Why a cluster that follows one document cannot follow another.
-fn cannot_follow(followed: Option<&Document>, document: &Document) -> Option<String> {
-    let faults = declared::unfollowed(&followed?.cluster, &document.cluster);
-    let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
-    (!faults.is_empty()).then(|| faults.join("; "))
 }
 
 /// Keeps what is wanted, until it is dropped.
@@ -102,9 +58,10 @@ async fn keep(
     post: &Post,
     release: &Release,
     object: &ClusterObject,
-    wanted: Option<&Wanted<'_>>,
+    declared: Option<&Value>,
+    Followed { document, refused }: &Followed,
 ) -> Result<Infallible, Failure> {
-    let Some(Wanted { declared, document, refused }) = wanted else {
+    let Some(declared) = declared else {
         post.hindrance.set(None);
         info!("there is no VaultCluster: nothing is changed until there is one");
         return std::future::pending().await;

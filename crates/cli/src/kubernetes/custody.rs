@@ -8,7 +8,7 @@ use vaultyard_keys::encryption::local::{LocalEncryption, key_text};
 use vaultyard_keys::stored;
 use vaultyard_model::cluster::Keys;
 use vaultyard_model::port::clock::Random;
-use vaultyard_model::port::custody::{CustodyError, KeyEncryption, KeyStore};
+use vaultyard_model::port::custody::{CustodyError, KeyEncryption, KeyStore, KeyText};
 use vaultyard_render::kubernetes::Names;
 use vaultyard_render::kubernetes::labels::labels;
 use vaultyard_render::kubernetes::server_pod::KEY_FILES_FOLDER;
@@ -20,8 +20,8 @@ use crate::custody::{self, Opened, Own};
 use crate::failure::{Failure, failed};
 use crate::system::SystemRandom;
 
-/// Opens what the document names, from within a server's pod. A key beside the data is made when there is none and nothing was
-/// encrypted yet.
+/// Opens what the document names, from within a server's pod. A key beside the data is made when
+/// there is none and nothing was encrypted yet.
 pub(crate) async fn open(api: &Api, names: &Names, keys: &Keys) -> Result<Opened, Failure> {
     let encryption = keys.encryption.with_files_in(Path::new(KEY_FILES_FOLDER));
     let keys = Keys { encryption, ..keys.clone() };
@@ -74,7 +74,7 @@ impl Own for Secrets<'_> {
         let labels = labels(names, None);
         let secret = SecretText::new((*api).clone(), object, labels, random.clone());
         let key = secret.location();
-        let text = match secret.read().await.map_err(failed)? {
+        let text = match secret.text().await.map_err(failed)? {
             Some(text) => text,
             None => {
                 let stored = stored::look(store).await.map_err(KeyError::Store).map_err(failed)?;
@@ -85,7 +85,8 @@ impl Own for Secrets<'_> {
                 made.map_err(failed)?
             }
         };
-        let encryption = LocalEncryption::from_text(key.clone(), &text, random.clone());
+        let kept = Arc::new(secret);
+        let encryption = LocalEncryption::from_text(kept, &text, random.clone());
         let encryption = encryption.ok_or(KeyError::Damaged { key }).map_err(failed)?;
         Ok(Arc::new(encryption))
     }

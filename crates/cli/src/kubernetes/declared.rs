@@ -53,6 +53,49 @@ pub(crate) async fn followed(api: &Api, names: &Names) -> Result<Option<Document
     Ok(read.inspect_err(|failure| warn!("{}", failure.message())).ok())
 }
 
+/// What a cluster is to be: what is declared, or what was before when that is refused or gone.
+#[derive(Default)]
+pub(crate) struct Followed {
+    /// The document that is followed; `None` before there is one.
+    pub(crate) document: Option<Document>,
+    /// Why what is declared now is not followed.
+    pub(crate) refused: Option<String>,
+}
+
+impl Followed {
+    /// After a look at what is declared.
+    pub(crate) async fn look(
+        &mut self,
+        api: &Api,
+        names: &Names,
+        declared: Option<&Value>,
+    ) -> Result<(), ApiError> {
+        if self.document.is_none() {
+            // A controller before this one may have followed an earlier document.
+            self.document = followed(api, names).await?;
+        }
+        self.refused = match declared.map(|object| read(object, names)) {
+            None => None,
+            Some(Err(failure)) => Some(failure.message().to_owned()),
+            Some(Ok(document)) => {
+                let refused = cannot_follow(self.document.as_ref(), &document);
+                if refused.is_none() {
+                    self.document = Some(document);
+                }
+                refused
+            }
+        };
+        Ok(())
+    }
+}
+
+/// Why a cluster that follows one document cannot follow another.
+fn cannot_follow(followed: Option<&Document>, document: &Document) -> Option<String> {
+    let faults = unfollowed(&followed?.cluster, &document.cluster);
+    let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
+    (!faults.is_empty()).then(|| faults.join("; "))
+}
+
 /// What of the new document a cluster that follows the old one cannot become.
 pub(crate) fn unfollowed(old: &Cluster, new: &Cluster) -> Vec<Fault> {
     let mut faults = change::refuse(old, new);

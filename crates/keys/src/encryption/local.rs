@@ -5,6 +5,7 @@
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
@@ -13,7 +14,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use vaultyard_model::Secret;
 use vaultyard_model::port::clock::Random;
-use vaultyard_model::port::custody::{Custody, CustodyError, KeyEncryption, KeyStore, WrappedKey};
+use vaultyard_model::port::custody::{
+    Custody, CustodyError, KeyEncryption, KeyStore, KeyText, WrappedKey,
+};
 use zeroize::Zeroizing;
 
 use crate::stored;
@@ -25,13 +28,12 @@ const FIRST_LINE: &str = "vaultyard key-encryption key 1";
 /// AES-256.
 const KEY_BYTES: usize = 32;
 
-/// Encrypts data keys under a key that is kept as a text.
+/// Encrypts data keys under a key that is kept as a text, as long as it is kept.
 pub struct LocalEncryption {
-    /// What and where the text is.
-    location: String,
+    kept: Arc<dyn KeyText>,
     key: LessSafeKey,
     key_id: String,
-    random: std::sync::Arc<dyn Random>,
+    random: Arc<dyn Random>,
 }
 
 /// Why the key file cannot be used.
@@ -91,7 +93,7 @@ impl LocalEncryption {
     pub async fn open_or_create(
         path: PathBuf,
         store: &dyn KeyStore,
-        random: std::sync::Arc<dyn Random>,
+        random: Arc<dyn Random>,
     ) -> Result<Self, KeyFileError> {
         if let Some(text) = read(&path)? {
             return Self::from_file(path, &text, random);
@@ -110,7 +112,7 @@ impl LocalEncryption {
     pub fn open(
         path: PathBuf,
         store: &dyn KeyStore,
-        random: std::sync::Arc<dyn Random>,
+        random: Arc<dyn Random>,
     ) -> Result<Self, KeyFileError> {
         match read(&path)? {
             Some(text) => Self::from_file(path, &text, random),
@@ -121,27 +123,44 @@ impl LocalEncryption {
     fn from_file(
         path: PathBuf,
         text: &[u8],
-        random: std::sync::Arc<dyn Random>,
+        random: Arc<dyn Random>,
     ) -> Result<Self, KeyFileError> {
-        let location = format!("file {}", path.display());
-        Self::from_text(location, text, random).ok_or(KeyFileError::Damaged { path })
+        let kept = Arc::new(KeyFile(path.clone()));
+        Self::from_text(kept, text, random).ok_or(KeyFileError::Damaged { path })
     }
 
-    /// The encryption of a text that [`key_text`] made; `None` when the text is something else.
-    /// `location` says for people what and where it is.
-    pub fn from_text(
-        location: String,
-        text: &[u8],
-        random: std::sync::Arc<dyn Random>,
-    ) -> Option<Self> {
+    /// The encryption of a text that [`key_text`] made and that is kept there; `None` when the text is
+    /// something else.
+    pub fn from_text(kept: Arc<dyn KeyText>, text: &[u8], random: Arc<dyn Random>) -> Option<Self> {
         let (key, key_id) = parse(text)?;
-        Some(Self { location, key, key_id, random })
+        Some(Self { kept, key, key_id, random })
+    }
+
+    /// Whether the key still stands where it is kept: what is encrypted under one that is in memory
+    /// alone is lost with this program.
+    async fn stands(&self) -> Result<(), CustodyError> {
+        let text = self.kept.read().await?;
+        match text.map(|text| parse(text.expose()).map(|(_, key_id)| key_id)) {
+            Some(Some(key_id)) if key_id == self.key_id => Ok(()),
+            None => Err(CustodyError::Fatal(format!(
+                "{} is gone since this program has read it; put it back, or start this program \
+                 anew if nothing was ever encrypted under it",
+                self.kept.location()
+            ))),
+            Some(_) => Err(CustodyError::Fatal(format!(
+                "{} does not hold the key {} any more, which this program has read there; put it \
+                 back, or start this program anew if nothing was ever encrypted under it",
+                self.kept.location(),
+                self.key_id
+            ))),
+        }
     }
 
     fn other_key(&self, key_id: &str) -> CustodyError {
         CustodyError::Fatal(format!(
             "it was encrypted under the key {key_id}, and {} holds the key {}; put the right one back",
-            self.location, self.key_id
+            self.kept.location(),
+            self.key_id
         ))
     }
 }
@@ -157,6 +176,21 @@ fn parse(text: &[u8]) -> Option<(LessSafeKey, String)> {
     // A fingerprint of a random key tells nothing about it, and a wrong file from a right one.
     let fingerprint = digest(&SHA256, &bytes);
     Some((key, format!("local/{}", hex(&fingerprint.as_ref()[..16]))))
+}
+
+/// A text in a file that nobody else can read.
+struct KeyFile(PathBuf);
+
+#[async_trait]
+impl KeyText for KeyFile {
+    fn location(&self) -> String {
+        format!("file {}", self.0.display())
+    }
+
+    async fn read(&self) -> Result<Option<Secret>, CustodyError> {
+        let text = read(&self.0).map_err(|error| CustodyError::Fatal(error.to_string()))?;
+        Ok(text.map(Secret::from))
+    }
 }
 
 fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, KeyFileError> {
@@ -195,10 +229,11 @@ fn create(path: &Path, random: &dyn Random) -> Result<(), KeyFileError> {
 #[async_trait]
 impl KeyEncryption for LocalEncryption {
     fn describe(&self) -> Custody {
-        Custody { location: self.location.clone(), key_beside_data: true }
+        Custody { location: self.kept.location(), key_beside_data: true }
     }
 
     async fn wrap_key(&self, key: &Secret, context: &[u8]) -> Result<WrappedKey, CustodyError> {
+        self.stands().await?;
         let mut nonce = [0; NONCE_LEN];
         self.random.fill(&mut nonce).map_err(CustodyError::Retryable)?;
         let mut sealed = Zeroizing::new(key.expose().to_vec());
@@ -233,7 +268,6 @@ impl KeyEncryption for LocalEncryption {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::sync::Arc;
 
     use vaultyard_model::port::custody::ObjectName;
     use vaultyard_testkit::fake_store::FakeStore;
@@ -263,6 +297,26 @@ mod tests {
         assert!(again.unwrap_key(&wrapped.unwrap(), b"c").await.unwrap().same_as(&key));
         let mode = folder.path().join("key").metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_encrypted_under_a_key_that_is_in_memory_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = FakeStore::default();
+        let (file, aside) = (folder.path().join("key"), folder.path().join("aside"));
+        let encryption = open(folder.path(), &store).await.unwrap();
+        let key = Secret::new(vec![7; 32]);
+        fs::rename(&file, &aside).unwrap();
+        let refused = encryption.wrap_key(&key, b"c").await.unwrap_err();
+        assert!(refused.to_string().contains("is gone since"), "{refused}");
+
+        let other = SeededRandom::new(4);
+        LocalEncryption::open_or_create(file.clone(), &store, Arc::new(other)).await.unwrap();
+        let refused = encryption.wrap_key(&key, b"c").await.unwrap_err();
+        assert!(refused.to_string().contains("any more"), "{refused}");
+
+        fs::rename(&aside, &file).unwrap();
+        assert!(encryption.wrap_key(&key, b"c").await.is_ok());
     }
 
     #[tokio::test]

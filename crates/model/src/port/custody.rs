@@ -44,6 +44,19 @@ pub trait KeyEncryption: Send + Sync {
     async fn unwrap_key(&self, key: &WrappedKey, context: &[u8]) -> Result<Secret, CustodyError>;
 }
 
+/// Where the text of a key-encryption key is kept.
+#[async_trait]
+pub trait KeyText: Send + Sync {
+    /// What and where it is, for people.
+    fn location(&self) -> String;
+
+    /// The text as it stands there now; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`CustodyError`], kinds apart.
+    async fn read(&self) -> Result<Option<Secret>, CustodyError>;
+}
+
 /// A data key under a key-encryption key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrappedKey {

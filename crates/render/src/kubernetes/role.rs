@@ -123,6 +123,8 @@ fn of_certificates_controller(names: &Names) -> Vec<PolicyRule> {
         rule("vaultyard.dev", "vaultclusters", [names.cluster().to_owned()], FOLLOW),
         rule("", "secrets", secrets, KEEP),
         rule("", "configmaps", [names.trust()], KEEP),
+        // What the cluster follows when its VaultCluster is refused or gone.
+        rule("", "configmaps", [names.document()], READ),
     ]
 }
 

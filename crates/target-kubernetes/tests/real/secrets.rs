@@ -129,7 +129,7 @@ async fn a_text_is_made_once_whoever_asks() {
     in_a_place(async |place| {
         let object = place.secret(&place.names.key_encryption());
         let text = || SecretText::new(place.api.clone(), object.clone(), place.labels(), random());
-        assert!(text().read().await.unwrap().is_none());
+        assert!(text().text().await.unwrap().is_none());
         let tries =
             ["one", "two", "three"].map(|words| {
                 let text = text();

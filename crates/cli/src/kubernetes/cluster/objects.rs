@@ -6,11 +6,12 @@ use std::time::Duration;
 use futures_util::stream::{SelectAll, StreamExt};
 use serde_json::Value;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tracing::{info, warn};
 use vaultyard_model::Cluster;
 use vaultyard_render::kubernetes::Object;
-use vaultyard_target_kubernetes::Reference;
 use vaultyard_target_kubernetes::apply::{Applied, ApplyError, Options, Owner};
+use vaultyard_target_kubernetes::{ApiError, Reference};
 
 use super::MANAGER;
 use crate::failure::{Failure, failed};
@@ -26,6 +27,8 @@ struct Kept {
     reference: Reference,
     /// What of it was there after the last look.
     seen: Option<Seen>,
+    /// Why it could not be applied, and when that is tried again.
+    failed: Option<(String, Instant)>,
 }
 
 /// What changes when somebody changes an object, and not when its own status does.
@@ -50,7 +53,8 @@ impl Seen {
     }
 }
 
-/// Applies all, and each again whenever it was changed.
+/// Applies all, and each again whenever it was changed. One that cannot be applied keeps none of the
+/// others waiting.
 pub(super) async fn keep(
     post: &Post,
     cluster: &Cluster,
@@ -59,11 +63,11 @@ pub(super) async fn keep(
 ) -> Result<Infallible, Failure> {
     let kept = |object: Object| {
         let reference = Reference::try_from(&object).map_err(failed)?;
-        Ok(Kept { object, reference, seen: None })
+        Ok(Kept { object, reference, seen: None, failed: None })
     };
     let all = workload.into_iter().map(kept);
     let mut all = all.collect::<Result<Vec<_>, Failure>>()?;
-    for kept in &all {
+    for kept in &mut all {
         settle(post, cluster, kept).await;
     }
     let watched = |(index, kept): (usize, &Kept)| {
@@ -73,21 +77,16 @@ pub(super) async fn keep(
     };
     let mut changes: SelectAll<_> = all.iter().enumerate().map(watched).collect();
     loop {
-        let Some((index, change)) = changes.next().await else {
-            return std::future::pending().await;
-        };
-        let now = match change {
-            Ok(now) => now.as_ref().map(Seen::of),
-            Err(error) => {
-                warn!("{error}");
-                continue;
+        let failed = || all.iter().filter_map(|kept| kept.failed.as_ref());
+        post.hindrance.set(failed().next().map(|(why, _)| why.clone()));
+        let again = failed().map(|(_, again)| *again).min();
+        let due = tokio::select! {
+            Some((index, change)) = changes.next() => changed(&mut all, index, change),
+            () = until(again) => {
+                all.iter_mut().find(|kept| kept.failed.as_ref().map(|(_, at)| *at) == again)
             }
         };
-        let Some(kept) = all.get_mut(index) else { continue };
-        if now.is_some() && now == kept.seen {
-            continue;
-        }
-        kept.seen = now;
+        let Some(kept) = due else { continue };
         if let Some(what) = settle(post, cluster, kept).await {
             warn!("{what}");
             drift.send_replace(Some(what));
@@ -95,40 +94,61 @@ pub(super) async fn keep(
     }
 }
 
-/// Applies one object until that succeeds. What had to be put back, in words.
-async fn settle(post: &Post, cluster: &Cluster, kept: &Kept) -> Option<String> {
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The object, when it is not as it was after the last look.
+fn changed(
+    all: &mut [Kept],
+    index: usize,
+    change: Result<Option<Value>, ApiError>,
+) -> Option<&mut Kept> {
+    let kept = all.get_mut(index)?;
+    let now = match change {
+        Ok(now) => now.as_ref().map(Seen::of),
+        Err(error) => {
+            warn!("{error}");
+            return None;
+        }
+    };
+    if now.is_some() && now == kept.seen {
+        return None;
+    }
+    kept.seen = now;
+    Some(kept)
+}
+
+/// Applies one object. What had to be put back, in words.
+async fn settle(post: &Post, cluster: &Cluster, kept: &mut Kept) -> Option<String> {
     let owner = Owner::Cluster(cluster.name.as_str());
     // Nobody else has a say in these fields, so they are taken from whoever wrote them.
     let options = Options { manager: MANAGER, force: true, dry_run: false, owner };
-    loop {
-        let applied = post.api.apply(&kept.reference, &kept.object.body, options).await;
-        let reference = &kept.reference;
-        match applied {
-            Ok(applied) => {
-                post.hindrance.set(None);
-                if applied != Applied::Unchanged {
-                    faults::hook().reached(&format!("cluster/{}/after", reference.kind().kind));
-                }
-                return match applied {
-                    Applied::Unchanged => None,
-                    Applied::Created => {
-                        info!("created {reference}");
-                        Some(format!("{reference} was missing and was created again"))
-                    }
-                    Applied::Changed(fields) => {
-                        info!(?fields, "changed {reference}");
-                        let fields = fields.join(", ");
-                        Some(format!(
-                            "{reference} was changed by somebody else ({fields}) and was put back"
-                        ))
-                    }
-                };
-            }
-            Err(error) => {
-                let why = error.to_string();
-                post.hindrance.set(Some(why));
-                tokio::time::sleep(pause(&error)).await;
-            }
+    let reference = &kept.reference;
+    let applied = match post.api.apply(reference, &kept.object.body, options).await {
+        Ok(applied) => applied,
+        Err(error) => {
+            kept.failed = Some((error.to_string(), Instant::now() + pause(&error)));
+            return None;
+        }
+    };
+    kept.failed = None;
+    if applied != Applied::Unchanged {
+        faults::hook().reached(&format!("cluster/{}/after", reference.kind().kind));
+    }
+    match applied {
+        Applied::Unchanged => None,
+        Applied::Created => {
+            info!("created {reference}");
+            Some(format!("{reference} was missing and was created again"))
+        }
+        Applied::Changed(fields) => {
+            info!(?fields, "changed {reference}");
+            let fields = fields.join(", ");
+            Some(format!("{reference} was changed by somebody else ({fields}) and was put back"))
         }
     }
 }
