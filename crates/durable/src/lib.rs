@@ -13,6 +13,8 @@ use std::path::Path;
 
 use tempfile::NamedTempFile;
 
+pub mod growing;
+
 /// The mode of secrets and everything beside them: for the owner alone.
 pub const PRIVATE: u32 = 0o600;
 /// The mode of what everybody may read who may look into the folder: certificates.

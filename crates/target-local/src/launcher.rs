@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use vaultyard_durable::growing::{self, Limit};
 use vaultyard_model::chain;
 use vaultyard_model::layout::Place;
 use vaultyard_model::port::clock::Clock;
@@ -14,7 +15,6 @@ use vaultyard_model::{Cluster, Layout, ServerName};
 use vaultyard_render::{Owner, server_configuration};
 
 use crate::addresses::{self, Unavailable};
-use crate::audit::{self, AuditLimit};
 use crate::process::spawner::Spawner;
 use crate::process::{self, Process};
 use crate::server_files::{self, ServerFilesError};
@@ -28,7 +28,7 @@ pub struct LocalLauncher {
     paths: Paths,
     program: PathBuf,
     spawner: Spawner,
-    audit: AuditLimit,
+    audit: Limit,
     clock: Arc<dyn Clock>,
 }
 
@@ -42,11 +42,11 @@ impl LocalLauncher {
         spawner: Spawner,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { cluster, layout, paths, program, spawner, audit: AuditLimit::default(), clock }
+        Self { cluster, layout, paths, program, spawner, audit: growing::AUDIT, clock }
     }
 
     /// Rotates audit files by another limit.
-    pub fn with_audit_limit(self, audit: AuditLimit) -> Self {
+    pub fn with_audit_limit(self, audit: Limit) -> Self {
         Self { audit, ..self }
     }
 
@@ -108,7 +108,7 @@ impl Launcher for LocalLauncher {
         running: &dyn Running,
     ) -> Result<bool, HostError> {
         let (folder, limit) = (self.paths.server(server), self.audit);
-        let aside = blocking(move || audit::set_aside(&folder, limit))
+        let aside = blocking(move || growing::set_aside(&folder.audit(), limit))
             .await
             .map_err(|why| HostError { what: format!("rotate the audit file of {server}"), why })?;
         if aside {
@@ -125,7 +125,7 @@ async fn prepare(
     folder: ServerFolder,
     place: Place,
     configuration: String,
-    limit: AuditLimit,
+    limit: Limit,
 ) -> Result<(), String> {
     blocking(move || {
         server_files::make_folders(&folder)?;
@@ -133,7 +133,7 @@ async fn prepare(
         if let Some(taken) = addresses::check_place(&place).pop() {
             return Err(taken.into());
         }
-        audit::set_aside(&folder, limit)?;
+        growing::set_aside(&folder.audit(), limit)?;
         server_files::write_configuration(&folder, &configuration)?;
         Ok::<_, Unprepared>(())
     })

@@ -5,7 +5,6 @@
 //! [`Launcher`](vaultyard_model::port::launcher::Launcher).
 
 pub mod addresses;
-pub mod audit;
 pub mod binaries;
 mod files;
 pub mod launcher;

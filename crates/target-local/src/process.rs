@@ -20,6 +20,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, OnceCell};
 use vaultyard_durable as durable;
+use vaultyard_durable::growing::{self, Limit};
 use vaultyard_model::ServerName;
 use vaultyard_model::observed::Exit;
 use vaultyard_model::port::host::HostError;
@@ -32,9 +33,7 @@ use log::{LastWords, last_words};
 use spawner::Spawner;
 
 /// A log that is longer than this when a server starts is set aside.
-const LOG_LIMIT: u64 = 16 << 20;
-/// How many logs are kept beside the present one.
-const LOGS_KEPT: u32 = 3;
+const LOG: Limit = Limit { bytes: 16 << 20, keep: 3 };
 /// How much of the log's end is read for the reason of an end.
 const LOG_TAIL: u64 = 64 << 10;
 
@@ -177,9 +176,7 @@ fn explain(status: ExitStatus, words: &LastWords) -> Exit {
 
 /// Opens the log to append, a long one set aside before, and says where it begins.
 fn open_log(path: &Path) -> io::Result<(File, u64)> {
-    if files::length(path)? > LOG_LIMIT {
-        files::set_aside(path, LOGS_KEPT)?;
-    }
+    growing::set_aside(path, LOG)?;
     let log = OpenOptions::new().append(true).create(true).mode(durable::PRIVATE).open(path)?;
     let length = log.metadata()?.len();
     Ok((log, length))

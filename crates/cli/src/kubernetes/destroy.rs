@@ -1,5 +1,7 @@
 //! `vaultyard destroy --target kubernetes`
 
+mod namespaces;
+
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -10,8 +12,8 @@ use vaultyard_model::cluster::Store;
 use vaultyard_render::kubernetes::labels::{COMPONENT, Component, INSTANCE, MANAGED_BY, VAULTYARD};
 use vaultyard_render::kubernetes::{Names, Release, workload};
 use vaultyard_target_kubernetes::cluster::ClusterObject;
-use vaultyard_target_kubernetes::kind::{Kind, LEASE, NAMESPACE, POD, SECRET};
-use vaultyard_target_kubernetes::{Api, Reference};
+use vaultyard_target_kubernetes::kind::{Kind, LEASE, POD, SECRET};
+use vaultyard_target_kubernetes::{Api, ApiError, Reason, Reference};
 
 use super::reach::{self, Found};
 use super::{declared, install, retire, trust};
@@ -24,6 +26,8 @@ use crate::{output, system};
 /// How long pods may take to end: a server's grace, and some more.
 const DEADLINE: Duration = Duration::from_secs(180);
 const PAUSE: Duration = Duration::from_millis(500);
+/// What to do when it was interrupted.
+const AGAIN: &str = "`destroy` again goes on where it was";
 
 /// Removes what `up` and the controllers have made. Volumes and keys stay unless they are asked for.
 pub(crate) async fn run(common: &Common, arguments: &Destroy) -> Result<ExitCode, Failure> {
@@ -60,11 +64,17 @@ fn words(names: &Names, arguments: &Destroy, store: &Store) -> String {
             "The servers' volumes, the unseal keys and the certificate authority are kept: `up` again \
              goes on with them."
         }
-        (true, false) => "The servers' volumes go too. The unseal keys are kept.",
+        (true, false) => {
+            "The servers' volumes go too. The unseal keys are kept, and open nothing then: `up` \
+             begins anew only once `destroy --keys` has removed them as well."
+        }
         (false, true) => {
             "The unseal keys go too, without which nobody opens the volumes that are kept."
         }
-        (true, true) => "The servers' volumes and the unseal keys go too. There is no way back.",
+        (true, true) => {
+            "The servers' volumes and the unseal keys go too, and both namespaces where nobody else \
+             has anything in them. There is no way back."
+        }
     };
     format!("{this} {kept}")
 }
@@ -95,7 +105,7 @@ async fn remove(
         delete(api, controller).await?;
     }
     for component in [Component::ClusterController, Component::CertificatesController] {
-        ended(api, names, operations, component, progress).await?;
+        ended(api, names, operations, component, progress, AGAIN).await?;
     }
     progress.done("the controllers are gone");
 
@@ -104,7 +114,7 @@ async fn remove(
     }
     retire::unwanted(api, cluster, progress).await?;
     for component in [Component::Proxy, Component::Server] {
-        ended(api, names, namespace, component, progress).await?;
+        ended(api, names, namespace, component, progress, AGAIN).await?;
     }
     progress.done("proxies and servers are gone");
 
@@ -130,57 +140,66 @@ async fn remove(
         for (kind, name) in
             claim.iter().flat_map(|kind| names.every_claim().into_iter().map(|it| (*kind, it)))
         {
-            delete(api, &Reference::within(kind, namespace, &name)).await?;
+            delete_claim(api, names, &Reference::within(kind, namespace, &name)).await?;
         }
         progress.done("the servers' volumes are given back");
     }
     for lease in [names.cluster_controller(), names.certificates_controller()] {
         delete(api, &Reference::within(LEASE, operations, &lease)).await?;
     }
-    // The definition is shared by all clusters; namespaces hold what is kept.
-    let stays = |it: &&Reference| matches!(kind(it), "CustomResourceDefinition" | "Namespace");
+    // The definition is shared by all clusters; namespaces hold what is kept. By the VaultCluster a
+    // `destroy` that was interrupted is found again, so it goes last.
+    let stays = |it: &&Reference| {
+        matches!(kind(it), "CustomResourceDefinition" | "Namespace") || kind(it) == KIND
+    };
     for object in installed.iter().filter(|it| !stays(it)) {
-        if kind(&object) == KIND {
-            delete_whoever(api, object).await?;
-        } else {
-            delete(api, object).await?;
-        }
+        delete(api, object).await?;
     }
-    if arguments.keys && arguments.volumes {
-        for namespace in [operations, namespace] {
-            let namespace = Reference::within(NAMESPACE, "", namespace);
-            delete(api, &namespace).await?;
-            progress.waiting(format!("{namespace} ends"));
-            let deadline = Instant::now() + DEADLINE;
-            while api.get(&namespace).await.map_err(failed)?.is_some() {
-                if Instant::now() > deadline {
-                    let what = format!("{namespace} is still there after {DEADLINE:?}");
-                    return Err(Failure::text(Fault::NotInTime, what)
-                        .hint("its status says what in it does not end"));
-                }
-                sleep(PAUSE).await;
-            }
-        }
+    let all = arguments.keys && arguments.volumes;
+    let mut gone = all && namespaces::delete_empty(api, operations, progress).await?;
+    for object in installed.iter().filter(|it| kind(it) == KIND) {
+        delete_whoever(api, object).await?;
+    }
+    gone = all && namespaces::delete_empty(api, namespace, progress).await? && gone;
+    if gone {
         progress.done("both namespaces are gone");
     }
     progress.done(format!("{} is destroyed", names.cluster()));
     Ok(())
 }
 
+/// The object, when there is one. There is none of a kind that the API server does not know any more.
+async fn present(api: &Api, object: &Reference) -> Result<Option<Value>, Failure> {
+    match api.get(object).await {
+        Err(ApiError { reason: Reason::UnknownKind { .. }, .. }) => Ok(None),
+        found => found.map_err(failed),
+    }
+}
+
 /// Deletes an object of ours. One that somebody else made stays, and is told.
 async fn delete(api: &Api, object: &Reference) -> Result<(), Failure> {
-    let Some(now) = api.get(object).await.map_err(failed)? else { return Ok(()) };
-    let labels = &now["metadata"]["labels"];
-    let claimed = labels[MANAGED_BY] == VAULTYARD || object.kind().kind == "PersistentVolumeClaim";
-    if !claimed {
+    let Some(now) = present(api, object).await? else { return Ok(()) };
+    if now["metadata"]["labels"][MANAGED_BY] != VAULTYARD {
         eprintln!("left alone: {object}, which is not managed by Vaultyard");
         return Ok(());
     }
     delete_this(api, object, &now).await
 }
 
+/// Deletes the claim of a server. Kubernetes makes it, with the labels that the StatefulSet gives it;
+/// others call theirs by the same names.
+async fn delete_claim(api: &Api, names: &Names, claim: &Reference) -> Result<(), Failure> {
+    let Some(now) = present(api, claim).await? else { return Ok(()) };
+    let labels = &now["metadata"]["labels"];
+    if labels[INSTANCE] != names.cluster() || labels[COMPONENT] != Component::Server.as_str() {
+        eprintln!("left alone: {claim}, which no server of this cluster has had");
+        return Ok(());
+    }
+    delete_this(api, claim, &now).await
+}
+
 async fn delete_whoever(api: &Api, object: &Reference) -> Result<(), Failure> {
-    match api.get(object).await.map_err(failed)? {
+    match present(api, object).await? {
         Some(now) => delete_this(api, object, &now).await,
         None => Ok(()),
     }
@@ -198,6 +217,7 @@ pub(super) async fn ended(
     namespace: &str,
     component: Component,
     progress: &Progress,
+    hint: &str,
 ) -> Result<(), Failure> {
     let selector = format!("{INSTANCE}={},{COMPONENT}={}", names.cluster(), component.as_str());
     let deadline = Instant::now() + DEADLINE;
@@ -211,9 +231,7 @@ pub(super) async fn ended(
         }
         if Instant::now() > deadline {
             let what = format!("still there after {DEADLINE:?}: {}", left.join(", "));
-            return Err(
-                Failure::text(Fault::NotInTime, what).hint("`destroy` again goes on where it was")
-            );
+            return Err(Failure::text(Fault::NotInTime, what).hint(hint));
         }
         progress.waiting(format!("{} end", left.join(", ")));
         sleep(PAUSE).await;
@@ -243,6 +261,6 @@ mod tests {
             assert!(said.contains(stay), "{said}");
         }
         let said = words_for(&Store::KubernetesSecret, true, true);
-        assert!(said.ends_with("the unseal keys go too. There is no way back."), "{said}");
+        assert!(said.ends_with("There is no way back."), "{said}");
     }
 }

@@ -20,8 +20,14 @@ pub(crate) async fn run(common: &Common) -> Result<ExitCode, Failure> {
     let object = ClusterObject::new(api.clone(), &names);
     object.annotate(install::MANAGER, STOPPED, Some("true")).await.map_err(failed)?;
     let stopped = async {
+        // It is the controller that stops them.
+        if let Some(why) = reach::silence(&api, &names).await {
+            progress.say(&why);
+        }
+        let hint = "it is noted, and goes on by itself once a cluster controller is at work: \
+                    `vaultyard status --target kubernetes` tells";
         for component in [Component::Proxy, Component::Server] {
-            destroy::ended(&api, &names, names.namespace(), component, &progress).await?;
+            destroy::ended(&api, &names, names.namespace(), component, &progress, hint).await?;
         }
         Ok::<(), Failure>(())
     };

@@ -250,6 +250,7 @@ impl Ground {
             served: served_in,
         };
         let certificates = keep("certificates", Box::new(delivery), never());
+        loops.spawn(host.clone().rotate_audit());
         let own_host: Arc<dyn Host> = Arc::new(host);
         let watched = |(name, client): (ServerName, Arc<Client>)| {
             let api: Arc<dyn Server> = client;

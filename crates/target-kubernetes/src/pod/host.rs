@@ -11,6 +11,7 @@ use rustix::process::Signal as Kernel;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
+use vaultyard_durable::growing::{self, Limit};
 use vaultyard_model::ServerName;
 use vaultyard_model::observed::{LastEnd, ProcessSeen};
 use vaultyard_model::port::clock::Clock;
@@ -26,6 +27,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 const GRACE: Duration = Duration::from_secs(30);
 /// How long a killed process may take to be gone.
 const KILLED: Duration = Duration::from_secs(10);
+/// How often the audit file's size is looked at.
+const AUDIT_CHECK: Duration = Duration::from_secs(30);
+/// What removing a server's data is called in errors.
+const REMOVE: &str = "remove the data of";
 /// For so long a process gets no SIGHUP: before it has a handler for it, the signal ends it.
 const YOUNG: Duration = Duration::from_secs(2);
 
@@ -101,6 +106,38 @@ impl PodHost {
         self.seen.clone()
     }
 
+    /// Keeps the audit file from filling the volume, which would end the server's service; runs for
+    /// ever.
+    pub async fn rotate_audit(self) {
+        let mut told = None;
+        loop {
+            sleep(AUDIT_CHECK).await;
+            let failed = self.set_audit_aside(growing::AUDIT).await.err();
+            if let Some(error) = failed.as_ref().filter(|_| failed != told) {
+                warn!(server = %self.server, "{error}");
+            }
+            told = failed;
+        }
+    }
+
+    /// Sets the audit file aside when it is too large, and has the server open it anew. Says whether
+    /// that was done.
+    async fn set_audit_aside(&self, limit: Limit) -> Result<bool, HostError> {
+        // One that is down or has only just been started cannot be told now.
+        if self.held().is_none_or(|held| held.since.elapsed() < YOUNG) {
+            return Ok(false);
+        }
+        let aside = self.with_files("set aside the audit file of", move |paths| {
+            growing::set_aside(&paths.audit(), limit)
+        });
+        if !aside.await? {
+            return Ok(false);
+        }
+        self.reload().await?;
+        info!(server = %self.server, "its audit file was set aside");
+        Ok(true)
+    }
+
     fn held(&self) -> Option<Held> {
         self.held.borrow().clone()
     }
@@ -129,7 +166,7 @@ impl PodHost {
             if let Some(held) = self.held() {
                 self.end(&held.process, Signal::Kill).await?;
             }
-            let moved = self.with_files(|paths| {
+            let moved = self.with_files(REMOVE, |paths| {
                 remove(&paths.removed())?;
                 if paths.data().exists() {
                     fs::rename(paths.data(), paths.removed())?;
@@ -147,12 +184,13 @@ impl PodHost {
 
     async fn with_files<T: Send + 'static>(
         &self,
+        what: &'static str,
         work: impl FnOnce(&Paths) -> io::Result<T> + Send + 'static,
     ) -> Result<T, HostError> {
         let paths = self.paths.clone();
         let done = tokio::task::spawn_blocking(move || work(&paths)).await;
-        let done = done.map_err(|error| self.error("remove the data of", &error.to_string()))?;
-        done.map_err(|error| self.error("remove the data of", &error.to_string()))
+        let done = done.map_err(|error| self.error(what, &error.to_string()))?;
+        done.map_err(|error| self.error(what, &error.to_string()))
     }
 
     fn error(&self, what: &str, why: &str) -> HostError {
@@ -204,7 +242,7 @@ impl Host for PodHost {
     async fn wipe(&self, why: &str) -> Result<(), HostError> {
         warn!(server = %self.server, "removing the server's data: {why}");
         self.take_data_away().await?;
-        self.with_files(|paths| remove(&paths.removed())).await
+        self.with_files(REMOVE, |paths| remove(&paths.removed())).await
     }
 
     async fn reload(&self) -> Result<(), HostError> {

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use vaultyard_render::server_configuration::AUDIT_FILE;
+
 /// The folders and files of one pod.
 #[derive(Debug, Clone)]
 pub struct Paths {
@@ -23,6 +25,11 @@ impl Paths {
     /// The server's own volume, which outlives its pods; also its working directory.
     pub fn volume(&self) -> PathBuf {
         self.root.join("data")
+    }
+
+    /// The server's audit file.
+    pub(crate) fn audit(&self) -> PathBuf {
+        self.volume().join(AUDIT_FILE)
     }
 
     /// The raft data.

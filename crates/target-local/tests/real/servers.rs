@@ -8,9 +8,9 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, BufReader};
+use vaultyard_durable::growing::Limit;
 use vaultyard_model::observed::Exit;
 use vaultyard_model::port::launcher::{Launcher, SignalKind};
-use vaultyard_target_local::audit::AuditLimit;
 use vaultyard_target_local::process::leftover::leftovers;
 
 use crate::parts::{Yard, answers, ask, bao, initialise, until};
@@ -138,7 +138,7 @@ async fn a_program_that_is_none_is_an_error_of_the_launch() {
 #[tokio::test]
 async fn an_audit_file_is_opened_anew_after_it_was_set_aside() {
     let yard = Yard::new();
-    let launcher = yard.launcher().with_audit_limit(AuditLimit { bytes: 10, keep: 2 });
+    let launcher = yard.launcher().with_audit_limit(Limit { bytes: 10, keep: 2 });
     let (server, folder) = (yard.server(), yard.server_folder());
     let running = launcher.launch(&server).await.unwrap();
     until("the server listens", || yard.listens()).await;
@@ -163,7 +163,7 @@ async fn an_audit_file_is_opened_anew_after_it_was_set_aside() {
 #[tokio::test]
 async fn a_large_audit_file_is_set_aside_before_the_start() {
     let yard = Yard::new();
-    let launcher = yard.launcher().with_audit_limit(AuditLimit { bytes: 10, keep: 2 });
+    let launcher = yard.launcher().with_audit_limit(Limit { bytes: 10, keep: 2 });
     let audit = yard.server_folder().audit();
     std::fs::create_dir_all(audit.parent().unwrap()).unwrap();
     std::fs::write(&audit, "a line of an earlier life\n").unwrap();
