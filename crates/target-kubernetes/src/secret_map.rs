@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use vaultyard_model::port::clock::Random;
+use vaultyard_render::kubernetes::labels::INSTANCE;
 
+use crate::apply::Owner;
 use crate::client::Api;
 use crate::error::ApiError;
 use crate::object::version;
@@ -30,9 +32,17 @@ pub struct Contents {
     keys: Vec<String>,
 }
 
-/// Why the Secret was not written.
+/// Why the Secret was not read or not written.
 #[derive(Debug, thiserror::Error)]
-pub enum WriteError {
+pub enum SecretMapError {
+    /// It belongs to somebody else, and nothing of it is touched.
+    #[error("{object} is there already and belongs to {whose}; delete it, or give it another name")]
+    Foreign {
+        /// The Secret.
+        object: String,
+        /// Whose it is, as far as its labels say.
+        whose: String,
+    },
     /// It was changed since it was read: read it again, and decide anew.
     #[error("{object} was changed by somebody else in the meantime")]
     Changed {
@@ -69,25 +79,30 @@ impl SecretMap {
     /// What it holds; `None` when there is none.
     ///
     /// # Errors
-    /// [`ApiError`].
-    pub async fn read(&self) -> Result<Option<Contents>, ApiError> {
-        Ok(self.api.get(&self.object).await?.map(contents))
+    /// [`SecretMapError`].
+    pub async fn read(&self) -> Result<Option<Contents>, SecretMapError> {
+        let Some(secret) = self.api.get(&self.object).await? else { return Ok(None) };
+        let cluster = self.labels.get(INSTANCE).map(String::as_str).unwrap_or_default();
+        if let Some(whose) = foreign(&secret, cluster) {
+            return Err(SecretMapError::Foreign { object: self.object.to_string(), whose });
+        }
+        Ok(Some(contents(secret)))
     }
 
     /// Writes all of it, if it still is as it was read; values that are not in `data` go. Without
     /// `before` it is created, if there still is none. Returns what stands there now.
     ///
     /// # Errors
-    /// [`WriteError`].
+    /// [`SecretMapError`].
     pub async fn write(
         &self,
         before: Option<&Contents>,
         data: &Data,
-    ) -> Result<Contents, WriteError> {
-        let changed = || WriteError::Changed { object: self.object.to_string() };
+    ) -> Result<Contents, SecretMapError> {
+        let changed = || SecretMapError::Changed { object: self.object.to_string() };
         let Some(before) = before else {
             let new = New { labels: &self.labels, kind: self.kind, immutable: false, data };
-            let manager = new_manager(&*self.random).map_err(WriteError::Random)?;
+            let manager = new_manager(&*self.random).map_err(SecretMapError::Random)?;
             let created = self.api.create_secret(&self.object, &new, &manager).await?;
             return created.map(contents).ok_or_else(changed);
         };
@@ -97,6 +112,18 @@ impl SecretMap {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Whose the Secret is, when it is not the cluster's. One that Vaultyard has written is, whatever
+/// somebody has done to its labels.
+fn foreign(secret: &Value, cluster: &str) -> Option<String> {
+    let ours = |manager: &str| manager.starts_with("vaultyard-");
+    let written = |entry: &Value| entry["manager"].as_str().is_some_and(ours);
+    let fields = secret["metadata"]["managedFields"].as_array();
+    if fields.is_some_and(|fields| fields.iter().any(written)) {
+        return None;
+    }
+    Owner::Cluster(cluster).foreign(secret)
 }
 
 fn contents(mut secret: Value) -> Contents {
@@ -125,6 +152,13 @@ mod tests {
             ((*key).to_owned(), Zeroizing::new(value.as_bytes().to_vec()))
         };
         pairs.iter().map(pair).collect()
+    }
+
+    #[test]
+    fn a_secret_that_vaultyard_has_written_is_ours_without_labels_too() {
+        let of = |manager: &str| json!({"metadata": {"managedFields": [{"manager": manager}]}});
+        assert!(foreign(&of("kubectl-create"), "vault").is_some());
+        assert_eq!(foreign(&of("vaultyard-certificates-controller"), "vault"), None);
     }
 
     #[test]

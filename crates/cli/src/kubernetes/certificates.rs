@@ -19,7 +19,7 @@ use vaultyard_render::kubernetes::Names;
 use vaultyard_render::kubernetes::labels::{Component, labels};
 use vaultyard_target_kubernetes::cluster::ClusterObject;
 use vaultyard_target_kubernetes::kind::SECRET;
-use vaultyard_target_kubernetes::secret_map::{Contents, SecretMap, WriteError};
+use vaultyard_target_kubernetes::secret_map::{Contents, SecretMap};
 use vaultyard_target_kubernetes::{Api, Reference};
 
 use super::declared::{self, Changes, Followed};
@@ -202,7 +202,7 @@ async fn write(
     entries: Entries,
 ) -> Result<(), Failure> {
     let written = secret.write(before, &entries.into_data()).await;
-    written.map_err(|error: WriteError| failed(error))?;
+    written.map_err(failed)?;
     faults::hook().reached(&format!("certificates/{}/after", secret.object().name()));
     Ok(())
 }

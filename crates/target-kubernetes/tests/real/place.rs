@@ -15,7 +15,7 @@ use vaultyard_target_kubernetes::apply::{Options, Owner};
 use vaultyard_target_kubernetes::kind::{NAMESPACE, SECRET};
 use vaultyard_target_kubernetes::{Api, Kind, Reference};
 
-const MANAGER: &str = "vaultyard-test";
+const MANAGER: &str = "somebody-else";
 
 /// The wall clock.
 pub(crate) struct WallClock;

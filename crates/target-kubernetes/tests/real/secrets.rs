@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use vaultyard_model::port::custody::{Create, CustodyError, KeyStore, ObjectName};
-use vaultyard_target_kubernetes::secret_map::{SecretMap, WriteError};
+use vaultyard_target_kubernetes::secret_map::{SecretMap, SecretMapError};
 use vaultyard_target_kubernetes::secret_text::{SecretText, TextError};
 use vaultyard_target_kubernetes::{SecretData, SecretStore};
 use zeroize::Zeroizing;
@@ -86,6 +86,17 @@ async fn attempts_without_a_name_hold_nothing_and_take_nothing() {
     .await;
 }
 
+#[tokio::test]
+async fn a_map_of_somebody_else_is_not_read() {
+    in_a_place(async |place| {
+        let (api, object) = (place.api.clone(), place.secret("theirs"));
+        let _ = place.put(&object, json!({"stringData": {"tls.crt": "x"}})).await;
+        let map = SecretMap::new(api, object, place.labels(), "Opaque", "vaultyard-test", random());
+        assert!(matches!(map.read().await, Err(SecretMapError::Foreign { .. })));
+    })
+    .await;
+}
+
 fn data(pairs: &[(&str, &str)]) -> SecretData {
     let pair = |(key, value): &(&str, &str)| {
         ((*key).to_owned(), Zeroizing::new(value.as_bytes().to_vec()))
@@ -111,13 +122,13 @@ async fn a_map_is_written_only_over_what_was_read() {
         assert!(one.read().await.unwrap().is_none());
         let first = one.write(None, &data(&[("x", "1"), ("y", "1")])).await.unwrap();
         let late = two.write(None, &data(&[("x", "2")])).await;
-        assert!(matches!(late, Err(WriteError::Changed { .. })), "one was there already");
+        assert!(matches!(late, Err(SecretMapError::Changed { .. })), "one was there already");
         let seen = two.read().await.unwrap().unwrap();
         assert!(seen.data == data(&[("x", "1"), ("y", "1")]));
         let second = one.write(Some(&first), &data(&[("x", "3")])).await.unwrap();
         assert!(second.data == data(&[("x", "3")]));
         let late = two.write(Some(&seen), &data(&[("x", "2")])).await;
-        assert!(matches!(late, Err(WriteError::Changed { .. })));
+        assert!(matches!(late, Err(SecretMapError::Changed { .. })));
         assert!(one.read().await.unwrap().unwrap().data == data(&[("x", "3")]));
         one.write(Some(&second), &data(&[("x", "4")])).await.unwrap();
     })
