@@ -38,6 +38,7 @@ pub(crate) mod rendered;
 mod report;
 mod retire;
 mod reviewer;
+mod rollout;
 mod sites;
 mod telling;
 mod trust;

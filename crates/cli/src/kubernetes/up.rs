@@ -16,7 +16,7 @@ use vaultyard_target_kubernetes::cluster::ClusterObject;
 
 use super::check::{self, Plan};
 use super::declared::{self, STOPPED};
-use super::{install, reach, retire, waiting};
+use super::{install, reach, retire, rollout, waiting};
 use crate::arguments::{Common, Up};
 use crate::control::wire;
 use crate::document::Document;
@@ -96,7 +96,7 @@ pub(super) async fn bring(api: &Api, wish: &Wish, progress: &Progress) -> Result
         progress.done("it was stopped, and is started again");
     }
     let ready = async {
-        let status = until_ready(api, &names, progress).await?;
+        let status = until_ready(api, &names, &release.vaultyard, progress).await?;
         // Only now: whoever still follows an earlier document would miss them.
         retire::unwanted(api, cluster, progress).await?;
         Ok::<_, Failure>(status)
@@ -107,7 +107,9 @@ pub(super) async fn bring(api: &Api, wish: &Wish, progress: &Progress) -> Result
         return Err(Failure::text(Kind::NotInTime, what)
             .hint("it goes on by itself; `vaultyard status --target kubernetes` shows how far"));
     };
-    Ok(farewell(&names, &ready?, began.elapsed()))
+    let ready = ready?;
+    let outdated = rollout::outdated_servers(api, &names).await.map_err(failed)?;
+    Ok(farewell(&names, &ready, &outdated, began.elapsed()))
 }
 
 fn refuse_what_is_local(arguments: &Up) -> Result<(), Failure> {
@@ -126,6 +128,7 @@ fn refuse_what_is_local(arguments: &Up) -> Result<(), Failure> {
 async fn until_ready(
     api: &Api,
     names: &Names,
+    image: &str,
     progress: &Progress,
 ) -> Result<wire::Status, Failure> {
     let object = ClusterObject::new(api.clone(), names);
@@ -133,9 +136,8 @@ async fn until_ready(
     let mut told = Told::default();
     let mut ready: Option<wire::Status> = None;
     loop {
-        // What stood there before may say so too, and nobody be there to keep it true.
         if let Some(ready) = &ready {
-            match reach::silence(api, names).await {
+            match not_followed(api, names, image).await? {
                 None => return Ok(ready.clone()),
                 Some(why) => progress.waiting(why),
             }
@@ -168,6 +170,15 @@ async fn until_ready(
     }
 }
 
+/// Why a status of `Ready` does not say it of what is applied: it may be of an earlier day, with
+/// nobody there to keep it true, and images are no part of what it is about.
+async fn not_followed(api: &Api, names: &Names, image: &str) -> Result<Option<String>, Failure> {
+    if let Some(why) = rollout::pending(api, names, image).await.map_err(failed)? {
+        return Ok(Some(why));
+    }
+    Ok(reach::silence(api, names).await)
+}
+
 /// The status, when it is that of what is declared now.
 fn current(object: &Value) -> Option<wire::Status> {
     let observed = &object["status"]["observedGeneration"];
@@ -185,7 +196,7 @@ async fn last_words(api: &Api, names: &Names) -> String {
     }
 }
 
-fn farewell(names: &Names, status: &wire::Status, took: Duration) -> String {
+fn farewell(names: &Names, status: &wire::Status, outdated: &[String], took: Duration) -> String {
     let keys = status.conditions.iter().find(|condition| condition.kind == "KeyBesideData");
     let namespace = names.namespace();
     let mut lines = vec![
@@ -196,6 +207,13 @@ fn farewell(names: &Names, status: &wire::Status, took: Duration) -> String {
         format!("  Namespace  {namespace}, and {} for its operations", names.operations()),
     ];
     lines.extend(keys.map(|condition| format!("  Keys       {}", condition.message)));
+    if !outdated.is_empty() {
+        lines.push(format!(
+            "  Pods       {} as before this change, and anew once deleted: one at a time, the leader \
+             last",
+            outdated.join(", ")
+        ));
+    }
     lines.extend([
         String::new(),
         "To try it:".to_owned(),
