@@ -9,6 +9,7 @@ mod backoff;
 pub mod client;
 pub mod cluster;
 pub mod error;
+pub mod event;
 pub mod kind;
 pub mod lease;
 mod log;

@@ -14,6 +14,7 @@ use tracing::{info, warn};
 use vaultyard_render::kubernetes::labels::Component;
 use vaultyard_render::kubernetes::{Release, at_rest, workload};
 use vaultyard_target_kubernetes::cluster::ClusterObject;
+use vaultyard_target_kubernetes::event::Recorder;
 
 use super::declared::{self, Changes, Followed};
 use super::leading::{self, Post};
@@ -79,9 +80,12 @@ async fn keep(
     let working = workload(cluster, release, text);
     let objects = if stopped { at_rest(working) } else { working };
     let drift = watch::channel(None).0;
-    let told = status::Told { stopped, refused: refused.as_deref(), drift: &drift };
+    let events = Recorder::new(post.api.clone(), MANAGER, declared, post.names.events());
+    let told =
+        status::Told { stopped, refused: refused.as_deref(), drift: &drift, events: &events };
+    let corrections = objects::Corrections { drift: &drift, events: &events };
     tokio::select! {
-        never = objects::keep(post, cluster, objects, &drift) => match never? {},
+        never = objects::keep(post, cluster, objects, corrections) => match never? {},
         failure = status::keep(post, cluster, object, declared, told) => failure,
     }
 }

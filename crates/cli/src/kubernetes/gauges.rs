@@ -1,7 +1,8 @@
-//! What unsealers and proxies tell a scraper beside what is counted.
+//! What unsealers, proxies and controllers tell a scraper.
 
 use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
@@ -50,6 +51,31 @@ pub(crate) fn server(registry: &mut Registry, seen: Option<&ServerSeen>) {
     }
 }
 
+/// How much room is left on the server's volume, when that is known.
+pub(crate) fn room(registry: &mut Registry, free_bytes: Option<u64>) {
+    let Some(free) = free_bytes else { return };
+    let gauge = Gauge::<i64>::default();
+    gauge.set(i64::try_from(free).unwrap_or(i64::MAX));
+    registry.register("server_volume_free_bytes", "The room left on the server's volume", gauge);
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Led {
+    lease: String,
+}
+
+/// Whether this pod of a controller leads, and how often it has put something back.
+pub(crate) fn controller(registry: &mut Registry, lease: &str, leads: bool, corrected: &Counter) {
+    let turn = Family::<Led, Gauge>::default();
+    turn.get_or_create(&Led { lease: lease.to_owned() }).set(i64::from(leads));
+    registry.register("controller_leads", "Whether this pod holds the Lease and works", turn);
+    registry.register(
+        "drift_corrected",
+        "How often this pod has put something back that somebody else had changed or deleted",
+        corrected.clone(),
+    );
+}
+
 #[cfg(test)]
 mod tests {
     use prometheus_client::encoding::text::encode;
@@ -83,6 +109,20 @@ mod tests {
             "vaultyard_certificate_expiry_timestamp_seconds{certificate=\"vault-0\"} 1800000000",
         ] {
             assert!(leader.contains(line), "{leader}");
+        }
+        let mut registry = Registry::with_prefix("vaultyard");
+        let corrected = Counter::default();
+        corrected.inc();
+        controller(&mut registry, "vault-cluster-controller", true, &corrected);
+        room(&mut registry, Some(7));
+        let mut told = String::new();
+        encode(&mut told, &registry).unwrap();
+        for line in [
+            "vaultyard_controller_leads{lease=\"vault-cluster-controller\"} 1",
+            "vaultyard_drift_corrected_total 1",
+            "vaultyard_server_volume_free_bytes 7",
+        ] {
+            assert!(told.contains(line), "{told}");
         }
         assert!(text(Some(State::Sealed)).contains("vaultyard_server_sealed 1"));
         assert!(text(None).contains("vaultyard_server_sealed 1"));

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::registry::Registry;
 use tokio::sync::{oneshot, watch};
 use vaultyard_model::{ClusterName, Namespace};
 use vaultyard_render::kubernetes::Names;
@@ -14,8 +16,9 @@ use vaultyard_target_kubernetes::lease::Election;
 use vaultyard_target_kubernetes::{Api, Reference};
 
 use super::hindrance::Hindrance;
-use super::{door, pod};
+use super::{door, gauges, pod};
 use crate::failure::{Failure, Kind, bad_input, failed};
+use crate::metrics;
 use crate::stops::Stops;
 use crate::system::SystemClock;
 
@@ -33,6 +36,8 @@ pub(crate) struct Post {
     pub(crate) names: Names,
     /// Why the work cannot be done; for the door.
     pub(crate) hindrance: Hindrance,
+    /// How often something was put back that somebody else had changed.
+    pub(crate) corrected: Counter,
 }
 
 impl Post {
@@ -43,7 +48,8 @@ impl Post {
             Namespace::new(&pod::variable("VAULTYARD_NAMESPACE")?).map_err(bad_input)?;
         let names = Names::new(&cluster, &namespace);
         let api = Api::in_cluster().map_err(failed)?;
-        Ok(Self { api, names, hindrance: Hindrance::default() })
+        let (hindrance, corrected) = (Hindrance::default(), Counter::default());
+        Ok(Self { api, names, hindrance, corrected })
     }
 }
 
@@ -57,11 +63,6 @@ where
     let mut stops = Stops::listen()?;
     let post = Post::take()?;
     let door = door::open().await?;
-    let hindrance = post.hindrance.clone();
-    tokio::spawn(door::answer(door, move |path| {
-        let ready = (path == "/ready").then(|| door::readiness(hindrance.get().as_deref()));
-        std::future::ready(ready)
-    }));
     let lease = match component {
         Component::ClusterController => post.names.cluster_controller(),
         Component::CertificatesController => post.names.certificates_controller(),
@@ -69,6 +70,7 @@ where
             return Err(Failure::text(Kind::Failed, "only controllers take turns"));
         }
     };
+    let lease_name = lease.clone();
     let lease = Reference::within(LEASE, post.names.operations(), &lease);
     let (election, mut leads) = Election::new(
         post.api.clone(),
@@ -77,6 +79,19 @@ where
         pod::name()?,
         Arc::new(SystemClock),
     );
+    let (hindrance, corrected) = (post.hindrance.clone(), post.corrected.clone());
+    let turn = leads.clone();
+    tokio::spawn(door::answer(door, move |path| {
+        std::future::ready(match path.as_str() {
+            "/ready" => Some(door::readiness(hindrance.get().as_deref())),
+            "/metrics" => {
+                let mut registry = Registry::with_prefix("vaultyard");
+                gauges::controller(&mut registry, &lease_name, *turn.borrow(), &corrected);
+                Some(metrics::text(&registry))
+            }
+            _ => None,
+        })
+    }));
     let (stop, stopped) = oneshot::channel::<()>();
     let election = tokio::spawn(election.run(async {
         stopped.await.ok();

@@ -176,7 +176,9 @@ impl Telling {
         let mut registry = Registry::with_prefix("vaultyard");
         let server = &self.pod.server;
         let seen = self.begun.get().and_then(|begun| begun.observed.borrow().clone());
-        gauges::server(&mut registry, seen.as_ref().and_then(|seen| seen.servers.get(server)));
+        let own = seen.as_ref().and_then(|seen| seen.servers.get(server));
+        gauges::server(&mut registry, own);
+        gauges::room(&mut registry, own.and_then(|seen| seen.free_bytes));
         let expiries = Expiries::register(&mut registry);
         if let Some(begun) = self.begun.get()
             && let Some(served) = begun.board.served.borrow().get(server)

@@ -36,7 +36,7 @@ fn is_news(condition: &crate::control::wire::Condition) -> bool {
     let holds = condition.status == "True";
     match condition.kind.as_str() {
         "Ready" => false,
-        "KeyBesideData" => holds,
+        "KeyBesideData" | "DriftCorrected" => holds,
         _ => !holds,
     }
 }

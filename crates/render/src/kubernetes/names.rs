@@ -10,6 +10,9 @@ pub const DEFINITION: &str = "vaultclusters.vaultyard.dev";
 /// can be held to a name only when the name is known beforehand.
 pub const ATTEMPTS: u16 = 32;
 
+/// How many of the cluster controller's latest events are kept.
+const EVENTS: u16 = 16;
+
 /// How many servers have names, whatever the document says today: Roles must not change with the
 /// number of servers, since nobody but a person may change Roles.
 pub const MOST_SERVERS: u8 = 9;
@@ -159,6 +162,11 @@ impl Names {
     /// The ConfigMap with the dashboard.
     pub fn dashboard(&self) -> String {
         self.with("dashboard")
+    }
+
+    /// The events that the cluster controller writes, one after the other and again from the first.
+    pub fn events(&self) -> Vec<String> {
+        (0..EVENTS).map(|number| self.with(&format!("event-{number:02}"))).collect()
     }
 
     /// The Secret with the certificate authority, in the operations namespace.

@@ -24,6 +24,7 @@ const GROUP: &str = "rbac.authorization.k8s.io";
 const READ: [&str; 1] = ["get"];
 const FOLLOW: [&str; 2] = ["list", "watch"];
 const KEEP: [&str; 5] = ["get", "list", "watch", "create", "patch"];
+const WRITE: [&str; 2] = ["create", "patch"];
 const CREATE: [&str; 3] = ["get", "create", "patch"];
 
 /// Every Role, and the one ClusterRole, each with its binding behind it.
@@ -106,6 +107,7 @@ fn of_the_cluster_controller(cluster: &Cluster, names: &Names) -> Vec<PolicyRule
             KEEP,
         ),
         rule("", "pods", names.every_server(), FOLLOW),
+        rule("", "events", names.events(), WRITE),
     ];
     rules.extend(of_optional(cluster, names, Scope::Application));
     rules

@@ -9,14 +9,17 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{info, warn};
 use vaultyard_model::Cluster;
+use vaultyard_model::port::clock::Clock;
 use vaultyard_render::kubernetes::Object;
 use vaultyard_target_kubernetes::apply::{Applied, ApplyError, Options, Owner};
+use vaultyard_target_kubernetes::event::{Recorder, Severity};
 use vaultyard_target_kubernetes::{ApiError, Reference};
 
 use super::MANAGER;
 use crate::failure::{Failure, failed};
 use crate::faults;
 use crate::kubernetes::leading::Post;
+use crate::system::SystemClock;
 
 /// The pause after a try that failed.
 const TRY_AGAIN: Duration = Duration::from_secs(2);
@@ -53,13 +56,22 @@ impl Seen {
     }
 }
 
+/// Where it is told what was put back.
+#[derive(Clone, Copy)]
+pub(super) struct Corrections<'a> {
+    /// For the status.
+    pub(super) drift: &'a watch::Sender<Option<String>>,
+    /// For `kubectl describe`.
+    pub(super) events: &'a Recorder,
+}
+
 /// Applies all, and each again whenever it was changed. One that cannot be applied keeps none of the
 /// others waiting.
 pub(super) async fn keep(
     post: &Post,
     cluster: &Cluster,
     workload: Vec<Object>,
-    drift: &watch::Sender<Option<String>>,
+    corrections: Corrections<'_>,
 ) -> Result<Infallible, Failure> {
     let kept = |object: Object| {
         let reference = Reference::try_from(&object).map_err(failed)?;
@@ -89,7 +101,10 @@ pub(super) async fn keep(
         let Some(kept) = due else { continue };
         if let Some(what) = settle(post, cluster, kept).await {
             warn!("{what}");
-            drift.send_replace(Some(what));
+            post.corrected.inc();
+            let (severity, now) = (Severity::Warning, SystemClock.now());
+            corrections.events.tell(severity, "DriftCorrected", &what, now).await;
+            corrections.drift.send_replace(Some(what));
         }
     }
 }

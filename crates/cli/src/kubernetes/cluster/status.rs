@@ -19,6 +19,7 @@ use vaultyard_plan::status;
 use vaultyard_render::kubernetes::pod::ZONE;
 use vaultyard_render::kubernetes::server_pod::SERVER;
 use vaultyard_target_kubernetes::cluster::ClusterObject;
+use vaultyard_target_kubernetes::event::Recorder;
 use vaultyard_target_kubernetes::kind::{Kind, POD};
 use vaultyard_target_kubernetes::{Api, ApiError, Reference, pods};
 
@@ -52,7 +53,10 @@ pub(super) async fn refused(
         "address": "",
         "servers": [],
         "controllers": [],
-        "conditions": [{"type": "Ready", "status": "False", "reason": "Refused", "message": why}],
+        "conditions": [
+            {"type": "Ready", "status": "False", "reason": "Refused", "message": why},
+            {"type": "Stalled", "status": "True", "reason": "Refused", "message": why},
+        ],
         "observedGeneration": declared["metadata"]["generation"],
     });
     object.patch_status(MANAGER, &status).await.map(drop)
@@ -67,6 +71,8 @@ pub(super) struct Told<'a> {
     pub(super) refused: Option<&'a str>,
     /// What was put back last.
     pub(super) drift: &'a watch::Sender<Option<String>>,
+    /// Where news are told too.
+    pub(super) events: &'a Recorder,
 }
 
 /// Looks and writes, until it is dropped.
@@ -91,7 +97,10 @@ pub(super) async fn keep(
         history = history.after(&seen, quorum);
         let status = scene.status(&told, &seen, &history, beside);
         history = history.after_phase(status.phase, false);
-        written.write(object, &status, SystemClock.now()).await;
+        let now = SystemClock.now();
+        if let Some(news) = written.write(object, &status, now).await {
+            beside.events.tell(news.severity, &news.reason, &news.message, now).await;
+        }
         let pause = if status.phase == Phase::Ready { CALM } else { BUSY };
         let next = Instant::now() + pause;
         loop {
@@ -107,6 +116,22 @@ pub(super) async fn keep(
                 () = tokio::time::sleep_until(next) => break,
             }
         }
+    }
+}
+
+/// The conditions by which tools tell what only takes its time from what waits for a person (kstatus:
+/// `Reconciling`, `Stalled`). They stand only while they hold.
+fn progress(status: &vaultyard_model::status::Status, refused: Option<&str>) -> Option<Condition> {
+    let condition = |kind, reason, message: &str| {
+        Some(Condition { kind, holds: true, reason, message: message.to_owned() })
+    };
+    match (refused, status.phase) {
+        (Some(why), _) => condition("Stalled", "Refused", why),
+        (None, Phase::Failed) => condition("Stalled", Phase::Failed.as_str(), &status.reason),
+        (None, phase @ (Phase::Initialising | Phase::Upgrading)) => {
+            condition("Reconciling", phase.as_str(), &status.reason)
+        }
+        (None, Phase::Pending | Phase::Ready | Phase::Degraded) => None,
     }
 }
 
@@ -297,6 +322,7 @@ impl<'a> Scene<'a> {
             let (kind, reason) = ("DriftCorrected", "PutBack");
             status.conditions.push(Condition { kind, holds: true, reason, message: what });
         }
+        status.conditions.extend(progress(&status, beside.refused));
         status
     }
 

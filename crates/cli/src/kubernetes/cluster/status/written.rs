@@ -5,8 +5,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::Instant;
-use vaultyard_model::status::Status;
+use vaultyard_model::status::{Phase, Status};
 use vaultyard_target_kubernetes::cluster::ClusterObject;
+use vaultyard_target_kubernetes::event::Severity;
 
 use crate::control::wire;
 use crate::kubernetes::cluster::MANAGER;
@@ -29,19 +30,55 @@ impl Written {
         Self { status: declared["status"].clone(), at: None, generation }
     }
 
-    /// Writes a status that tells something new. One that differs in numbers only can wait.
-    pub(super) async fn write(&mut self, object: &ClusterObject, status: &Status, now: Timestamp) {
+    /// Writes a status that tells something new, and returns what is new in it for people. One that
+    /// differs in numbers only can wait.
+    pub(super) async fn write(
+        &mut self,
+        object: &ClusterObject,
+        status: &Status,
+        now: Timestamp,
+    ) -> Option<News> {
         let status = whole(status, &self.generation, &self.status, now);
         let recently = self.at.is_some_and(|at| at.elapsed() < NUMBERS_EVERY);
         if self.status == status
             || recently && without_numbers(&self.status) == without_numbers(&status)
         {
-            return;
+            return None;
         }
-        match object.patch_status(MANAGER, &status).await {
-            Ok(_) => (self.status, self.at) = (status, Some(Instant::now())),
-            Err(error) => tracing::warn!("{error}"),
+        if let Err(error) = object.patch_status(MANAGER, &status).await {
+            tracing::warn!("{error}");
+            return None;
         }
+        let news = News::between(&self.status, &status);
+        (self.status, self.at) = (status, Some(Instant::now()));
+        news
+    }
+}
+
+/// What is worth an event.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct News {
+    pub(super) severity: Severity,
+    /// The phase.
+    pub(super) reason: String,
+    /// The reason of the phase, in words.
+    pub(super) message: String,
+}
+
+impl News {
+    /// Another phase, or another reason why it is not `Ready`.
+    fn between(before: &Value, after: &Value) -> Option<Self> {
+        let text =
+            |status: &Value, field: &str| status[field].as_str().unwrap_or_default().to_owned();
+        let (phase, why) = (text(after, "phase"), text(after, "reason"));
+        let ready = phase == Phase::Ready.as_str();
+        if phase == text(before, "phase") && (ready || why == text(before, "reason")) {
+            return None;
+        }
+        let expected = [Phase::Ready, Phase::Initialising, Phase::Pending, Phase::Upgrading];
+        let expected = expected.iter().any(|it| it.as_str() == phase);
+        let severity = if expected { Severity::Normal } else { Severity::Warning };
+        Some(Self { severity, reason: phase, message: why })
     }
 }
 
@@ -74,7 +111,7 @@ fn without_numbers(status: &Value) -> Value {
 #[cfg(test)]
 mod tests {
     use vaultyard_model::ClusterName;
-    use vaultyard_model::status::{Condition, ControllerStatus, Phase};
+    use vaultyard_model::status::{Condition, ControllerStatus};
 
     use super::*;
 
@@ -108,6 +145,22 @@ mod tests {
 
     fn since(status: &Value) -> &str {
         status["conditions"][0]["lastTransitionTime"].as_str().unwrap()
+    }
+
+    #[test]
+    fn another_phase_is_news_and_so_is_another_reason_of_a_trouble() {
+        let status = |phase: &str, why: &str| json!({"phase": phase, "reason": why});
+        let news = |before: &Value, after: &Value| {
+            News::between(before, after).map(|news| (news.severity, news.reason, news.message))
+        };
+        let (ready, sealed) = (status("Ready", "0 leads"), status("Degraded", "1: it is sealed"));
+        let warning = |why: &str| Some((Severity::Warning, "Degraded".into(), why.into()));
+        assert_eq!(news(&ready, &sealed), warning("1: it is sealed"));
+        assert_eq!(news(&sealed, &sealed), None);
+        assert_eq!(news(&sealed, &status("Degraded", "no leader")), warning("no leader"));
+        assert_eq!(news(&ready, &status("Ready", "2 leads")), None);
+        let normal = Some((Severity::Normal, "Ready".into(), "0 leads".into()));
+        assert_eq!(news(&Value::Null, &ready), normal);
     }
 
     #[test]
