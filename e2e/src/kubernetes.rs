@@ -8,6 +8,7 @@ mod front;
 mod nodes;
 mod other;
 mod pod;
+mod registry;
 mod undo;
 
 use std::process::Command;
@@ -27,6 +28,7 @@ pub use front::Front;
 pub use nodes::{Machines, Part};
 pub use other::OtherCluster;
 pub use pod::Container;
+pub use registry::another_digest;
 pub use undo::Undo;
 
 /// The longest that a cluster may take to be `Ready` on a busy machine.
@@ -34,6 +36,8 @@ const READY: Duration = Duration::from_secs(180);
 /// The longest that logins may be refused: kube-proxy asks an API server that was away again only after
 /// half a minute.
 const LOGIN: Duration = Duration::from_secs(90);
+/// The longest that news may take to be an event.
+const EVENT: Duration = Duration::from_secs(10);
 /// Between two looks at the status; each starts a program.
 const PAUSE: Duration = Duration::from_millis(300);
 
@@ -280,6 +284,19 @@ impl Kube {
         writing.wait_for(50);
         let journal = writing.stop();
         assert_eq!(self.faults_of(&journal), [], "{:#?}", journal.failed().collect::<Vec<_>>());
+    }
+
+    /// What the latest event of this reason tells about the `VaultCluster`.
+    #[must_use]
+    #[track_caller]
+    pub fn event(&self, reason: &str) -> String {
+        let selector = format!("involvedObject.kind=VaultCluster,reason={reason}");
+        wait(&format!("an event {reason}"), EVENT, || {
+            let events = self.object(&["events", "--field-selector", &selector])?;
+            let time = |event: &&Value| event["lastTimestamp"].as_str().map(str::to_owned);
+            let latest = events["items"].as_array()?.iter().max_by_key(time)?;
+            Some(latest["message"].as_str()?.to_owned())
+        })
     }
 
     /// What became of the writes of this journal, asked once the cluster is `Ready`.

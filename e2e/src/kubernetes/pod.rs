@@ -1,5 +1,6 @@
 //! The processes of a pod, as the machine sees them: all nodes are on it.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -124,6 +125,18 @@ impl Kube {
     pub fn try_kill_pod(&self, namespace: &str, pod: &str, container: &str) -> bool {
         let id = self.process_in(namespace, pod, container);
         id.is_some_and(|id| kill_process(id, Signal::KILL).is_ok())
+    }
+
+    /// Where the machine sees the files of a container.
+    ///
+    /// # Panics
+    /// When it does not run.
+    #[must_use]
+    #[track_caller]
+    pub fn files_of(&self, pod: &str, container: Container) -> PathBuf {
+        let id = self.process(pod, container.name());
+        let id = id.unwrap_or_else(|| panic!("{container:?} of {pod} does not run"));
+        PathBuf::from(format!("/proc/{}/root", id.as_raw_nonzero()))
     }
 
     /// The process that a container was started with.

@@ -1,6 +1,6 @@
 //! Pods that go as planned take no request with them: evictions, drained nodes, the leader's too.
 
-use vaultyard_e2e::kubernetes::{Kube, Machines};
+use vaultyard_e2e::kubernetes::{Kube, Machines, another_digest};
 
 /// Does `planned` under load: nothing fails, nothing is lost.
 #[track_caller]
@@ -54,6 +54,30 @@ fn a_rollout_of_the_proxies() {
         let _ = cluster.kubectl(&["rollout", "restart", &proxies]);
         let _ = cluster.kubectl(&["rollout", "status", &proxies, "--timeout=120s"]);
     });
+}
+
+#[test]
+fn another_release_of_vaultyard() {
+    let _machines = Machines::shared();
+    let cluster = Kube::new();
+    let image = std::env::var("VAULTYARD_IMAGE").expect("set by `cargo xtask test`");
+    let image = another_digest(&image);
+    fails_no_request(&cluster, |cluster| {
+        let up = cluster.up(&["--image", &image]);
+        assert_eq!(up.code, Some(0), "{up:#?}");
+        // Controllers and proxies run it already; servers take it when their pods are made anew.
+        let all = ["-0", "-1", "-2"].map(|ending| format!("{}{ending}", cluster.name()));
+        let told = format!("{} as before this change", all.join(", "));
+        assert!(up.stdout.contains(&told) || up.stderr.contains(&told), "{up:#?}");
+        let leader = cluster.leader();
+        for server in all.iter().filter(|server| **server != leader).chain([&leader]) {
+            cluster.delete_pods(&[server]);
+            let _ = cluster.wait_until_ready();
+        }
+    });
+    for pod in cluster.object(&["pods"]).unwrap()["items"].as_array().unwrap() {
+        assert!(pod["spec"].to_string().contains(&image), "{pod:#}");
+    }
 }
 
 /// What the others prove rests on clients that see a request fail when one does.

@@ -24,6 +24,8 @@ fn edited_and_deleted_objects_come_back_as_they_were() {
     let what = "the StatefulSet";
     assert!(condition.message.contains(what), "{}", condition.message);
     assert!(condition.message.contains("replicas"), "{}", condition.message);
+    let event = cluster.event("DriftCorrected");
+    assert!(event.contains(what) && event.contains("replicas"), "{event}");
 
     let began = Instant::now();
     for object in [format!("service/{name}"), format!("configmap/{name}-document")] {

@@ -1,6 +1,10 @@
 //! Pods go, with and without their volumes.
 
-use vaultyard_e2e::kubernetes::{Kube, Machines, Undo};
+use std::fs::File;
+use std::time::Duration;
+
+use vaultyard_e2e::kubernetes::{Container, Kube, Machines, Undo};
+use vaultyard_e2e::wait;
 
 #[track_caller]
 fn survives(harm: impl FnOnce(&Kube)) {
@@ -35,6 +39,23 @@ fn a_lost_volume() {
     });
 }
 
+/// An audit file that fills the volume ends the service.
+#[test]
+fn an_audit_file_that_has_grown() {
+    survives(|cluster| {
+        let leader = cluster.leader();
+        let file = cluster.files_of(&leader, Container::Server).join("vaultyard/data/audit.log");
+        let grown = File::options().append(true).open(&file).unwrap();
+        grown.set_len(grown.metadata().unwrap().len() + (65 << 20)).unwrap();
+        wait("it is set aside", Duration::from_secs(90), || {
+            file.with_extension("log.1").exists().then_some(())
+        });
+        wait("the server has opened another", Duration::from_secs(30), || {
+            file.metadata().is_ok_and(|file| (1..65 << 20).contains(&file.len())).then_some(())
+        });
+    });
+}
+
 #[test]
 fn a_node_that_cannot_hold_its_pod() {
     let machines = Machines::own();
@@ -49,6 +70,7 @@ fn a_node_that_cannot_hold_its_pod() {
         let status = cluster.wait_for("waiting", |status| status.reason.contains(&why));
         assert_eq!(status.phase, "Degraded", "{status:#?}");
         assert!(status.reason.contains("cordoned"), "{}", status.reason);
+        assert!(cluster.event("Degraded").contains(&standby), "it is an event too");
         drop(undo);
     });
 }
