@@ -99,7 +99,8 @@ impl KeyStore for SecretStore {
         let object = self.object(name).ok_or_else(|| {
             CustodyError::Fatal(format!(
                 "{name} cannot be kept: this cluster was begun anew {ATTEMPTS} times, for which there \
-                 are names; find out why, then `vaultyard destroy` and begin with a new cluster"
+                 are names; find out why, then begin anew after \
+                 `vaultyard destroy --volumes --keys`"
             ))
         })?;
         match self.find(&object, name).await? {

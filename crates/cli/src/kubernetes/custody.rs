@@ -38,7 +38,7 @@ enum KeyError {
     #[error(
         "{key} is gone, and there are {store} that only it can decrypt; restore it from a backup. \
          Vaultyard never makes a new one in its place. If it is lost for good, so are the keys: \
-         `vaultyard destroy` begins anew"
+         `vaultyard destroy --volumes --keys` is the way to begin anew"
     )]
     Lost {
         /// Its Secret.

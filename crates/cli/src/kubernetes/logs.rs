@@ -31,9 +31,19 @@ pub(crate) async fn run(
         known.into_iter().filter(|name| server.is_none_or(|server| server == *name)).collect();
     let prefixed = chosen.len() > 1;
     let mut all: SelectAll<Lines> = SelectAll::new();
+    let (mut without, count) = (None, chosen.len());
     for name in chosen {
         let pod = Reference::within(POD, names.namespace(), name);
-        let lines = api.log(&pod, SERVER, tail, follow).await.map_err(failed)?;
+        let lines = match api.log(&pod, SERVER, tail, follow).await {
+            Ok(lines) => lines,
+            // The others' are worth reading all the more.
+            Err(error) if count > 1 => {
+                eprintln!("{name} | {error}");
+                without = Some(error);
+                continue;
+            }
+            Err(error) => return Err(failed(error)),
+        };
         let prefix = if prefixed { format!("{name} | ") } else { String::new() };
         let lines: Lines = Box::pin(lines.map(move |line| match line {
             Ok(line) => Ok(format!("{prefix}{line}")),
@@ -46,7 +56,10 @@ pub(crate) async fn run(
         }
     }
     print(all).await?;
-    Ok(ExitCode::SUCCESS)
+    match without {
+        None => Ok(ExitCode::SUCCESS),
+        Some(error) => Err(failed(error)),
+    }
 }
 
 async fn print(lines: impl Stream<Item = Result<String, Failure>>) -> Result<(), Failure> {

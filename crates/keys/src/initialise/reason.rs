@@ -101,14 +101,16 @@ pub enum Stuck {
     #[error(
         "the intent of {0} stands on the server's volume, and the store does not hold it: the store \
          was lost or rolled back, or another one is configured. Nothing is wiped. Bring the store back; or, if \
-         nothing in this cluster is needed, run `vaultyard destroy`"
+         nothing in this cluster is needed, begin anew after `vaultyard destroy` (on Kubernetes with \
+         `--volumes --keys`)"
     )]
     IntentLost(Generation),
     /// The server wants keys that the store does not have.
     #[error(
         "the server is initialised, and the store holds no keys: the store was lost or rolled back, \
          or the server belongs to another cluster. Nothing is wiped. Bring the store \
-         back; or, if nothing in this cluster is needed, run `vaultyard destroy`"
+         back; or, if nothing in this cluster is needed, begin anew after `vaultyard destroy` (on \
+         Kubernetes with `--volumes --keys`)"
     )]
     KeysMissing,
     /// The keys in the store cannot be opened.
@@ -134,8 +136,8 @@ pub enum Stuck {
     /// Another server is initialised, and there are no keys.
     #[error(
         "not initialised, because {} {} already and the store holds no keys. A second cluster is \
-         never made. Bring the store back; or, if nothing in this cluster is needed, run `vaultyard \
-         destroy`",
+         never made. Bring the store back; or, if nothing in this cluster is needed, begin anew \
+         after `vaultyard destroy` (on Kubernetes with `--volumes --keys`)",
         list(.0), if .0.len() == 1 { "is" } else { "are" }
     )]
     PeerInitialised(Vec<ServerName>),
@@ -148,13 +150,15 @@ pub enum Stuck {
     /// The server was unsealed before its keys were safe, and not by us.
     #[error(
         "somebody has unsealed the server although its keys are not in the store. Nothing is wiped. \
-         Save what is in it, then run `vaultyard destroy`"
+         Save what is in it, then begin anew after `vaultyard destroy` (on Kubernetes with \
+         `--volumes --keys`)"
     )]
     UnsealedByOther,
     /// There are keys, and no server has data.
     #[error(
         "the store holds the keys of {0}, and no server has any data: all of it was lost. Restore \
-         the servers' data or a snapshot; or run `vaultyard destroy` and begin anew"
+         the servers' data or a snapshot; or begin anew after `vaultyard destroy` (on Kubernetes \
+         with `--volumes --keys`)"
     )]
     DataLost(Generation),
     /// The server refuses the keys.

@@ -395,6 +395,19 @@ fn a_server_with_a_seal_of_its_own_joins_only_when_the_keys_are_safe() {
 }
 
 #[test]
+fn the_first_server_whose_data_was_lost_is_told_to_join_however_long_that_is_ago() {
+    let mut joins = half_joined(Own::Uninitialised, 0, 90);
+    joins.server = ClusterName::new("vault").unwrap().server(0);
+    joins.volume = Some(Ok(VolumeSeen::default()));
+    let keys = joins.memory.keys.clone();
+    let intents = keys.iter().cloned().collect();
+    joins.store = Some(Ok(StoreSeen { attempts: 1, intents, keys: keys.map(Ok) }));
+    joins.leader = Some(Some("https://leader:8200".to_owned()));
+    let step = Step::Join { leader: "https://leader:8200".to_owned() };
+    assert_eq!(decide(&joins), Decision::Do(step));
+}
+
+#[test]
 fn a_server_without_data_is_told_to_join_whoever_leads_and_not_again_at_once() {
     let mut joins = half_joined(Own::Uninitialised, 0, 0);
     joins.leader = Some(Some("https://leader:8200".to_owned()));

@@ -43,7 +43,7 @@ fn joins(seen: &Seen, keys: &Generation) -> Decided {
     if !is(PeerSeen::Initialised) && !is(PeerSeen::Silent) {
         return Err(hold(Stuck::DataLost(keys.clone())));
     }
-    if waits_too_long(seen) && may_have_joined_long_ago(seen) {
+    if !seen.server.initialises() && waits_too_long(seen) && may_have_joined_long_ago(seen) {
         return foreign::half_joined(seen, Waiting::ToJoin);
     }
     join(seen)
