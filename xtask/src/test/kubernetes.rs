@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::{cluster, shell};
+use crate::{cluster, parts, shell};
 
 /// Refuses where the test cluster cannot be made, before anything else is begun.
 pub(super) fn require() -> Result<(), String> {
@@ -50,6 +50,8 @@ struct Tests {
 
 impl Tests {
     fn ready() -> Result<Self, String> {
+        // Nothing can be fetched any more where the tests run.
+        parts::nginx()?;
         let images = cluster::load_images(true)?;
         let program = super::binary_with_faults()?;
         let tool = std::env::current_exe();
