@@ -11,6 +11,7 @@ use self::plain::{ambiguity, quotes_hint};
 use crate::Target;
 use crate::document::VaultCluster;
 use crate::finding::{Problem, shortened};
+use crate::format::Format;
 use crate::nearest::{did_you_mean, nearest};
 use crate::node::{Entry, Node, Scalar, Value, field, item};
 use crate::report::Report;
@@ -215,6 +216,11 @@ impl Check<'_, '_> {
     fn text(&mut self, shape: &Shape, text: &Text, node: &Node, path: &str) -> Option<Json> {
         let written = match (node.scalar(), &node.value) {
             (Some(Scalar::Text(written)), _) => written,
+            (Some(Scalar::Integer(_)), Value::Plain(plain))
+                if text.format.is_some_and(Format::takes_whole_numbers) =>
+            {
+                plain
+            }
             (Some(scalar), Value::Plain(plain)) => {
                 self.wrong(shape, node, path).hint = quotes_hint(text, scalar, plain);
                 return None;

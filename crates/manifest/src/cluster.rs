@@ -13,7 +13,7 @@ pub(crate) use keys::encryption;
 pub(crate) use seal::seal;
 
 use crate::document::{
-    Certificates, Dns, DnsPolicy, Issuer, PrivateCa, Servers, Software, VaultCluster,
+    Certificates, Dns, DnsPolicy, Issuer, PrivateCa, Resources, Servers, Software, VaultCluster,
 };
 use crate::finding::{Problem, quoted};
 use crate::format::Readable;
@@ -77,6 +77,19 @@ fn servers(servers: &Servers) -> Result<cluster::Servers, Misread> {
             configuration.iter().map(|(key, json)| (key.clone(), value(json))).collect(),
         ),
         account_annotations: servers.service_account.annotations.clone(),
+        resources: resources(&servers.resources)?,
+    })
+}
+
+/// What each server is given on Kubernetes.
+pub(crate) fn resources(resources: &Resources) -> Result<cluster::Resources, Misread> {
+    let Resources { requests, limits } = resources;
+    Ok(cluster::Resources {
+        requests: cluster::Requests {
+            cpu: requests.cpu.value()?,
+            memory: requests.memory.value()?.0,
+        },
+        limits: cluster::Limits { cpu: optional(&limits.cpu)?, memory: limits.memory.value()?.0 },
     })
 }
 

@@ -35,7 +35,7 @@ pub(crate) use ingress::{FrontTls, Gce, Ingress, Proxy, SharedGateway};
 pub(crate) use keys::Keys;
 pub(crate) use monitoring::Monitoring;
 pub(crate) use seal::Seal;
-pub(crate) use servers::{Servers, Software};
+pub(crate) use servers::{Resources, Servers, Software};
 
 use crate::scalar::Written;
 use crate::{API_VERSION, KIND};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use vaultyard_model::cluster::{
-    AgeRecipient, AwsKey, AwsRegion, Bucket, EnginePath, GoogleKey, GoogleName, GooglePart,
+    AgeRecipient, AwsKey, AwsRegion, Bucket, Cpu, EnginePath, GoogleKey, GoogleName, GooglePart,
     Guarded, Label, Network, ObjectName, Prefix, Web,
 };
 use vaultyard_model::{ClusterName, DnsName, Namespace, Version, Zone, duration};
@@ -28,6 +28,8 @@ pub(crate) enum Format {
     Version,
     Duration,
     Quantity,
+    Memory,
+    Cpu,
     Network,
     AbsolutePath,
     Guarded,
@@ -46,7 +48,7 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    const ALL: [Self; 22] = [
+    const ALL: [Self; 24] = [
         Self::ClusterName,
         Self::Namespace,
         Self::Zone,
@@ -54,6 +56,8 @@ impl Format {
         Self::Version,
         Self::Duration,
         Self::Quantity,
+        Self::Memory,
+        Self::Cpu,
         Self::Network,
         Self::AbsolutePath,
         Self::Guarded,
@@ -81,6 +85,8 @@ impl Format {
             Self::Version => "version",
             Self::Duration => "duration",
             Self::Quantity => "quantity",
+            Self::Memory => "memory",
+            Self::Cpu => "cpu",
             Self::Network => "network",
             Self::AbsolutePath => "absolute-path",
             Self::Guarded => "guarded-operation",
@@ -124,7 +130,8 @@ impl Format {
             }
             Self::Version => Some(r"^v?[0-9]+\.[0-9]+\.[0-9]+([-+].+)?$"),
             Self::Duration => Some("^([0-9]+(h|m|s|ms))+$"),
-            Self::Quantity => Some(r"^[0-9]+(\.[0-9]+)?([KMGTPE]i|[kMGTPE])?$"),
+            Self::Cpu => Some(r"^([0-9]+m|[0-9]+(\.[0-9]{1,3})?)$"),
+            Self::Quantity | Self::Memory => Some(r"^[0-9]+(\.[0-9]+)?([KMGTPE]i|[kMGTPE])?$"),
             Self::Network => Some(r"^[0-9a-fA-F.:]+(/[0-9]+)?$"),
             Self::AbsolutePath => Some("^/"),
             Self::Guarded | Self::Label => None,
@@ -174,6 +181,8 @@ impl Format {
             Self::Version => "a version of three numbers, such as \"2.7.2\"",
             Self::Duration => "a duration, such as 30s, 10m or 720h",
             Self::Quantity => "an amount of bytes, such as 64Mi or 10Gi",
+            Self::Memory => "an amount of memory, such as 512Mi or 4Gi",
+            Self::Cpu => "an amount of processing, such as 500m or 2",
             Self::Network => "a network or an address, such as 10.0.0.0/8 or ::1",
             Self::AbsolutePath => "a path that begins with /",
             Self::Guarded => "the name of a guarded operation",
@@ -205,6 +214,8 @@ impl Format {
             Self::Version => "2.7.2",
             Self::Duration => "30s",
             Self::Quantity => "10Gi",
+            Self::Memory => "4Gi",
+            Self::Cpu => "500m",
             Self::Network => "10.0.0.0/8",
             Self::AbsolutePath => "/opt/openbao/bin/bao",
             Self::Guarded => "metrics",
@@ -233,6 +244,8 @@ impl Format {
             Self::Version => Version::read(text).map(drop),
             Self::Duration => Duration::read(text).map(drop),
             Self::Quantity => Bytes::read(text).map(drop),
+            Self::Memory => Memory::read(text).map(drop),
+            Self::Cpu => Cpu::read(text).map(drop),
             Self::Network => Network::read(text).map(drop),
             Self::AbsolutePath => PathBuf::read(text).map(drop),
             Self::Guarded => Guarded::read(text).map(drop),
@@ -251,11 +264,19 @@ impl Format {
         }
     }
 
-    /// The size of what the text stands for, so that bounds can be compared: milliseconds or bytes.
+    /// Whether a whole number may be written without quotes, as in every other manifest of Kubernetes.
+    pub(crate) fn takes_whole_numbers(self) -> bool {
+        matches!(self, Self::Memory | Self::Cpu)
+    }
+
+    /// The size of what the text stands for, so that bounds can be compared: milliseconds, bytes or
+    /// thousandths of a processor.
     pub(crate) fn measure(self, text: &str) -> Option<u128> {
         match self {
             Self::Duration => Duration::read(text).ok().map(|duration| duration.as_millis()),
             Self::Quantity => Bytes::read(text).ok().map(|bytes| u128::from(bytes.0)),
+            Self::Memory => Memory::read(text).ok().map(|memory| u128::from(memory.0)),
+            Self::Cpu => Cpu::read(text).ok().map(|cpu| u128::from(cpu.thousandths())),
             _ => None,
         }
     }
@@ -264,6 +285,10 @@ impl Format {
 /// An amount of bytes as Kubernetes writes quantities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Bytes(pub(crate) u64);
+
+/// An amount of memory, in bytes; written like [`Bytes`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Memory(pub(crate) u64);
 
 impl Readable for ClusterName {
     const FORMAT: Format = Format::ClusterName;
@@ -354,7 +379,8 @@ readable!(
     EnginePath,
     Label,
     AgeRecipient,
-    Web
+    Web,
+    Cpu
 );
 
 impl Readable for PathBuf {
@@ -392,6 +418,14 @@ impl Readable for Bytes {
             _ => return Err(unit_hint(suffix)),
         };
         Self::scaled(number, unit).map(Self).ok_or(None)
+    }
+}
+
+impl Readable for Memory {
+    const FORMAT: Format = Format::Memory;
+
+    fn read(text: &str) -> Result<Self, Option<String>> {
+        Bytes::read(text).map(|bytes| Self(bytes.0))
     }
 }
 

@@ -3,6 +3,7 @@
 mod ingress;
 mod keys;
 mod monitoring;
+mod resources;
 mod seal;
 
 use vaultyard_model::cluster::Replicas;
@@ -67,6 +68,14 @@ pub enum Rule {
         zones: usize,
         /// `spec.servers.replicas`
         replicas: u8,
+    },
+    /// No pod could be made.
+    #[error("the request {request} is above the limit {limit}")]
+    RequestAboveLimit {
+        /// What a node would keep.
+        request: String,
+        /// What could be taken at most.
+        limit: String,
     },
     /// The name that clients use would not be answered for.
     #[error("{host} does not lie in the zone {zone}")]
@@ -158,6 +167,7 @@ pub(crate) fn check(document: &VaultCluster, root: &Node, target: Target, report
         rules.key_files(&document.spec.keys);
     }
     rules.annotations_at("spec.servers.serviceAccount.annotations");
+    rules.resources(&document.spec.servers.resources);
     rules.zones(&document.spec.servers);
     rules.names(document);
     rules.configuration();

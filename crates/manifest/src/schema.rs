@@ -78,7 +78,7 @@ fn root(shape: &Shape) -> Json {
     if let Some(Json::Object(properties)) = root.get_mut("properties") {
         let name = shape.object().and_then(|object| object.field("metadata"));
         let name = name.and_then(|metadata| metadata.shape.object()?.field("name"));
-        let name = name.map(|field| Json::Object(form(&field.shape)));
+        let name = name.map(|field| Json::Object(form(&field.shape, Dialect::Structural)));
         properties.insert("apiVersion".to_owned(), json!({"type": "string"}));
         properties.insert("kind".to_owned(), json!({"type": "string"}));
         properties
@@ -110,7 +110,7 @@ fn published(shape: &Shape, dialect: Dialect) -> Map<String, Json> {
         ]),
         Kind::Free => entries([("type", "object".into())]),
         Kind::List { entry, unique } => list(entry, *unique, dialect),
-        Kind::Text(_) | Kind::Integer(_) | Kind::Bool => form(shape),
+        Kind::Text(_) | Kind::Integer(_) | Kind::Bool => form(shape, dialect),
     });
     let default = shape.default.as_ref().filter(|_| shape.object().is_none());
     if let (Some(default), Dialect::JsonSchema) = (default, dialect) {
@@ -182,10 +182,10 @@ fn list(entry: &Shape, unique: bool, dialect: Dialect) -> Map<String, Json> {
     schema
 }
 
-/// The type of a scalar and what bounds it; the same in both dialects.
-fn form(shape: &Shape) -> Map<String, Json> {
+/// The type of a scalar and what bounds it.
+fn form(shape: &Shape, dialect: Dialect) -> Map<String, Json> {
     match &shape.kind {
-        Kind::Text(text) => form_of_text(text),
+        Kind::Text(text) => form_of_text(text, dialect),
         Kind::Integer(Integer { among, least, most }) if among.is_empty() => entries([
             ("type", "integer".into()),
             ("minimum", (*least).into()),
@@ -198,8 +198,16 @@ fn form(shape: &Shape) -> Map<String, Json> {
     }
 }
 
-fn form_of_text(text: &Text) -> Map<String, Json> {
-    let mut schema = entries([("type", "string".into())]);
+fn form_of_text(text: &Text, dialect: Dialect) -> Map<String, Json> {
+    let whole_numbers = text.format.is_some_and(Format::takes_whole_numbers);
+    let mut schema = match dialect {
+        // The pattern bounds texts alone; numbers are looked at by Vaultyard.
+        Dialect::JsonSchema if whole_numbers => entries([("type", json!(["string", "integer"]))]),
+        Dialect::Structural if whole_numbers => {
+            entries([("x-kubernetes-int-or-string", true.into())])
+        }
+        _ => entries([("type", "string".into())]),
+    };
     let usable = text.words.iter().filter(|word| word.support != Support::Planned);
     let words: Vec<Json> = usable.map(|word| word.word.clone().into()).collect();
     if !words.is_empty() {

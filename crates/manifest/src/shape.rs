@@ -266,7 +266,10 @@ mod tests {
             match &shape.kind {
                 Kind::Integer(integer) => assert!(integer.most < i64::MAX, "{path}"),
                 Kind::Text(Text { format: Some(format), least, most, .. }) => {
-                    let bounded = matches!(format, Format::Duration | Format::Quantity);
+                    let bounded = matches!(
+                        format,
+                        Format::Duration | Format::Quantity | Format::Memory | Format::Cpu
+                    );
                     for bound in [least, most] {
                         let measured = bound.as_ref().and_then(|text| format.measure(text));
                         assert_eq!(bounded, measured.is_some(), "{path}");

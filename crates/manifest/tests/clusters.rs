@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use vaultyard_manifest::{BUILT_IN, Cluster, OWNED_SETTINGS, Problem, Target, built_in, parse};
 use vaultyard_model::cluster::{
-    Collector, DnsPolicy, Encryption, FrontTls, GoogleLoadBalancer, GoogleName, Guarded, Issuer,
-    Monitoring, Network, ObjectName, Store, Transit, TransitLogin, Way,
+    Collector, Cpu, DnsPolicy, Encryption, FrontTls, GoogleLoadBalancer, GoogleName, Guarded,
+    Issuer, Limits, Monitoring, Network, ObjectName, Requests, Resources, Store, Transit,
+    TransitLogin, Way,
 };
 use vaultyard_model::{ClusterName, Software, Value, Version};
 
@@ -29,6 +30,7 @@ fn every_default_is_what_the_documentation_says() {
         assert_eq!((servers.zones.len(), &servers.binary), (0, &None));
         assert_eq!(servers.raft_bytes, 10 << 30);
         assert_eq!(servers.configuration, Value::empty_map());
+        assert_eq!(servers.resources, Resources::default());
         assert_eq!((cluster.keys.shares, cluster.keys.threshold), (5, 3));
         assert_eq!(cluster.keys.store, Store::Directory { path: None });
         let month = Issuer::PrivateCa { lifetime: Duration::from_secs(720 * 3_600) };
@@ -123,6 +125,11 @@ fn every_field_arrives() {
     assert_eq!(nested["nothing"], Value::Null);
     let account = &cluster.servers.account_annotations["iam.gke.io/gcp-service-account"];
     assert_eq!(account, "vault@p.iam.gserviceaccount.com");
+    let resources = Resources {
+        requests: Requests { cpu: Cpu::new("0.5").unwrap(), memory: 4 << 30 },
+        limits: Limits { cpu: Cpu::new("2"), memory: 6 << 30 },
+    };
+    assert_eq!(cluster.servers.resources, resources);
     assert_eq!(cluster.keys.files_secret, ObjectName::new("handed-over"));
     let path = Some(PathBuf::from("/var/lib/keys"));
     assert_eq!(cluster.keys.store, Store::Directory { path });

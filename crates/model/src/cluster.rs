@@ -3,6 +3,7 @@
 mod ingress;
 mod keys;
 mod place;
+mod resources;
 mod seal;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ pub use keys::{Encryption, KeyFile, SERVICE_ACCOUNT_TOKEN, Store, Transit, Trans
 pub use place::{
     AgeRecipient, AwsKey, AwsRegion, Bucket, EnginePath, GoogleKey, GooglePart, Label, Prefix, Web,
 };
+pub use resources::{Cpu, Limits, Requests, Resources};
 pub use seal::{AwsSeal, GoogleSeal, Seal, TransitSeal};
 
 use crate::port::server::KeyKind;
@@ -65,6 +67,8 @@ pub struct Servers {
     pub configuration: Value,
     /// Annotations of the servers' account on Kubernetes, by which a cloud knows it.
     pub account_annotations: BTreeMap<String, String>,
+    /// What each of them is given on Kubernetes.
+    pub resources: Resources,
 }
 
 /// A number of servers that can form a majority: odd, 1 to 9.

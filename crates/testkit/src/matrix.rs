@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use vaultyard_model::cluster::{
-    Collector, Front, FrontTls, GoogleLoadBalancer, GoogleName, Monitoring, ObjectName, Way,
+    Collector, Cpu, Front, FrontTls, GoogleLoadBalancer, GoogleName, Limits, Monitoring,
+    ObjectName, Requests, Resources, Way,
 };
 use vaultyard_model::{Cluster, Software, Version, Zone};
 
@@ -18,12 +19,13 @@ use crate::sample;
 mod keys;
 
 /// Clusters of each size, software and place of keys, without anything that is optional.
-pub fn plain() -> [(&'static str, Cluster); 10] {
+pub fn plain() -> [(&'static str, Cluster); 11] {
     [
         ("openbao-1", sample::cluster(1)),
         ("openbao-3", sample::cluster(3)),
         ("openbao-5", sample::cluster(5)),
         ("openbao-3-zones", zoned(3)),
+        ("openbao-3-larger", with_more(3)),
         ("vault-3", vault()),
         ("keys-transit", transit()),
         ("keys-google", keys::google()),
@@ -64,6 +66,21 @@ pub fn zoned(replicas: u64) -> Cluster {
     let mut cluster = sample::cluster(replicas);
     cluster.servers.zones = ["a", "b", "c"].map(|zone| Zone::new(zone).unwrap()).to_vec();
     cluster
+}
+
+/// A cluster whose document says what its servers are given.
+pub fn with_more(replicas: u64) -> Cluster {
+    let mut cluster = sample::cluster(replicas);
+    cluster.servers.resources = larger();
+    cluster
+}
+
+/// More than servers are given by default.
+pub fn larger() -> Resources {
+    Resources {
+        requests: Requests { cpu: Cpu::new("0.5").unwrap(), memory: 4 << 30 },
+        limits: Limits { cpu: Cpu::new("2"), memory: 6 << 30 },
+    }
 }
 
 fn vault() -> Cluster {

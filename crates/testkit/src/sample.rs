@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use vaultyard_model::cluster::{
     Certificates, Dns, DnsPolicy, DnsProvider, Encryption, Ingress, Issuer, Keys, Monitoring,
-    Proxy, Replicas, Servers, Store,
+    Proxy, Replicas, Resources, Servers, Store,
 };
 use vaultyard_model::{Cluster, ClusterName, DnsName, Namespace, Software, Value, Version};
 
@@ -29,6 +29,7 @@ pub fn cluster(replicas: u64) -> Cluster {
             raft_bytes: 10 << 30,
             configuration: Value::empty_map(),
             account_annotations: BTreeMap::new(),
+            resources: Resources::default(),
         },
         seal: None,
         keys: Keys {

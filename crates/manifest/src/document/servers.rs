@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use vaultyard_model::cluster::Replicas;
+use vaultyard_model::cluster::{Cpu, Replicas};
 use vaultyard_model::{Version, Zone};
 
-use crate::format::Bytes;
+use crate::format::{Bytes, Memory};
 use crate::scalar::Written;
 
 /// What runs, how often, and where.
@@ -44,6 +44,10 @@ pub(crate) struct Servers {
     pub(crate) binary: Option<Written<PathBuf>>,
     /// The account that the servers' pods have on Kubernetes. On one machine it is without effect.
     pub(crate) service_account: ServiceAccount,
+    /// What each server is given on Kubernetes, as in any container: what a node keeps for it, and
+    /// what it may take at most. A change counts for pods that are made after it. On one machine it is
+    /// without effect.
+    pub(crate) resources: Resources,
 }
 
 impl Default for Servers {
@@ -57,6 +61,7 @@ impl Default for Servers {
             configuration: Map::new(),
             binary: None,
             service_account: ServiceAccount::default(),
+            resources: Resources::default(),
         }
     }
 }
@@ -72,6 +77,59 @@ pub(crate) struct ServiceAccount {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("x-vaultyard-default" = "none"))]
     pub(crate) annotations: BTreeMap<String, String>,
+}
+
+/// What each server is given on Kubernetes.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub(crate) struct Resources {
+    /// What a node keeps for a server; none takes its pod without having so much left.
+    pub(crate) requests: Requests,
+    /// What a server may take at most. A limit is not below the request of the same name.
+    pub(crate) limits: Limits,
+}
+
+/// What a node keeps for a server.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub(crate) struct Requests {
+    /// Its share of the node's processors: whole ones, or thousandths with `m`.
+    #[schemars(extend("x-vaultyard-least" = "1m", "x-vaultyard-most" = "1024"))]
+    pub(crate) cpu: Written<Cpu>,
+    /// Its share of the node's memory.
+    #[schemars(extend("x-vaultyard-least" = "64Mi", "x-vaultyard-most" = "16Ti"))]
+    pub(crate) memory: Written<Memory>,
+}
+
+impl Default for Requests {
+    fn default() -> Self {
+        Self { cpu: Written::new("100m"), memory: Written::new("256Mi") }
+    }
+}
+
+/// What a server may take at most.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub(crate) struct Limits {
+    /// How much of the node's processors it may take. Whoever is held back misses elections, so leave
+    /// it out unless your Kubernetes demands it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend(
+        "x-vaultyard-least" = "1m",
+        "x-vaultyard-most" = "1024",
+        "x-vaultyard-default" = "none"
+    ))]
+    pub(crate) cpu: Option<Written<Cpu>>,
+    /// How much memory it may take. Kubernetes ends a server that takes more, so leave room above
+    /// what the data takes: it grows with leases, tokens and what is written and read at a time.
+    #[schemars(extend("x-vaultyard-least" = "64Mi", "x-vaultyard-most" = "16Ti"))]
+    pub(crate) memory: Written<Memory>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { cpu: None, memory: Written::new("1Gi") }
+    }
 }
 
 /// Which server software runs.

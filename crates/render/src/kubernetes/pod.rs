@@ -96,7 +96,7 @@ pub(super) fn small(limit_mib: u64) -> ResourceRequirements {
     resources("20m", "32Mi", &format!("{limit_mib}Mi"))
 }
 
-/// Requests, and a limit of memory. There is none of CPU: who is throttled misses elections.
+/// Requests, and a limit of memory. There is none of CPU by itself: who is throttled misses elections.
 pub(super) fn resources(cpu: &str, memory: &str, most_memory: &str) -> ResourceRequirements {
     let quantity = |name: &str, text: &str| (name.to_owned(), Quantity(text.to_owned()));
     ResourceRequirements {

@@ -5,10 +5,13 @@
 use k8s_openapi::api::core::v1::{
     ConfigMapProjection, Container, DownwardAPIProjection, DownwardAPIVolumeFile,
     EmptyDirVolumeSource, EnvVar, KeyToPath, Lifecycle, LifecycleHandler, PodSpec,
-    ProjectedVolumeSource, ServiceAccountTokenProjection, Volume, VolumeMount, VolumeProjection,
+    ProjectedVolumeSource, ResourceRequirements, ServiceAccountTokenProjection, Volume,
+    VolumeMount, VolumeProjection,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use vaultyard_model::Cluster;
+use vaultyard_model::bytes::Binary;
+use vaultyard_model::cluster::Resources;
 
 use super::names::Names;
 use super::pod::{self, CERTIFICATES, CERTIFICATES_FOLDER, DOCUMENT, DOCUMENT_FOLDER};
@@ -100,7 +103,7 @@ fn server(cluster: &Cluster, release: &Release) -> Container {
         // The root file system is read-only; snapshots are restored by way of a temporary file.
         env: Some(vec![pod::variable("TMPDIR", DATA_FOLDER)]),
         ports: Some(vec![pod::port("api", pod::API), pod::port("cluster", pod::CLUSTER)]),
-        resources: Some(pod::resources("100m", "256Mi", "1Gi")),
+        resources: Some(resources(&cluster.servers.resources)),
         readiness_probe: Some(pod::probe("/ready", 1, 2)),
         lifecycle: Some(Lifecycle {
             pre_stop: Some(LifecycleHandler {
@@ -112,6 +115,18 @@ fn server(cluster: &Cluster, release: &Release) -> Container {
         volume_mounts: Some(own_folders()),
         ..pod::container(SERVER, &release.server)
     }
+}
+
+fn resources(resources: &Resources) -> ResourceRequirements {
+    let Resources { requests, limits } = resources;
+    let memory = |bytes: u64| Binary(bytes).to_string();
+    let mut all =
+        pod::resources(&requests.cpu.to_string(), &memory(requests.memory), &memory(limits.memory));
+    if let Some(cpu) = limits.cpu {
+        let limits = all.limits.get_or_insert_default();
+        limits.insert("cpu".to_owned(), Quantity(cpu.to_string()));
+    }
+    all
 }
 
 fn prepare(release: &Release) -> Container {

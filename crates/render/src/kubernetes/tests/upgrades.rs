@@ -37,6 +37,7 @@ fn steps() -> Vec<Step> {
         step("configuration", 3, configured),
         step("zones-named", 3, zoned),
         step("zones-of-one", 1, zoned),
+        step("resources", 3, |cluster| cluster.servers.resources = matrix::larger()),
         Step { image: true, ..step("images", 3, |_| ()) },
         step("ingress-asked-for", 3, fronted),
         Step { name: "ingress-not-asked-for", ..reversed(step("", 3, fronted)) },
