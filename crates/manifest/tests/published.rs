@@ -64,6 +64,8 @@ fn fields_are_explained() {
         "spec.servers",
         "spec.servers.software",
         "spec.servers.replicas",
+        "spec.servers.storage.raft",
+        "spec.servers.storage.raft.storageClassName",
         "spec.servers.configuration",
         "spec.servers.resources",
         "spec.servers.resources.requests",

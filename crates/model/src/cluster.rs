@@ -63,6 +63,9 @@ pub struct Servers {
     pub zones: Vec<Zone>,
     /// Room for raft data of one server, in bytes. On one machine nothing enforces it.
     pub raft_bytes: u64,
+    /// The StorageClass of their volumes on Kubernetes, when the document names one; else the default
+    /// one there.
+    pub storage_class: Option<ObjectName>,
     /// Handed to the server under what Vaultyard sets itself; always a map.
     pub configuration: Value,
     /// Annotations of the servers' account on Kubernetes, by which a cloud knows it.

@@ -82,9 +82,20 @@ pub fn resized(old: &Cluster, new: &Cluster) -> Option<Fault> {
     Fault::between("spec.servers.storage.raft.size", size(old), size(new), Why::NotYet)
 }
 
+/// Whether the volumes of a cluster on Kubernetes are of another class: volumes that exist stay where
+/// they are. To name the class that is the default one is a change too, since claims name it then.
+pub fn reclassed(old: &Cluster, new: &Cluster) -> Option<Fault> {
+    let class = |cluster: &Cluster| match &cluster.servers.storage_class {
+        Some(class) => class.to_string(),
+        None => "the default class".to_owned(),
+    };
+    let what = "spec.servers.storage.raft.storageClassName";
+    Fault::between(what, class(old), class(new), Why::Fixed)
+}
+
 #[cfg(test)]
 mod tests {
-    use vaultyard_model::cluster::{Encryption, GoogleKey, Store};
+    use vaultyard_model::cluster::{Encryption, GoogleKey, ObjectName, Store};
     use vaultyard_testkit::{matrix, sample};
 
     use super::*;
@@ -96,8 +107,10 @@ mod tests {
         let old = sample::cluster(3);
         let mut new = old.clone();
         new.ingress.proxy.max_held += 1;
+        new.servers.resources = matrix::larger();
         assert_eq!(refuse(&old, &new), []);
         assert_eq!(resized(&old, &new), None);
+        assert_eq!(reclassed(&old, &new), None);
         assert_eq!(moved(Some(FIRST), FIRST), None);
         assert_eq!(moved(None, FIRST), None);
     }
@@ -139,5 +152,11 @@ mod tests {
         new.servers.raft_bytes = 20 << 30;
         let fault = resized(&old, &new).unwrap().to_string();
         assert!(fault.contains("raft.size was 10Gi and is 20Gi now"), "{fault}");
+        new.servers.storage_class = ObjectName::new("fast");
+        let expected = "spec.servers.storage.raft.storageClassName was the default class and is fast \
+                        now: it is fixed once the cluster exists";
+        assert_eq!(reclassed(&old, &new).unwrap().to_string(), expected);
+        let fault = reclassed(&new, &old).unwrap().to_string();
+        assert!(fault.contains("was fast and is the default class now"), "{fault}");
     }
 }

@@ -68,10 +68,11 @@ pub fn zoned(replicas: u64) -> Cluster {
     cluster
 }
 
-/// A cluster whose document says what its servers are given.
+/// A cluster whose document says what its servers are given, and of which class their volumes are.
 pub fn with_more(replicas: u64) -> Cluster {
     let mut cluster = sample::cluster(replicas);
     cluster.servers.resources = larger();
+    cluster.servers.storage_class = Some(object("fast"));
     cluster
 }
 

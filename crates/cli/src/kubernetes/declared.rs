@@ -100,6 +100,7 @@ fn cannot_follow(followed: Option<&Document>, document: &Document) -> Option<Str
 pub(crate) fn unfollowed(old: &Cluster, new: &Cluster) -> Vec<Fault> {
     let mut faults = change::refuse(old, new);
     faults.extend(change::resized(old, new));
+    faults.extend(change::reclassed(old, new));
     faults
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use vaultyard_model::cluster::{Cpu, Replicas};
+use vaultyard_model::cluster::{Cpu, ObjectName, Replicas};
 use vaultyard_model::{Version, Zone};
 
 use crate::format::{Bytes, Memory};
@@ -167,11 +167,16 @@ pub(crate) struct Raft {
     /// enforces it.
     #[schemars(extend("x-vaultyard-least" = "256Mi", "x-vaultyard-most" = "16Ti"))]
     pub(crate) size: Written<Bytes>,
+    /// The StorageClass of a server's volume on Kubernetes. It is fixed once the cluster exists.
+    /// On one machine it is without effect.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-vaultyard-default" = "the default StorageClass there"))]
+    pub(crate) storage_class_name: Option<Written<ObjectName>>,
 }
 
 impl Default for Raft {
     fn default() -> Self {
-        Self { size: Written::new("10Gi") }
+        Self { size: Written::new("10Gi"), storage_class_name: None }
     }
 }
 
@@ -179,5 +184,10 @@ impl Servers {
     /// Room for the data of one server.
     pub(crate) fn raft_size(&self) -> Written<Bytes> {
         self.storage.raft.as_ref().map_or_else(|| Raft::default().size, |raft| raft.size.clone())
+    }
+
+    /// The StorageClass of its volume, when one is named.
+    pub(crate) fn storage_class(&self) -> Option<&Written<ObjectName>> {
+        self.storage.raft.as_ref()?.storage_class_name.as_ref()
     }
 }

@@ -80,7 +80,7 @@ fn annotations(cluster: &Cluster) -> BTreeMap<String, String> {
 }
 
 /// The volume of one server. Nothing here can be changed later, so nothing here depends on what
-/// changes, but for the size.
+/// changes, but for the size and the class, of which `vaultyard_plan::change` refuses another.
 fn claim(cluster: &Cluster, names: &Names) -> PersistentVolumeClaim {
     let size = Quantity(Binary(cluster.servers.raft_bytes).to_string());
     PersistentVolumeClaim {
@@ -95,6 +95,7 @@ fn claim(cluster: &Cluster, names: &Names) -> PersistentVolumeClaim {
                 requests: Some(BTreeMap::from([("storage".to_owned(), size)])),
                 limits: None,
             }),
+            storage_class_name: cluster.servers.storage_class.as_ref().map(ToString::to_string),
             volume_mode: Some("Filesystem".to_owned()),
             ..Default::default()
         }),

@@ -34,8 +34,10 @@ pub(super) enum Finding {
     FewZones { wanted: usize, known: Vec<String>, since: Placement },
     /// Files that open the keys are not there yet: pods wait for them.
     NoKeyFiles { namespace: String, secret: String, missing: Vec<Missing> },
-    /// Claims get no volume.
+    /// Claims name no class and get no volume.
     NoClass { classes: Vec<String>, since: Placement },
+    /// Claims name a class that there is not.
+    UnknownClass { class: String, classes: Vec<String>, since: Placement },
 }
 
 /// A file that is not in its Secret.
@@ -62,7 +64,8 @@ impl Finding {
             Self::NoZone { since, .. }
             | Self::EmptyZone { since, .. }
             | Self::FewZones { since, .. }
-            | Self::NoClass { since, .. } => *since == Placement::Open,
+            | Self::NoClass { since, .. }
+            | Self::UnknownClass { since, .. } => *since == Placement::Open,
             Self::NoKeyFiles { .. } => false,
             _ => true,
         }
@@ -143,6 +146,13 @@ impl fmt::Display for Finding {
                     _ => format!(" (there are {})", classes.join(", ")),
                 }
             ),
+            Self::UnknownClass { class, classes, .. } => write!(
+                f,
+                "the document names the StorageClass {class} in \
+                 spec.servers.storage.raft.storageClassName, and {}, so that the servers get no \
+                 volumes; make it, or name one that there is",
+                known_classes(classes)
+            ),
         }
     }
 }
@@ -151,6 +161,14 @@ fn several(names: &[String], one: &str, has: &str, many: &str, have: &str) -> St
     match names {
         [name] => format!("{one} {name} {has}"),
         names => format!("{many} {} {have}", names.join(", ")),
+    }
+}
+
+fn known_classes(known: &[String]) -> String {
+    match known {
+        [] => "there is no StorageClass at all".to_owned(),
+        [one] => format!("there is only {one}"),
+        known => format!("there are only {}", known.join(", ")),
     }
 }
 

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use vaultyard_manifest::{API_VERSION, KIND};
+use vaultyard_model::cluster::ObjectName;
 use vaultyard_render::kubernetes::server_pod;
 
 use super::Plan;
-use super::facts::{Facts, KeyFilesSeen, Node, Standing};
+use super::facts::{Class, Facts, KeyFilesSeen, Node, Standing};
 use super::finding::{Finding, Missing, Placement};
 
 /// All of it, in the order in which a person would mend it.
@@ -23,14 +24,33 @@ pub(super) fn of(plan: &Plan<'_>, facts: &Facts) -> Vec<Finding> {
     if let Some(nodes) = &facts.nodes {
         all.extend(places(plan, nodes, since));
     }
-    if let Some(classes) = &facts.classes
-        && !classes.iter().any(|class| class.is_default)
-    {
-        let classes = classes.iter().map(|class| class.name.clone()).collect();
-        all.push(Finding::NoClass { classes, since });
+    if let Some(classes) = &facts.classes {
+        all.extend(volumes(plan, classes, since));
     }
     all.extend(key_files(plan, facts));
     all
+}
+
+/// Whether the servers' claims get volumes: of the class that the document names, else of the one
+/// that is the default.
+fn volumes(plan: &Plan<'_>, classes: &[Class], since: Placement) -> Option<Finding> {
+    let wanted = plan.cluster.servers.storage_class.as_ref();
+    if class(wanted, classes).is_some() {
+        return None;
+    }
+    let classes = classes.iter().map(|class| class.name.clone()).collect();
+    Some(match wanted {
+        Some(name) => Finding::UnknownClass { class: name.to_string(), classes, since },
+        None => Finding::NoClass { classes, since },
+    })
+}
+
+/// The class that claims get.
+pub(super) fn class<'a>(wanted: Option<&ObjectName>, classes: &'a [Class]) -> Option<&'a Class> {
+    classes.iter().find(|class| match wanted {
+        Some(name) => class.name == name.as_str(),
+        None => class.is_default,
+    })
 }
 
 /// Files are written by people or by what they have for it; when, is theirs to say.
@@ -128,7 +148,7 @@ mod tests {
     use vaultyard_target_kubernetes::error::FieldConflict;
     use vaultyard_target_kubernetes::kind::{Kind, NAMESPACE, VAULT_CLUSTER};
 
-    use super::super::facts::{Class, Seen};
+    use super::super::facts::Seen;
     use super::*;
     use crate::document;
 
@@ -232,6 +252,24 @@ mod tests {
     }
 
     #[test]
+    fn a_class_that_is_named_is_looked_for_and_not_the_default_one() {
+        let named = "storage: {raft: {storageClassName: slow}}";
+        let class = |name: &str| Class { name: name.to_owned(), is_default: false };
+        let mut facts = facts();
+        let said = sentence(named, &facts);
+        let words = ["the StorageClass slow in spec.servers.storage", "there is only fast,"];
+        assert!(words.iter().all(|word| said.contains(word)), "{said}");
+        facts.classes = Some(vec![class("a"), class("b")]);
+        assert!(sentence(named, &facts).contains("there are only a, b,"));
+        facts.classes = Some(Vec::new());
+        assert!(sentence(named, &facts).contains("there is no StorageClass at all"));
+        facts.classes = Some(vec![class("slow")]);
+        assert_eq!(found(named, &facts), [], "none need be the default one");
+        facts.classes = None;
+        assert_eq!(found(named, &facts), [], "classes may not be looked at");
+    }
+
+    #[test]
     fn files_that_are_not_there_yet_are_named_with_how_to_bring_them() {
         let spec = "keys: {encryption: {transit: {address: 'https://vault.example:8200', \
                     key: unseal, caCert: /etc/ca.pem, auth: {tokenFile: /run/token}}}}";
@@ -256,9 +294,11 @@ mod tests {
         facts.nodes.as_mut().unwrap().truncate(2);
         facts.classes = Some(Vec::new());
         facts.servers_stand = true;
-        let all = found("", &facts);
-        assert_eq!(all.len(), 2);
-        assert!(!all.iter().any(Finding::bars), "{all:?}");
+        for servers in ["", "storage: {raft: {storageClassName: slow}}"] {
+            let all = found(servers, &facts);
+            assert_eq!(all.len(), 2);
+            assert!(!all.iter().any(Finding::bars), "{all:?}");
+        }
     }
 
     #[test]
@@ -267,6 +307,11 @@ mod tests {
         let unfollowed = crate::kubernetes::declared::unfollowed(&old, &new);
         let said = sentence("", &Facts { unfollowed, ..facts() });
         assert!(said.contains("raft.size was 10Gi and is 20Gi now"), "{said}");
+        let new = cluster("servers: {storage: {raft: {storageClassName: fast}}}");
+        let unfollowed = crate::kubernetes::declared::unfollowed(&old, &new);
+        let said =
+            sentence("storage: {raft: {storageClassName: fast}}", &Facts { unfollowed, ..facts() });
+        assert!(said.contains("storageClassName was the default class and is fast now"), "{said}");
     }
 
     #[test]

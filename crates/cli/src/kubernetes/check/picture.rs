@@ -62,10 +62,14 @@ pub(super) fn of(plan: &Plan<'_>, facts: &Facts, found: &[Finding]) -> String {
         "storage",
         match &facts.classes {
             None => "unknown: StorageClasses may not be looked at".to_owned(),
-            Some(classes) => match classes.iter().find(|class| class.is_default) {
-                Some(class) => format!("the StorageClass {}", class.name),
-                None => "no default StorageClass".to_owned(),
-            },
+            Some(classes) => {
+                let wanted = plan.cluster.servers.storage_class.as_ref();
+                match (findings::class(wanted, classes), wanted) {
+                    (Some(class), _) => format!("the StorageClass {}", class.name),
+                    (None, Some(name)) => format!("no StorageClass {name}"),
+                    (None, None) => "no default StorageClass".to_owned(),
+                }
+            }
         },
     );
     line("address", format!("{} (within Kubernetes)", sites::url(&names)));

@@ -148,9 +148,14 @@ fn nothing_immutable_is_touched() {
 }
 
 #[test]
-fn the_size_of_volumes_would_touch_what_is_immutable() {
+fn the_size_and_the_class_of_volumes_would_touch_what_is_immutable() {
     let grown = step("grown", 3, |cluster| cluster.servers.raft_bytes *= 2);
-    let lines = told(&grown);
-    let touched = lines.iter().any(|line| line.contains(".spec.volumeClaimTemplates"));
-    assert!(touched, "`plan::change::resized` refuses this for nothing: {lines:?}");
+    let named = step("named", 3, |cluster| {
+        cluster.servers.storage_class = matrix::with_more(3).servers.storage_class;
+    });
+    for (step, refused) in [(grown, "resized"), (named, "reclassed")] {
+        let lines = told(&step);
+        let touched = lines.iter().any(|line| line.contains(".spec.volumeClaimTemplates"));
+        assert!(touched, "`plan::change::{refused}` refuses this for nothing: {lines:?}");
+    }
 }
