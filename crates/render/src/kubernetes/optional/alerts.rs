@@ -50,7 +50,7 @@ fn rule(alert: &Alert, names: &Names) -> Json {
 
 fn alerts(cluster: &Cluster, names: &Names) -> Vec<Alert> {
     let (servers, proxies) = (of_servers(names), of_proxies(names));
-    let replicas = cluster.servers.replicas.count();
+    let replicas = cluster.servers.replicas;
     let whole = format!("{}/{}", names.namespace(), names.cluster());
     let ends = |name: &'static str, labels: &str, issuer: &Issuer| {
         let Issuer::PrivateCa { lifetime } = issuer;
@@ -69,6 +69,15 @@ fn alerts(cluster: &Cluster, names: &Names) -> Vec<Alert> {
                           ends, nobody can connect any more.",
         }
     };
+    let missing = |name, least: u8, lasting, severity| Alert {
+        name,
+        expression: format!("(count(vaultyard_server_sealed{{{servers}}}) or vector(0)) < {least}"),
+        lasting,
+        severity,
+        summary: format!("{whole} has {{{{ $value }}}} of {} servers", replicas.count()),
+        description: "A pod does not run, or its metrics cannot be read. Without a majority of the \
+                      servers nobody leads, and nothing is answered.",
+    };
     vec![
         Alert {
             name: "VaultyardServerSealed",
@@ -81,23 +90,16 @@ fn alerts(cluster: &Cluster, names: &Names) -> Vec<Alert> {
         },
         Alert {
             name: "VaultyardNoLeader",
-            expression: format!("sum(vaultyard_server_leader{{{servers}}}) < 1"),
+            // Where no server is read at all, there is no sum either, and nothing would be compared.
+            expression: format!("(sum(vaultyard_server_leader{{{servers}}}) or vector(0)) < 1"),
             lasting: "1m",
             severity: "critical",
             summary: format!("No server of {whole} leads"),
             description: "Requests wait at the proxies and are then answered with 503. A majority \
                           of the servers must be unsealed and reach each other.",
         },
-        Alert {
-            name: "VaultyardServersMissing",
-            expression: format!(
-                "(count(vaultyard_server_sealed{{{servers}}}) or vector(0)) < {replicas}"
-            ),
-            lasting: "5m",
-            severity: "warning",
-            summary: format!("{whole} has {{{{ $value }}}} of {replicas} servers"),
-            description: "A pod does not run, or its metrics cannot be read.",
-        },
+        missing("VaultyardServersMissing", replicas.count(), "5m", "warning"),
+        missing("VaultyardMajorityMissing", replicas.quorum(), "2m", "critical"),
         Alert {
             name: "VaultyardRequestsFailed",
             expression: format!(

@@ -105,6 +105,30 @@ fn metrics_are_open_to_who_collects_them_alone() {
     }
 }
 
+/// The expression of the alert of this name.
+fn alert(rules: &Json, name: &str) -> Option<String> {
+    let groups = rules["spec"]["groups"].as_array().unwrap().iter();
+    let mut all = groups.flat_map(|group| group["rules"].as_array().unwrap());
+    let found = all.find(|rule| rule["alert"] == name)?;
+    Some(found["expr"].as_str().unwrap().to_owned())
+}
+
+/// No series is no number: what is compared must be there when nothing is read any more.
+#[test]
+fn what_is_gone_is_alerted_of() {
+    let all = everything(&watched(3, operator()));
+    let rules = the(&all, "PrometheusRule", "vault");
+    for (name, ending) in [
+        ("VaultyardNoLeader", "or vector(0)) < 1"),
+        ("VaultyardServersMissing", "or vector(0)) < 3"),
+        ("VaultyardMajorityMissing", "or vector(0)) < 2"),
+    ] {
+        let expression = alert(rules, name).unwrap();
+        // Anything that keeps labels would stand beside the zero instead of before it.
+        assert!(expression.ends_with(ending) && !expression.contains(" by "), "{expression}");
+    }
+}
+
 #[test]
 fn a_persons_annotation_stands_where_vaultyard_has_the_same() {
     let mut cluster = behind(3, ingress("nginx"), FrontTls::OwnCertificate, None);
