@@ -97,12 +97,12 @@ pub fn unwanted(cluster: &Cluster) -> Vec<Object> {
     let named_alike = RESOURCES.iter().filter(|resource| **resource != CONFIG_MAP);
     let mut all: Vec<Object> =
         named_alike.map(|resource| bare(resource, names.front().to_owned())).collect();
-    all.extend([
-        bare(&HTTP_ROUTE, names.redirect()),
-        bare(&CONFIG_MAP, names.dashboard()),
-        POD_MONITORING
-            .object_with(metadata(&names, Scope::Operations, None, names.front()), json!({})),
-    ]);
+    all.extend([bare(&HTTP_ROUTE, names.redirect()), bare(&CONFIG_MAP, names.dashboard())]);
+    let in_operations = |resource: Resource| {
+        let metadata = metadata(&names, Scope::Operations, None, names.front());
+        resource.object_with(metadata, json!({}))
+    };
+    all.extend([POD_MONITORING, RULES].map(in_operations));
     let wanted = objects(cluster, &names);
     all.retain(|object| !wanted.iter().any(|wanted| wanted.is(object)));
     all

@@ -31,11 +31,28 @@ pub(super) fn of_proxies(names: &Names) -> String {
     format!(r#"namespace="{}",pod=~"{}-.+""#, names.namespace(), names.proxy())
 }
 
-/// The rules.
-pub(super) fn groups(cluster: &Cluster, names: &Names) -> Json {
-    let rules: Vec<Json> = alerts(cluster, names).iter().map(|alert| rule(alert, names)).collect();
-    let name = format!("vaultyard-{}-{}", names.namespace(), names.cluster());
-    json!([{"name": name, "interval": "30s", "rules": rules}])
+/// The labels of the metrics of a controller, whose Deployment has this name.
+fn of_controller(names: &Names, controller: &str) -> String {
+    format!(r#"namespace="{}",pod=~"{controller}-.+""#, names.operations())
+}
+
+/// The rules about what serves.
+pub(super) fn of_application(cluster: &Cluster, names: &Names) -> Json {
+    group(names, names.namespace(), &alerts(cluster, names))
+}
+
+/// The rules about the controllers, whose metrics carry another namespace: Google's Rules see only the
+/// metrics of the namespace that they lie in.
+pub(super) fn of_operations(names: &Names) -> Json {
+    let mut all = controller_alerts(names);
+    all.push(drift(names));
+    group(names, names.operations(), &all)
+}
+
+fn group(names: &Names, namespace: &str, alerts: &[Alert]) -> Json {
+    let rules: Vec<Json> = alerts.iter().map(|alert| rule(alert, names)).collect();
+    let name = format!("vaultyard-{namespace}-{}", names.cluster());
+    json!({"name": name, "interval": "30s", "rules": rules})
 }
 
 fn rule(alert: &Alert, names: &Names) -> Json {
@@ -124,4 +141,52 @@ fn alerts(cluster: &Cluster, names: &Names) -> Vec<Alert> {
         ends("VaultyardServerCertificateEnds", &servers, &cluster.certificates.servers),
         ends("VaultyardProxyCertificateEnds", &proxies, &cluster.certificates.public),
     ]
+}
+
+/// One for each controller, since nothing tells that a series is missing but the name of who should
+/// have had it.
+fn controller_alerts(names: &Names) -> Vec<Alert> {
+    let controllers = [
+        ("VaultyardNoClusterController", names.cluster_controller(), NO_CLUSTER_CONTROLLER),
+        (
+            "VaultyardNoCertificatesController",
+            names.certificates_controller(),
+            NO_CERTIFICATES_CONTROLLER,
+        ),
+    ];
+    let alert = |(name, controller, description): (&'static str, String, &'static str)| Alert {
+        name,
+        expression: format!(
+            "(max(vaultyard_controller_leads{{{}}}) or vector(0)) < 1",
+            of_controller(names, &controller)
+        ),
+        lasting: "2m",
+        severity: "warning",
+        summary: format!("No pod of {controller} in {} works", names.operations()),
+        description,
+    };
+    controllers.map(alert).into()
+}
+
+const NO_CLUSTER_CONTROLLER: &str = "Servers and proxies go on by themselves. Meanwhile nothing that \
+                                     is changed or deleted by hand is put back, no change of the \
+                                     document is followed, and the status is not kept true.";
+const NO_CERTIFICATES_CONTROLLER: &str = "Servers and proxies go on by themselves until their \
+                                          certificates end: meanwhile nobody renews them.";
+
+fn drift(names: &Names) -> Alert {
+    let labels = of_controller(names, &names.cluster_controller());
+    Alert {
+        name: "VaultyardDriftCorrected",
+        expression: format!("sum(increase(vaultyard_drift_corrected_total{{{labels}}}[15m])) > 0"),
+        lasting: "0s",
+        severity: "warning",
+        summary: format!(
+            "Objects of {}/{} were changed, and were put back",
+            names.namespace(),
+            names.cluster()
+        ),
+        description: "Somebody or something changes objects of the cluster by hand. The condition \
+                      DriftCorrected of the VaultCluster says which.",
+    }
 }

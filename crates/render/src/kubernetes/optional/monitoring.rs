@@ -36,13 +36,16 @@ pub(super) fn monitoring(cluster: &Cluster, names: &Names) -> Vec<Object> {
         }
         Some(Collector::Operator { labels, .. }) => vec![pod_monitor(names, labels)],
     };
-    let groups = || json!({"spec": {"groups": alerts::groups(cluster, names)}});
+    let (application, operations) =
+        (alerts::of_application(cluster, names), alerts::of_operations(names));
     match &monitoring.collector {
         Some(Collector::Google) if monitoring.alerts => {
-            all.push(RULES.object(names, names.front(), groups()));
+            all.push(google_rules(names, Scope::Application, application));
+            all.push(google_rules(names, Scope::Operations, operations));
         }
         Some(Collector::Operator { labels, .. }) if monitoring.alerts => {
-            all.push(PROMETHEUS_RULE.object_with(labelled(names, labels), groups()));
+            let groups = json!({"spec": {"groups": [application, operations]}});
+            all.push(PROMETHEUS_RULE.object_with(labelled(names, labels), groups));
         }
         _ => {}
     }
@@ -91,6 +94,12 @@ fn pod_monitoring(names: &Names, scope: Scope) -> Object {
     let spec = json!({"selector": selector(names), "endpoints": endpoints()});
     let metadata = metadata(names, scope, None, names.front());
     POD_MONITORING.object_with(metadata, json!({"spec": spec}))
+}
+
+/// Rules see the metrics of their own namespace only.
+fn google_rules(names: &Names, scope: Scope, group: Json) -> Object {
+    let metadata = metadata(names, scope, None, names.front());
+    RULES.object_with(metadata, json!({"spec": {"groups": [group]}}))
 }
 
 fn pod_monitor(names: &Names, labels: &BTreeMap<String, String>) -> Object {

@@ -122,10 +122,27 @@ fn what_is_gone_is_alerted_of() {
         ("VaultyardNoLeader", "or vector(0)) < 1"),
         ("VaultyardServersMissing", "or vector(0)) < 3"),
         ("VaultyardMajorityMissing", "or vector(0)) < 2"),
+        ("VaultyardNoClusterController", "or vector(0)) < 1"),
+        ("VaultyardNoCertificatesController", "or vector(0)) < 1"),
     ] {
         let expression = alert(rules, name).unwrap();
         // Anything that keeps labels would stand beside the zero instead of before it.
         assert!(expression.ends_with(ending) && !expression.contains(" by "), "{expression}");
+    }
+}
+
+/// Google shows a rule the metrics of its own namespace only.
+#[test]
+fn rules_of_google_lie_where_their_metrics_are() {
+    let all = everything(&watched(3, Collector::Google));
+    let rules: Vec<_> = all.iter().filter(|object| object.kind == "Rules").collect();
+    assert_eq!(rules.len(), 2);
+    for object in rules {
+        let own = format!("namespace=\"{}\"", object.namespace.as_ref().unwrap());
+        for rule in object.body["spec"]["groups"][0]["rules"].as_array().unwrap() {
+            let expression = rule["expr"].as_str().unwrap();
+            assert!(expression.contains(&own), "{expression}");
+        }
     }
 }
 
