@@ -87,9 +87,20 @@ fn rule(cluster: &Cluster, names: &Names) -> IngressRule {
 /// Both controllers that are built on nginx go by this class, the community's and the vendor's. Each
 /// reads annotations of its own prefix only.
 ///
-/// A request is never tried again: what the first try did is not known to nginx, but is to the
-/// proxy. Bodies and answers are passed on as they come: they hold secrets, which do not belong into
-/// temporary files.
+/// A request must not be tried again: what the first try did is not known to nginx, but is to the
+/// proxy. By itself nginx withholds only POST, LOCK and PATCH from a second try, so that a PUT, which
+/// is how most secrets are written, could be done twice. The community's controller is told to
+/// withhold all by any version; the vendor's since 5.4, and an older one does not know the annotation
+/// and tries again. Bodies and answers are passed on as they come: they hold secrets, which do not
+/// belong into temporary files. The vendor's has no annotation that keeps it from collecting the body
+/// of a request first.
+///
+/// The community's verifies the proxy's certificate. The vendor's does not: it has no annotation for
+/// that, only a policy of a kind of its own, which is not made here. Its way to the proxy is encrypted,
+/// and who stands between the two is not noticed.
+///
+/// Of the vendor's two redirects, `ssl-redirect` is for clients that reach it without TLS, and
+/// `redirect-to-https` for those whose TLS a load balancer in front of it has ended or not.
 fn of_nginx(cluster: &Cluster, names: &Names) -> Vec<(&'static str, String)> {
     let seconds = timeout_seconds(cluster).to_string();
     let in_seconds = format!("{seconds}s");
@@ -111,9 +122,11 @@ fn of_nginx(cluster: &Cluster, names: &Names) -> Vec<(&'static str, String)> {
         ("nginx.ingress.kubernetes.io/proxy-ssl-verify-depth", CHAIN_DEPTH.to_string()),
         ("nginx.org/client-max-body-size", text("0")),
         ("nginx.org/proxy-buffering", text("False")),
+        ("nginx.org/proxy-next-upstream", text("off")),
         ("nginx.org/proxy-read-timeout", in_seconds.clone()),
         ("nginx.org/proxy-send-timeout", in_seconds),
         ("nginx.org/redirect-to-https", text("True")),
+        ("nginx.org/ssl-redirect", text("True")),
         ("nginx.org/ssl-services", names.service().to_owned()),
     ]
 }
