@@ -43,7 +43,7 @@ pub fn optional() -> [(&'static str, Cluster); 14] {
     [
         ("gce-1", behind(1, ingress("gce"), own.clone(), Some(PLAIN))),
         ("gce-3", behind(3, ingress("gce"), pre_shared(), Some(settings()))),
-        ("gce-internal-3", behind(3, ingress("gce-internal"), in_secret(), Some(settings()))),
+        ("gce-internal-3", behind(3, ingress("gce-internal"), in_secret(), Some(within()))),
         ("nginx-1", behind(1, ingress("nginx"), own.clone(), None)),
         ("nginx-3", behind(3, ingress("nginx-internal"), in_secret(), None)),
         ("other-class-3", behind(3, ingress("traefik"), own.clone(), None)),
@@ -106,6 +106,11 @@ fn settings() -> GoogleLoadBalancer {
         security_policy: Some(google("office-only")),
         connection_draining: Some(Duration::from_secs(45)),
     }
+}
+
+/// What an Ingress within the network can have of them.
+fn within() -> GoogleLoadBalancer {
+    GoogleLoadBalancer { ssl_policy: None, security_policy: None, ..settings() }
 }
 
 /// A cluster behind an Ingress or a Gateway.

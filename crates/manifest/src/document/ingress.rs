@@ -165,7 +165,8 @@ pub(crate) struct Gce {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-vaultyard-default" = "Google's"))]
     pub(crate) ssl_policy: Option<Written<GoogleName>>,
-    /// The name of a security policy of Cloud Armor: which requests are let in.
+    /// The name of a security policy of Cloud Armor: which requests are let in. Not with
+    /// `gce-internal`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-vaultyard-default" = "none: all are"))]
     pub(crate) security_policy: Option<Written<GoogleName>>,

@@ -78,11 +78,28 @@ impl Rules<'_, '_> {
             let hint = "leave it out: Google's load balancer ends TLS";
             self.broken(rule, &[PASSTHROUGH, CLASS, GATEWAY_API], hint);
         }
-        let has_policy = ingress.gce.as_ref().is_some_and(|gce| gce.ssl_policy.is_some());
-        if has_policy && matches!(way, Way::Ingress { .. }) && !way.is_global() {
-            let rule = Rule::NotAtGoogle { field: "gce.sslPolicy", class: class() };
-            let hint = "use gatewayApi with a gke-l7 class within the network";
-            self.broken(rule, &["spec.ingress.gce.sslPolicy", CLASS], hint);
+        if matches!(way, Way::Ingress { .. }) && !way.is_global() {
+            let gce = ingress.gce.as_ref();
+            // Its controller refuses the second for every backend that is not global.
+            for (given, path, field, hint) in [
+                (
+                    gce.is_some_and(|gce| gce.ssl_policy.is_some()),
+                    "spec.ingress.gce.sslPolicy",
+                    "gce.sslPolicy",
+                    "use gatewayApi with a gke-l7 class within the network",
+                ),
+                (
+                    gce.is_some_and(|gce| gce.security_policy.is_some()),
+                    "spec.ingress.gce.securityPolicy",
+                    "gce.securityPolicy",
+                    "leave it out: an Ingress has it in front of the internet only",
+                ),
+            ] {
+                if given {
+                    let rule = Rule::NotAtGoogle { field, class: class() };
+                    self.broken(rule, &[path, CLASS], hint);
+                }
+            }
         }
     }
 
