@@ -37,12 +37,18 @@ pub const DOCUMENT: &str = "document";
 /// The name of the volume that holds the pod's certificates.
 pub const CERTIFICATES: &str = "certificates";
 
-/// What of a pod is the same for all. Links to Services are left out: a Service named `vault` would
-/// put `VAULT_PORT` and the like into the environment of a program that reads `VAULT_*`.
+/// The label of nodes that names their operating system, which kubelet sets on every node.
+const OPERATING_SYSTEM: &str = "kubernetes.io/os";
+
+/// What of a pod is the same for all. Its images are Linux's: where there are nodes of Windows too,
+/// a pod would be bound to one of them and never start. Links to Services are left out: a Service
+/// named `vault` would put `VAULT_PORT` and the like into the environment of a program that reads
+/// `VAULT_*`.
 pub(super) fn hardened(account: &str) -> PodSpec {
     PodSpec {
         service_account_name: Some(account.to_owned()),
         enable_service_links: Some(false),
+        node_selector: Some(BTreeMap::from([(OPERATING_SYSTEM.to_owned(), "linux".to_owned())])),
         security_context: Some(PodSecurityContext {
             run_as_non_root: Some(true),
             run_as_user: Some(USER.into()),

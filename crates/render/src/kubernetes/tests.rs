@@ -261,6 +261,16 @@ fn no_pod_has_a_right_on_its_node() {
 }
 
 #[test]
+fn no_pod_is_bound_to_a_node_that_cannot_run_it() {
+    let all = everything(&sample::cluster(3));
+    let pods: Vec<_> = pods(&all).collect();
+    assert_eq!(pods.len(), 4);
+    for (name, pod) in pods {
+        assert_eq!(pod["nodeSelector"], json!({"kubernetes.io/os": "linux"}), "{name}");
+    }
+}
+
+#[test]
 fn every_mount_has_its_volume_and_every_volume_its_mount() {
     let clusters = [sample::cluster(3), transit()].map(|cluster| everything(&cluster));
     for (name, pod) in clusters.iter().flat_map(|objects| pods(objects)) {
