@@ -10,6 +10,7 @@ use crate::scalar::Written;
 /// Names for what runs.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[schemars(extend("x-vaultyard-rules" = RULES))]
 pub(crate) struct Dns {
     /// The zone that holds the names of the cluster.
     pub(crate) zone: Written<DnsName>,
@@ -22,6 +23,15 @@ pub(crate) struct Dns {
     /// Which changes of records are made without asking a person.
     pub(crate) policy: DnsPolicy,
 }
+
+/// The rule between fields in the language of the API server; see `rules.rs`. Names that end in a dot,
+/// as names may, are left to that.
+const RULES: [[&str; 2]; 1] = [[
+    "!has(self.host) || self.host.endsWith('.') || has(self.zone) && self.zone.endsWith('.') || \
+     self.host == (has(self.zone) ? self.zone : 'vault.test') || \
+     self.host.endsWith('.' + (has(self.zone) ? self.zone : 'vault.test'))",
+    "host lies in zone, which is vault.test where it is not given",
+]];
 
 impl Default for Dns {
     fn default() -> Self {

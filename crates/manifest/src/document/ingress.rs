@@ -51,7 +51,7 @@ pub(crate) struct Ingress {
 
 /// The rules between fields in the language of the API server. `rules.rs` says the same, with better
 /// words and for both targets.
-const RULES: [[&str; 2]; 5] = [
+const RULES: [[&str; 2]; 12] = [
     [
         "!has(self.className) || !has(self.gatewayApi)",
         "className and gatewayApi exclude each other",
@@ -74,6 +74,45 @@ const RULES: [[&str; 2]; 5] = [
     [
         "!has(self.gatewayApi) || !has(self.gatewayApi.gateway) || !has(self.annotations)",
         "annotations belong to the Gateway, which is not Vaultyard's",
+    ],
+    [
+        "!has(self.annotations) || !('kubernetes.io/ingress.class' in self.annotations)",
+        "the annotation kubernetes.io/ingress.class is set by Vaultyard: use className",
+    ],
+    [
+        "!has(self.tls) || !has(self.tls.secretName) || !has(self.gatewayApi) || \
+         !has(self.gatewayApi.gateway)",
+        "tls.secretName belongs to the Gateway, which is not Vaultyard's",
+    ],
+    [
+        "!has(self.tls) || !has(self.tls.preSharedCertificates) || (has(self.className) ? \
+         self.className in ['gce', 'gce-internal'] : has(self.gatewayApi) && \
+         has(self.gatewayApi.gatewayClassName) && \
+         self.gatewayApi.gatewayClassName.startsWith('gke-l7-'))",
+        "tls.preSharedCertificates needs a class of GKE: gce, gce-internal or gke-l7-*",
+    ],
+    [
+        "!has(self.tls) || !has(self.tls.passthrough) || !has(self.gatewayApi) || \
+         (has(self.gatewayApi.gateway) ? !has(self.gce) : \
+         !self.gatewayApi.gatewayClassName.startsWith('gke-l7-'))",
+        "tls.passthrough cannot be had with Google's load balancer, which ends TLS",
+    ],
+    [
+        "!has(self.gce) || !has(self.className) || self.className != 'gce-internal' || \
+         !has(self.gce.sslPolicy) && !has(self.gce.securityPolicy)",
+        "gce.sslPolicy and gce.securityPolicy cannot be had with gce-internal",
+    ],
+    [
+        "!has(self.gce) || !has(self.gatewayApi) || !has(self.gatewayApi.gateway) || \
+         !has(self.gce.staticIpName) && !has(self.gce.sslPolicy)",
+        "gce.staticIpName and gce.sslPolicy belong to the Gateway, which is not Vaultyard's",
+    ],
+    [
+        "!has(self.proxy) || !has(self.proxy.proxyProtocol) || !self.proxy.proxyProtocol || \
+         (has(self.className) ? !(self.className in ['gce', 'gce-internal']) : \
+         !has(self.gatewayApi) || !has(self.gatewayApi.gatewayClassName) || \
+         !self.gatewayApi.gatewayClassName.startsWith('gke-l7-'))",
+        "proxy.proxyProtocol cannot be had with a class of GKE: the address comes in a header",
     ],
 ];
 
@@ -112,7 +151,7 @@ pub(crate) struct SharedGateway {
 /// With which certificate the Ingress or Gateway answers clients.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-#[schemars(extend("x-vaultyard-one-of" = true))]
+#[schemars(extend("x-vaultyard-one-of" = true, "x-vaultyard-rules" = TLS_RULES))]
 pub(crate) struct FrontTls {
     /// The one that the proxy has, from `spec.certificates.public`. A load balancer in a cloud takes
     /// minutes to serve a renewed one: do not let it live for less than a day.
@@ -130,6 +169,12 @@ pub(crate) struct FrontTls {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) passthrough: Option<Passthrough>,
 }
+
+/// The rule in the language of the API server; see `rules.rs`.
+const TLS_RULES: [[&str; 2]; 1] = [[
+    "!has(self.preSharedCertificates) || size(self.preSharedCertificates) > 0",
+    "there is no certificate in the list",
+]];
 
 impl Default for FrontTls {
     fn default() -> Self {
@@ -185,6 +230,7 @@ pub(crate) struct Gce {
 /// share them out.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[schemars(extend("x-vaultyard-rules" = PROXY_RULES))]
 pub(crate) struct Proxy {
     /// How many requests are at the leader at one time. The others wait their turn, fairly among
     /// clients.
@@ -212,6 +258,13 @@ pub(crate) struct Proxy {
     #[schemars(extend("uniqueItems" = true))]
     pub(crate) open: Vec<Written<Guarded>>,
 }
+
+/// The rule between fields in the language of the API server; see `rules.rs`.
+const PROXY_RULES: [[&str; 2]; 1] = [[
+    "!has(self.proxyProtocol) || !self.proxyProtocol || \
+     has(self.trustedProxies) && size(self.trustedProxies) > 0",
+    "proxyProtocol needs trustedProxies: without one, every connection would be refused",
+]];
 
 impl Default for Proxy {
     fn default() -> Self {

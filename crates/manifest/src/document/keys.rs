@@ -15,6 +15,7 @@ pub(crate) use store::Store;
 /// How the unseal key is split, encrypted and kept.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[schemars(extend("x-vaultyard-rules" = RULES))]
 pub(crate) struct Keys {
     /// Into how many shares the unseal key is split when the cluster is initialised.
     #[schemars(range(min = 1, max = 255))]
@@ -34,6 +35,18 @@ pub(crate) struct Keys {
     #[schemars(extend("x-vaultyard-default" = "the name of the cluster with -key-files behind it"))]
     pub(crate) files_secret: Option<Written<ObjectName>>,
 }
+
+/// The rules between fields in the language of the API server; see `rules.rs`.
+const RULES: [[&str; 2]; 2] = [
+    [
+        "(has(self.threshold) ? self.threshold : 3) <= (has(self.shares) ? self.shares : 5)",
+        "threshold is at most shares, which are 3 and 5 where they are not given",
+    ],
+    [
+        "!has(self.threshold) || self.threshold != 1 || has(self.shares) && self.shares == 1",
+        "a threshold of 1 is for one share: else each share is the whole key",
+    ],
+];
 
 impl Default for Keys {
     fn default() -> Self {

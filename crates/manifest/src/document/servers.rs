@@ -15,6 +15,7 @@ use crate::scalar::Written;
 /// What runs, how often, and where.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[schemars(extend("x-vaultyard-rules" = RULES))]
 pub(crate) struct Servers {
     /// Which server software runs.
     pub(crate) software: Software,
@@ -49,6 +50,12 @@ pub(crate) struct Servers {
     /// without effect.
     pub(crate) resources: Resources,
 }
+
+/// The rule between fields in the language of the API server; see `rules.rs`.
+const RULES: [[&str; 2]; 1] = [[
+    "!has(self.zones) || size(self.zones) <= (has(self.replicas) ? self.replicas : 3)",
+    "there are at most as many zones as replicas, which are 3 where they are not given",
+]];
 
 impl Default for Servers {
     fn default() -> Self {

@@ -96,6 +96,7 @@ pub(crate) struct AwsKms {
 /// A key in the transit engine of another cluster.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-vaultyard-rules" = TRANSIT_RULES))]
 pub(crate) struct Transit {
     /// Where the other cluster answers.
     #[schemars(extend("x-vaultyard-stand-in" = "https://vault.example:8200"))]
@@ -115,6 +116,12 @@ pub(crate) struct Transit {
     #[schemars(extend("x-vaultyard-stand-in" = {"tokenFile": "/run/vaultyard/transit-token"}))]
     pub(crate) auth: TransitAuth,
 }
+
+/// The rule in the language of the API server; see `rules.rs`.
+const TRANSIT_RULES: [[&str; 2]; 1] = [[
+    "self.address.startsWith('https://')",
+    "the transit engine is spoken to over https only: data keys go there",
+]];
 
 fn transit_mount() -> Written<EnginePath> {
     Written::new("transit")
@@ -177,6 +184,7 @@ pub(crate) struct Pkcs11 {
 /// Keys of age.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-vaultyard-rules" = AGE_RULES))]
 pub(crate) struct Age {
     /// The public keys that the shares are encrypted to.
     #[schemars(extend("uniqueItems" = true, "x-vaultyard-stand-in" = []))]
@@ -185,3 +193,7 @@ pub(crate) struct Age {
     #[schemars(extend("x-vaultyard-stand-in" = "/run/vaultyard/identity"))]
     pub(crate) identity_file: Written<PathBuf>,
 }
+
+/// The rule in the language of the API server; see `rules.rs`.
+const AGE_RULES: [[&str; 2]; 1] =
+    [["size(self.recipients) > 0", "age encrypts to nobody: there are no recipients"]];
