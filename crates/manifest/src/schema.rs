@@ -58,9 +58,13 @@ pub fn crd() -> String {
                 "storage": true,
                 "subresources": {"status": {}},
                 "additionalPrinterColumns": [
-                    {"name": "Phase", "type": "string", "jsonPath": ".status.phase"},
-                    {"name": "Version", "type": "string", "jsonPath": ".spec.servers.version"},
-                    {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+                    column("Phase", "string", 0, ".status.phase"),
+                    column("Ready", "string", 0, r#".status.conditions[?(@.type=="Ready")].status"#),
+                    column("Leader", "string", 0, r#".status.servers[?(@.role=="leader")].name"#),
+                    // What runs, not what is asked for: a document need not name a version.
+                    column("Version", "string", 0, r#".status.servers[?(@.role=="leader")].version"#),
+                    column("Age", "date", 0, ".metadata.creationTimestamp"),
+                    column("Reason", "string", 1, ".status.reason"),
                 ],
                 "schema": {"openAPIV3Schema": root(of_cluster())},
             }],
@@ -70,6 +74,15 @@ pub fn crd() -> String {
     // A JSON document is a YAML document, should the writer ever refuse one.
     let yaml = serde_saphyr::to_string(&definition).unwrap_or_else(|_| format!("{definition:#}\n"));
     format!("{head}{yaml}")
+}
+
+/// A column of `kubectl get`; one of another priority than 0 is shown by `-o wide` only.
+fn column(name: &str, kind: &str, priority: u8, path: &str) -> Json {
+    let mut column = json!({"name": name, "type": kind, "jsonPath": path});
+    if priority > 0 {
+        column["priority"] = priority.into();
+    }
+    column
 }
 
 /// The root of a structural schema: the head of an object belongs to the API server.
