@@ -19,7 +19,7 @@ use crate::sample;
 mod keys;
 
 /// Clusters of each size, software and place of keys, without anything that is optional.
-pub fn plain() -> [(&'static str, Cluster); 11] {
+pub fn plain() -> [(&'static str, Cluster); 13] {
     [
         ("openbao-1", sample::cluster(1)),
         ("openbao-3", sample::cluster(3)),
@@ -30,6 +30,8 @@ pub fn plain() -> [(&'static str, Cluster); 11] {
         ("keys-transit", transit()),
         ("keys-google", keys::google()),
         ("keys-aws", keys::aws()),
+        ("keys-age", keys::age()),
+        ("keys-pkcs11", keys::pkcs11()),
         ("seal-google", sealed_by_google()),
         ("seal-aws", sealed_by_aws()),
     ]

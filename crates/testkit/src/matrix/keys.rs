@@ -1,8 +1,8 @@
 //! Clusters whose keys lie elsewhere, or are opened by something else.
 
 use vaultyard_model::cluster::{
-    AwsKey, AwsRegion, AwsSeal, Bucket, Encryption, EnginePath, GoogleKey, GooglePart, GoogleSeal,
-    Prefix, Seal, Store, Transit, TransitLogin, TransitSeal, Web,
+    AgeRecipient, AwsKey, AwsRegion, AwsSeal, Bucket, Encryption, EnginePath, GoogleKey,
+    GooglePart, GoogleSeal, Label, Prefix, Seal, Store, Transit, TransitLogin, TransitSeal, Web,
 };
 use vaultyard_model::{Cluster, Version};
 
@@ -43,6 +43,33 @@ pub(super) fn aws() -> Cluster {
         Store::S3 { bucket, prefix, region: region(), endpoint },
         ("eks.amazonaws.com/role-arn", "arn:aws:iam::123456789012:role/vault"),
     )
+}
+
+/// Keys that people and the unsealers open, the latter with a file of a Secret.
+pub(super) fn age() -> Cluster {
+    let recipients = [
+        "age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg",
+        "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p",
+    ];
+    let mut cluster = sample::cluster(3);
+    cluster.keys.encryption = Encryption::Age {
+        recipients: recipients.map(|key| AgeRecipient::new(key).unwrap()).to_vec(),
+        identity_file: "/run/vaultyard/identity".into(),
+    };
+    cluster
+}
+
+/// Keys that a module opens, by a library in the image and a PIN of a Secret.
+pub(super) fn pkcs11() -> Cluster {
+    let label = |text: &str| Label::new(text).unwrap();
+    let mut cluster = sample::cluster(3);
+    cluster.keys.encryption = Encryption::Pkcs11 {
+        module: "/usr/lib/softhsm/libsofthsm2.so".into(),
+        token: label("vault"),
+        key: label("unseal"),
+        pin_file: "/run/vaultyard/pin".into(),
+    };
+    cluster
 }
 
 /// A cloud knows the account by an annotation.
