@@ -153,8 +153,14 @@ On Kubernetes the servers' volumes and the unseal keys stay, unless --volumes an
     #[command(after_help = "\
 Examples:
   vaultyard render -f /etc/vaultyard/vault.yaml
-  vaultyard render --target kubernetes -f vaultyard.yaml | kubectl apply --server-side -f -
-  vaultyard render --prerequisites terraform -f vaultyard.yaml")]
+  vaultyard render --prerequisites terraform -f vaultyard.yaml
+  vaultyard render --target kubernetes -f vaultyard.yaml > all.yaml
+
+kubectl knows the kind VaultCluster only after its definition, which is in the same file. The first
+apply fails for that one object and makes all others; the second makes it too:
+  kubectl apply --server-side -f all.yaml
+  kubectl wait --for=condition=Established crd/vaultclusters.vaultyard.dev
+  kubectl apply --server-side -f all.yaml")]
     Render(Render),
     /// Run one part of a cluster in its pod on Kubernetes
     #[command(subcommand, hide = true)]
