@@ -34,6 +34,8 @@ pub(super) enum Finding {
     FewZones { wanted: usize, known: Vec<String>, since: Placement },
     /// Files that open the keys are not there yet: pods wait for them.
     NoKeyFiles { namespace: String, secret: String, missing: Vec<Missing> },
+    /// A drain may take the only server, and the service with it.
+    NoBudget,
     /// Claims name no class and get no volume.
     NoClass { classes: Vec<String>, since: Placement },
     /// Claims name a class that there is not.
@@ -66,7 +68,7 @@ impl Finding {
             | Self::FewZones { since, .. }
             | Self::NoClass { since, .. }
             | Self::UnknownClass { since, .. } => *since == Placement::Open,
-            Self::NoKeyFiles { .. } => false,
+            Self::NoKeyFiles { .. } | Self::NoBudget => false,
             _ => true,
         }
     }
@@ -134,6 +136,11 @@ impl fmt::Display for Finding {
                     missing.iter().map(from).collect::<String>()
                 )
             }
+            Self::NoBudget => f.write_str(
+                "a single server has no PodDisruptionBudget, so that the drain of its node does \
+                 not wait for ever; such a drain takes the service away until the server runs \
+                 elsewhere, and three servers would not notice it",
+            ),
             Self::NoClass { classes, .. } => write!(
                 f,
                 "no StorageClass is the default one, so that the servers get no volumes; make one \

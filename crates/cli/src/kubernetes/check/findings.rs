@@ -28,6 +28,7 @@ pub(super) fn of(plan: &Plan<'_>, facts: &Facts) -> Vec<Finding> {
         all.extend(volumes(plan, classes, since));
     }
     all.extend(key_files(plan, facts));
+    all.extend(budget(plan));
     all
 }
 
@@ -51,6 +52,11 @@ pub(super) fn class<'a>(wanted: Option<&ObjectName>, classes: &'a [Class]) -> Op
         Some(name) => class.name == name.as_str(),
         None => class.is_default,
     })
+}
+
+/// What nobody else says before the first drain: a single server may be evicted.
+fn budget(plan: &Plan<'_>) -> Option<Finding> {
+    (plan.cluster.servers.replicas.count() == 1).then_some(Finding::NoBudget)
 }
 
 /// Files are written by people or by what they have for it; when, is theirs to say.
@@ -235,7 +241,7 @@ mod tests {
         facts.nodes.as_mut().unwrap().truncate(2);
         let said = sentence("", &facts);
         assert!(said.starts_with("3 servers want a zone each; the nodes are in the zones a, b"));
-        assert_eq!(found("replicas: 1", &facts), []);
+        assert_eq!(found("replicas: 1", &facts), [Finding::NoBudget], "no zone is missing");
         assert_eq!(found("replicas: 5", &facts), [], "they share zones");
         facts.nodes = Some(Vec::new());
         assert_eq!(found("", &facts), [Finding::NoNode]);
@@ -312,6 +318,16 @@ mod tests {
         let said =
             sentence("storage: {raft: {storageClassName: fast}}", &Facts { unfollowed, ..facts() });
         assert!(said.contains("storageClassName was the default class and is fast now"), "{said}");
+    }
+
+    #[test]
+    fn a_single_server_is_told_what_a_drain_does() {
+        let said = found("replicas: 1", &facts());
+        let [note] = said.as_slice() else { panic!("{said:?}") };
+        assert!(!note.bars());
+        let sentence = note.to_string();
+        assert!(sentence.contains("no PodDisruptionBudget"), "{sentence}");
+        assert!(sentence.contains("a drain takes the service away"), "{sentence}");
     }
 
     #[test]
