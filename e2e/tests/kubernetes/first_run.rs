@@ -1,5 +1,6 @@
 //! From a document to a secret written through the proxy, and what then stands there.
 
+use serde_json::json;
 use vaultyard_e2e::kubernetes::{Kube, Machines};
 
 #[test]
@@ -26,6 +27,40 @@ fn a_cluster_comes_up_takes_a_secret_and_goes_without_a_trace() {
     assert_eq!(again.code, Some(0), "{again:#?}");
     assert!(again.stderr.contains("objects are as they should be"), "{}", again.stderr);
     assert_eq!(cluster.faults_of(&journal), []);
+    goes_without_a_trace(&cluster);
+}
+
+/// Everything but what somebody else has put there, and that keeps its namespace.
+fn goes_without_a_trace(cluster: &Kube) {
+    let name = cluster.name().to_owned();
+    let claim = format!("data-{name}-7");
+    let theirs = json!({
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": claim},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}},
+    });
+    let file = cluster.write("claim.json", &theirs.to_string());
+    let _ = cluster.kubectl(&["create", "-f", &file]);
+    let words = ["destroy", "--yes", &name, "--volumes", "--keys"];
+    let destroyed = cluster.vaultyard(&words);
+    assert_eq!(destroyed.code, Some(0), "{destroyed:#?}");
+    for said in [&claim, "which no server of this cluster has had", "in which there is more"] {
+        assert!(destroyed.stderr.contains(said), "{said:?} is missing: {destroyed:#?}");
+    }
+    assert_eq!(cluster.object(&["namespace", &cluster.operations()]), None);
+    let all = "pods,statefulsets,deployments,services,secrets,roles,vaultclusters,networkpolicies,\
+               persistentvolumeclaims";
+    let left = cluster.object(&[all]).unwrap();
+    let left: Vec<_> = left["items"].as_array().unwrap().iter().collect();
+    let names: Vec<_> = left.iter().map(|it| it["metadata"]["name"].as_str().unwrap()).collect();
+    assert_eq!(names, [claim.as_str()]);
+    let wide = format!("app.kubernetes.io/instance={name}");
+    let kinds = "clusterroles,clusterrolebindings,validatingadmissionpolicies";
+    let wide = cluster.object(&[kinds, "-l", &wide]).unwrap();
+    assert_eq!(wide["items"].as_array().unwrap().len(), 0, "{wide:#}");
+
+    // Nothing is left to be destroyed, and it says so.
+    let again = cluster.vaultyard(&words);
+    assert_eq!(again.code, Some(2), "{again:#?}");
 }
 
 #[test]
