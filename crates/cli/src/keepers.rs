@@ -1,6 +1,7 @@
 //! The keepers of the engine that both targets run: the unsealer, and below it what keeps access.
 
 pub(crate) mod access;
+pub(crate) mod kept;
 pub(crate) mod served;
 
 use std::time::Duration;

@@ -16,6 +16,8 @@ pub struct Board {
     pub unsealers: BTreeMap<ServerName, watch::Receiver<Report>>,
     /// The keeper of access.
     pub access: watch::Receiver<Report>,
+    /// Who looks whether the keys are still kept.
+    pub custody: watch::Receiver<Report>,
     /// The keeper of certificates.
     pub certificates: watch::Receiver<Report>,
     /// Whom the proxy takes for the leader; `None` where no proxy runs beside.
@@ -39,6 +41,7 @@ impl Board {
         let mut all = Vec::new();
         all.extend(unsealer.map(|report| report.status("unsealer")));
         all.push(self.access.borrow().status("access"));
+        all.push(self.custody.borrow().status("custody"));
         all.push(self.certificates.borrow().status("certificates"));
         all.extend(self.proxy_leader.as_ref().map(proxy));
         all

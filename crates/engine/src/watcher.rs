@@ -139,6 +139,7 @@ impl Watcher {
             Some((name.clone(), report.borrow().waiting.clone()?))
         };
         let access = self.board.access.borrow().clone();
+        let custody = self.board.custody.borrow().clone();
         let renewal = self.board.certificates.borrow().clone();
         let taken = self.board.proxy_leader.as_ref().map(|leader| leader.borrow().clone());
         let errs = |taken: Option<ServerName>| status::proxy_errs(seen.leader(), taken.as_ref());
@@ -154,6 +155,7 @@ impl Watcher {
             unsealers: &self.board.unsealers.iter().filter_map(waiting).collect(),
             access: access.lacks().as_ref(),
             logins: None,
+            custody: custody.waiting.as_ref(),
             renewal: renewal.lacks().as_ref(),
             root_token: self.board.root_token.borrow().as_deref(),
             certificates: &self.board.served.borrow(),

@@ -72,6 +72,17 @@ pub enum LoadError {
     },
 }
 
+impl LoadError {
+    /// Whether it is worth trying again without a change.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::NoKeys { .. } => false,
+            Self::Store { error, .. } => error.is_retryable(),
+            Self::Open { error, .. } => error.is_retryable(),
+        }
+    }
+}
+
 /// Reads and decrypts the keys of a cluster.
 ///
 /// # Errors

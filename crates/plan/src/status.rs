@@ -37,6 +37,8 @@ pub struct Input<'a> {
     pub access: Option<&'a Waiting>,
     /// Whether service accounts can log in, or why not; `None` where there are none.
     pub logins: Option<Result<(), &'a Waiting>>,
+    /// Why a server that ends now would stay sealed; `None` while the keys are kept as far as is known.
+    pub custody: Option<&'a Waiting>,
     /// What the keeper of certificates waits for; `None` when every fresh one is served.
     pub renewal: Option<&'a Waiting>,
     /// What is known of a root token that was made from the shares and lives.
@@ -108,6 +110,7 @@ fn phase(input: &Input<'_>, servers: &[ServerStatus]) -> (Phase, String) {
         .hindrance
         .map(str::to_owned)
         .or(lacking)
+        .or_else(|| input.custody.map(|waiting| waiting.reason.clone()))
         .or_else(|| input.access.map(|waiting| waiting.reason.clone()))
         .or_else(|| input.logins?.err().map(|waiting| waiting.reason.clone()))
         .or_else(|| unread(&input.seen.probe))
@@ -203,6 +206,21 @@ fn root_token_revoked(input: &Input<'_>) -> Condition {
     }
 }
 
+fn keys_kept(lacks: Option<&Waiting>) -> Condition {
+    let kind = "KeysKept";
+    match lacks {
+        None => Condition {
+            kind,
+            holds: true,
+            reason: "Readable",
+            message: "the keys lie in their store and can be opened".to_owned(),
+        },
+        Some(lacks) => {
+            Condition { kind, holds: false, reason: "Lost", message: lacks.reason.clone() }
+        }
+    }
+}
+
 fn service_account_logins(logins: Result<(), &Waiting>) -> Condition {
     let kind = "ServiceAccountLogins";
     match logins {
@@ -227,6 +245,7 @@ fn conditions(phase: Phase, why: &str, input: &Input<'_>) -> Vec<Condition> {
     }];
     all.push(root_token_revoked(input));
     all.extend(input.logins.map(service_account_logins));
+    all.push(keys_kept(input.custody));
     if input.key_beside_data {
         all.push(Condition {
             kind: "KeyBesideData",
@@ -253,6 +272,7 @@ mod tests {
         unsealers: BTreeMap<ServerName, Waiting>,
         access: Option<Waiting>,
         logins: Option<Waiting>,
+        custody: Option<Waiting>,
         renewal: Option<Waiting>,
         proxy_leader: Option<ServerName>,
     }
@@ -267,6 +287,7 @@ mod tests {
             unsealers: BTreeMap::new(),
             access: None,
             logins: None,
+            custody: None,
             renewal: None,
             proxy_leader: Some(name(0)),
         };
@@ -283,6 +304,7 @@ mod tests {
             unsealers: &scene.unsealers,
             access: scene.access.as_ref(),
             logins: Some(scene.logins.as_ref().map_or(Ok(()), Err)),
+            custody: scene.custody.as_ref(),
             renewal: scene.renewal.as_ref(),
             root_token: None,
             certificates: &BTreeMap::new(),
@@ -334,6 +356,19 @@ mod tests {
     fn a_cluster_with_a_root_token_is_not_ready() {
         let reason = "the root token is not revoked yet";
         check(|scene| scene.access = Some(waits(reason, false)), Phase::Initialising, reason);
+    }
+
+    #[test]
+    fn a_cluster_whose_keys_are_gone_is_not_ready_though_all_servers_are_unsealed() {
+        let reason = "the keys: they are gone";
+        check(
+            |scene| {
+                scene.custody = Some(waits(reason, false));
+                scene.history.in_service = true;
+            },
+            Phase::Degraded,
+            reason,
+        );
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub(crate) struct Report {
     /// See `unsealer`.
     pub(crate) logins: KeeperTold,
     /// See `unsealer`.
+    pub(crate) custody: KeeperTold,
+    /// See `unsealer`.
     pub(crate) certificates: KeeperTold,
     /// What is known of a root token that lives.
     pub(crate) root_token: Option<String>,
@@ -117,6 +119,7 @@ pub(crate) struct Sources<'a> {
     pub(crate) unsealer: &'a keeping::Report,
     pub(crate) access: &'a keeping::Report,
     pub(crate) logins: &'a keeping::Report,
+    pub(crate) custody: &'a keeping::Report,
     pub(crate) certificates: &'a keeping::Report,
     pub(crate) served: Option<&'a CertificateStatus>,
     pub(crate) root_token: Option<String>,
@@ -143,6 +146,7 @@ impl From<Sources<'_>> for Report {
             unsealer: sources.unsealer.into(),
             access: sources.access.into(),
             logins: sources.logins.into(),
+            custody: sources.custody.into(),
             certificates: sources.certificates.into(),
             root_token,
             key_beside_data: sources.key_beside_data,
@@ -323,6 +327,7 @@ mod tests {
             unsealer: &keeper,
             access: &keeper,
             logins: &keeper,
+            custody: &keeper,
             certificates: &keeping::Report::default(),
             served: Some(&served),
             root_token: Some("one lives".to_owned()),

@@ -210,6 +210,7 @@ impl Telling {
             unsealer: &unsealer.unwrap_or_else(keeping::Report::default),
             access: &board.access.borrow(),
             logins: &begun.logins.borrow(),
+            custody: &board.custody.borrow(),
             certificates: &board.certificates.borrow(),
             served: served.get(server),
             root_token: board.root_token.borrow().clone(),

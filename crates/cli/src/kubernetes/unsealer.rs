@@ -2,7 +2,7 @@
 //! the logins while it leads, delivers its certificates, ends it when it only looks alive, and tells
 //! how it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -47,6 +47,7 @@ use super::telling::{Begun, Telling};
 use super::{door, inner_door, witness};
 use crate::failure::{Failure, Kind, failed};
 use crate::keepers::access::{self, AccessKeeper, Ways};
+use crate::keepers::kept::{self, CustodyKeeper};
 use crate::keepers::served::Loading;
 use crate::keepers::{UnsealKeeper, never};
 use crate::stops::Stops;
@@ -221,7 +222,7 @@ impl Ground {
                 stabilization_time: access::STABILIZATION_TIME.to_owned(),
                 service_accounts: Some(reviewer::service_accounts(&pod.names)),
             },
-            store,
+            store: store.clone(),
             encryption: encryption.clone(),
             record: RootRecord::new(paths.root_tokens()),
             ways: BTreeMap::from([(pod.server.clone(), ways)]),
@@ -239,6 +240,15 @@ impl Ground {
             access.clone(),
         )?;
         let tried_logins = keep("logins", Box::new(reviewer), never());
+        let custody = CustodyKeeper::new(kept::Parts {
+            cluster: pod.cluster.name.clone(),
+            store,
+            encryption: encryption.clone(),
+            random: Arc::new(SystemRandom),
+            servers: BTreeSet::from([pod.server.clone()]),
+            observed: observed.clone(),
+        });
+        let custody = keep("custody", Box::new(custody), never());
         let delivery = DeliveryKeeper {
             server: pod.server.clone(),
             paths,
@@ -260,6 +270,7 @@ impl Ground {
         let board = Board {
             unsealers: BTreeMap::from([(pod.server.clone(), unsealer)]),
             access,
+            custody,
             certificates,
             root_token,
             served,

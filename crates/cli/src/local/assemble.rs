@@ -96,10 +96,12 @@ pub(crate) async fn assemble(
     let servers = crew.start_servers(&ground);
     let unsealers = crew.start_unsealers(&ground, &servers)?;
     let access = crew.start_access(&ground, observed.clone())?;
+    let custody = crew.start_custody(&ground, observed.clone());
     let certificates = crew.start_certificates(&ground, &servers, doors.public);
     let board = Board {
         unsealers,
         access: access.report,
+        custody,
         root_token: access.root_token,
         certificates: certificates.report,
         served: certificates.served,

@@ -280,6 +280,7 @@ impl<'a> Scene<'a> {
         };
         let access = of_leader(|report| &report.access);
         let logins = of_leader(|report| &report.logins);
+        let custody = of_leader(|report| &report.custody);
         let renewals: Vec<_> = reports.values().map(|it| keeper(&it.certificates)).collect();
         let unsealings: Vec<_> = reports.values().map(|it| keeper(&it.unsealer)).collect();
         let root_token = reports.values().find_map(|report| report.root_token.clone());
@@ -291,6 +292,7 @@ impl<'a> Scene<'a> {
             worst(&unsealings).status("unsealer"),
             access.status("access"),
             logins.status("logins"),
+            custody.status("custody"),
             worst(&renewals).status("certificates"),
             proxy.clone(),
         ];
@@ -308,6 +310,7 @@ impl<'a> Scene<'a> {
             unsealers: &unsealers,
             access: access.lacks().as_ref(),
             logins: Some(logins.lacks().as_ref().map_or(Ok(()), Err)),
+            custody: custody.waiting.as_ref(),
             renewal: worst(&renewals).lacks().as_ref(),
             root_token: root_token.as_deref(),
             certificates: &reports.iter().filter_map(served).collect(),

@@ -27,11 +27,13 @@ use crate::failure::{Failure, Kind, failed};
 use crate::faults;
 use crate::identities;
 use crate::keepers::access::{self, AccessKeeper, Ways};
+use crate::keepers::kept::{self, CustodyKeeper};
 use crate::keepers::served::Loading;
 use crate::keepers::{UnsealKeeper, never};
 use crate::local::certificates::{
     CertificateKeeper, Held, Public, of_proxy, of_server, proxy_folder,
 };
+use crate::system::SystemRandom;
 
 /// Tasks, and how the keepers among them are told to end.
 pub(super) struct Crew {
@@ -113,6 +115,23 @@ impl Crew {
             root_token: publish,
         });
         Ok(AccessReports { report: self.keep("access", Box::new(keeper), never()), root_token })
+    }
+
+    /// Starts who looks whether the keys are still kept.
+    pub(super) fn start_custody(
+        &mut self,
+        ground: &Ground,
+        observed: watch::Receiver<Option<Observed>>,
+    ) -> watch::Receiver<Report> {
+        let keeper = CustodyKeeper::new(kept::Parts {
+            cluster: ground.cluster().name.clone(),
+            store: ground.custody.store.clone(),
+            encryption: ground.custody.encryption.clone(),
+            random: Arc::new(SystemRandom),
+            servers: ground.layout().servers.iter().map(|place| place.name.clone()).collect(),
+            observed,
+        });
+        self.keep("custody", Box::new(keeper), never())
     }
 
     /// Starts the keeper of certificates.
