@@ -60,7 +60,18 @@ fn delete(cluster: &Kube, object: &Value) {
 
 #[test]
 fn deleted_keys() {
-    stays_sealed(|cluster, objects| delete(cluster, &objects[1]), "the store holds no keys");
+    stays_sealed(
+        |cluster, objects| {
+            delete(cluster, &objects[1]);
+            // No server needs them yet.
+            let noticed = |status: &Status| status.holds("KeysKept") == Some(false);
+            let status = cluster.wait_for("noticed", noticed);
+            let all = status.servers.iter().all(|server| server.sealed == Some(false));
+            assert!(all && status.phase == "Degraded", "{status:#?}");
+            assert!(status.reason.contains("restart nothing"), "{}", status.reason);
+        },
+        "the store holds no keys",
+    );
 }
 
 #[test]
