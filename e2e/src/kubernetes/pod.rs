@@ -48,6 +48,15 @@ impl Kube {
         ids.iter().for_each(|id| kill_process(*id, Signal::KILL).unwrap());
     }
 
+    /// The pod of a controller that leads.
+    #[must_use]
+    pub fn leading(&self, controller: &str) -> Option<String> {
+        let lease = format!("{}-{controller}", self.name());
+        let lease = self.object_in(&self.operations(), &["lease", &lease])?;
+        let holder = lease["spec"]["holderIdentity"].as_str()?;
+        (!holder.is_empty()).then(|| holder.to_owned())
+    }
+
     /// How often a container of a pod was started again.
     #[must_use]
     pub fn restarts(&self, pod: &str, container: Container) -> Option<u64> {

@@ -10,24 +10,18 @@ const AFTER_A_KILL: Duration = Duration::from_secs(15);
 /// And when it is given back in order. The goal is two seconds; the rest is for a busy machine.
 const IN_ORDER: Duration = Duration::from_secs(5);
 
-fn holder(cluster: &Kube) -> Option<String> {
-    let lease = format!("{}-cluster-controller", cluster.name());
-    let lease = cluster.object_in(&cluster.operations(), &["lease", &lease])?;
-    let holder = lease["spec"]["holderIdentity"].as_str()?;
-    (!holder.is_empty()).then(|| holder.to_owned())
-}
-
 #[test]
 fn another_leads_after_a_kill_and_at_once_after_an_orderly_end() {
     let _machines = Machines::shared();
     let cluster = Kube::new();
+    let leading = |cluster: &Kube| cluster.leading("cluster-controller");
     let other_than = |before: &str, within: Duration| {
         let before = before.to_owned();
         wait("another controller leads", within + Duration::from_secs(5), || {
-            holder(&cluster).filter(|now| *now != before)
+            leading(&cluster).filter(|now| *now != before)
         })
     };
-    let first = holder(&cluster).expect("a controller leads");
+    let first = leading(&cluster).expect("a controller leads");
     let began = Instant::now();
     cluster.kill_pod(&cluster.operations(), &first, "controller");
     // The killed one is started again under the same name: only a hand-over to the other counts

@@ -13,8 +13,10 @@ use crate::outages;
 
 /// So many clusters at a time: they mostly wait.
 const AT_A_TIME: usize = 3;
-/// What only data under other keys or a lost answer leads to. On one machine these are tried too.
-const ELSEWHERE: [&str; 3] = ["keys/remove-peer/", "keys/wipe/", "keys/discard-intent/"];
+/// What only data under other keys, a lost answer or a cluster without a document leads to. On one
+/// machine these are tried too.
+const ELSEWHERE: [&str; 4] =
+    ["keys/remove-peer/", "keys/wipe/", "keys/discard-intent/", "access/mount-secret/"];
 /// What the cluster controller writes, by kind, and how each is called after the cluster's name.
 const KEPT: [(&str, &str); 6] = [
     ("ConfigMap", "-document"),
@@ -107,6 +109,11 @@ fn goes_on(cluster: &Kube, controller: &str, point: &str, object: &str) {
     let _ = cluster.kubectl_in(&operations, &["set", "env", &deployment, &fault]);
     let words = ["rollout", "status", &deployment, "--timeout=120s"];
     let _ = cluster.kubectl_in(&operations, &words);
+    // The one before may still lead when the rollout is over.
+    wait(&format!("one leads that is to die at {point}"), Duration::from_secs(60), || {
+        let pod = cluster.object_in(&operations, &["pod", &cluster.leading(controller)?])?;
+        pod["spec"]["containers"].to_string().contains(point).then_some(())
+    });
     let _ = cluster.wait_until_ready();
     let began = Instant::now();
     // What pods belong to goes without them, as when a person deletes it to have it made anew.
