@@ -98,6 +98,34 @@ pub async fn load(
     let Some((attempt, object)) = stored.keys else {
         return Err(LoadError::NoKeys { store: place });
     };
+    open(cluster, attempt, &object, place, encryption).await
+}
+
+/// The same for keys that were there before: nothing but their own object is asked for.
+///
+/// # Errors
+/// [`LoadError`], which says what to do.
+pub async fn load_again(
+    cluster: &ClusterName,
+    attempt: u32,
+    store: &dyn KeyStore,
+    encryption: &dyn KeyEncryption,
+) -> Result<Keys, LoadError> {
+    let place = store.describe();
+    let object = store.read(&ObjectName::Keys(attempt)).await;
+    match object.map_err(|error| LoadError::Store { store: place.clone(), error })? {
+        Some(object) => open(cluster, attempt, &object, place, encryption).await,
+        None => Err(LoadError::NoKeys { store: place }),
+    }
+}
+
+async fn open(
+    cluster: &ClusterName,
+    attempt: u32,
+    object: &Object,
+    place: String,
+    encryption: &dyn KeyEncryption,
+) -> Result<Keys, LoadError> {
     envelope::open(&object.bytes, Expected { cluster, attempt }, encryption)
         .await
         .map_err(|error| LoadError::Open { store: place, object: ObjectName::Keys(attempt), error })

@@ -1,6 +1,10 @@
 //! Pods that go as planned take no request with them: evictions, drained nodes, the leader's too.
 
-use vaultyard_e2e::kubernetes::{Kube, Machines, another_digest};
+use std::time::Duration;
+
+use serde_json::json;
+use vaultyard_e2e::kubernetes::{Kube, Machines, Undo, another_digest};
+use vaultyard_e2e::wait;
 
 /// Does `planned` under load: nothing fails, nothing is lost.
 #[track_caller]
@@ -41,6 +45,49 @@ fn drained_nodes_one_after_the_other() {
             machines.uncordon(node);
             let _ = cluster.wait_until_ready();
         }
+    });
+}
+
+#[test]
+fn a_leader_whose_place_is_taken_by_a_pod_of_higher_priority() {
+    // Whoever preempts takes the place of everybody's pods on that node.
+    let machines = Machines::own();
+    let cluster = Kube::new();
+    let image = std::env::var("VAULTYARD_IMAGE").expect("set by `cargo xtask test`");
+    let class = json!({
+        "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass",
+        "metadata": {"name": "goes-first"}, "value": 1_000_000,
+    });
+    fails_no_request(&cluster, |cluster| {
+        let leader = cluster.leader();
+        let node = cluster.node_of(&leader);
+        let room =
+            cluster.object(&["node", &node]).unwrap()["status"]["allocatable"]["cpu"].clone();
+        let pod = json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": "goes-first", "namespace": "default"},
+            "spec": {
+                "priorityClassName": "goes-first",
+                "nodeSelector": {"kubernetes.io/hostname": node},
+                // What it does counts for nothing: it has the place as soon as it is bound.
+                "containers": [{"name": "it", "image": image, "args": ["completions", "bash"],
+                                "resources": {"requests": {"cpu": room}}}],
+            },
+        });
+        let words = ["delete", "pod/goes-first", "priorityclass/goes-first", "-n", "default"];
+        let undo = Undo::of(&machines, &[&words[..], &["--ignore-not-found"]].concat());
+        for (name, object) in [("class.json", &class), ("pod.json", &pod)] {
+            let file = cluster.write(name, &object.to_string());
+            let _ = cluster.kubectl_in("default", &["create", "-f", &file]);
+        }
+        wait("the leader's place is taken", Duration::from_secs(120), || {
+            let pod = cluster.object_in("default", &["pod", "goes-first"])?;
+            (pod["spec"]["nodeName"] == node.as_str()).then_some(())
+        });
+        let _ = cluster.wait_for("led by another", |status| {
+            status.leader().is_some_and(|other| other != leader)
+        });
+        drop(undo);
     });
 }
 

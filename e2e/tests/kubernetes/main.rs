@@ -13,6 +13,7 @@ mod kills;
 mod outages;
 mod plans;
 mod pods;
+mod questions;
 mod rights;
 #[cfg(feature = "soak")]
 mod soak;

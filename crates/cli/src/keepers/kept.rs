@@ -17,8 +17,9 @@ use vaultyard_model::port::custody::{KeyEncryption, KeyStore};
 use vaultyard_model::port::keeper::{Keeper, Round, Waiting};
 use vaultyard_model::{ClusterName, ServerName};
 
-/// How often it is looked while all is well, and while it is not.
-const EVERY: SignedDuration = SignedDuration::from_secs(60);
+/// How often it is looked while all is well, and while it is not. A look is two requests to the API
+/// server, or one to a store and two to a KMS that may cost something.
+const EVERY: SignedDuration = SignedDuration::from_secs(180);
 const AGAIN: SignedDuration = SignedDuration::from_secs(5);
 /// How soon it is looked again whether anything is due.
 const LOOK: Duration = Duration::from_secs(1);
@@ -40,6 +41,8 @@ pub(crate) struct Parts {
 pub(crate) struct CustodyKeeper {
     parts: Parts,
     looked: Option<Timestamp>,
+    /// Which keys they are; `None` until they were found.
+    attempt: Option<u32>,
     /// Why a server that ends now would stay sealed.
     lacks: Option<String>,
 }
@@ -47,7 +50,7 @@ pub(crate) struct CustodyKeeper {
 impl CustodyKeeper {
     /// Has not looked yet.
     pub(crate) fn new(parts: Parts) -> Self {
-        Self { parts, looked: None, lacks: None }
+        Self { parts, looked: None, attempt: None, lacks: None }
     }
 
     fn is_due(&self, now: Timestamp) -> bool {
@@ -57,11 +60,18 @@ impl CustodyKeeper {
 
     /// What is wrong with the keys for good. A store or a KMS that is away for a while says nothing of
     /// them.
-    async fn look(&self) -> Option<String> {
-        let Parts { cluster, store, encryption, random, .. } = &self.parts;
+    async fn look(&mut self) -> Option<String> {
+        let Self { parts: Parts { cluster, store, encryption, random, .. }, attempt, .. } = self;
         let look = async {
-            if let Err(error) = stored::load(cluster, &**store, &**encryption).await {
-                return (!error.is_retryable()).then(|| error.to_string());
+            let loaded = match *attempt {
+                Some(attempt) => {
+                    stored::load_again(cluster, attempt, &**store, &**encryption).await
+                }
+                None => stored::load(cluster, &**store, &**encryption).await,
+            };
+            match loaded {
+                Ok(keys) => *attempt = Some(keys.header.generation.attempt),
+                Err(error) => return (!error.is_retryable()).then(|| error.to_string()),
             }
             // Also that the key that opens them stands where it is kept, and not in memory alone.
             let probed = probe::encryption(&**encryption, &**random).await.err()?;
@@ -76,7 +86,7 @@ impl Keeper for CustodyKeeper {
     async fn round(&mut self, now: Timestamp) -> Round {
         let leader = self.parts.observed.borrow().as_ref().and_then(Observed::leader).cloned();
         if !leader.is_some_and(|leader| self.parts.servers.contains(&leader)) {
-            (self.looked, self.lacks) = (None, None);
+            (self.looked, self.attempt, self.lacks) = (None, None, None);
         } else if self.is_due(now) {
             let lacks = self.look().await;
             if let Some(lacks) = lacks.as_ref().filter(|_| lacks != self.lacks) {
