@@ -76,6 +76,8 @@ pub struct Server {
     pub certificate: Option<Certificate>,
     /// How its process last ended.
     pub last_end: Option<LastEnd>,
+    /// Why it is not as it should be.
+    pub why: Vec<String>,
 }
 
 /// How a server's process last ended.

@@ -32,7 +32,7 @@ fn stays_sealed(harm: impl FnOnce(&Kube, &[Value]), reason: &str) {
         status.servers.iter().find(|it| it.name == standby).unwrap().clone()
     };
     let told = cluster.wait_for("told why it stays sealed", |status| {
-        of(status).sealed == Some(true) && status.reason.contains(reason)
+        of(status).sealed == Some(true) && of(status).why.join(" ").contains(reason)
     });
     assert_eq!(of(&told).initialized, Some(true), "its data was not touched");
     writing.wait_for(50);
