@@ -53,11 +53,13 @@ fn rendered(text: &str, release: &Release, definition: &Value) -> String {
 
 fn document(number: u32) -> String {
     let replicas = [1, 3, 5, 7, 9][number as usize % 5];
+    // A single server has no use for zones.
+    let zones = if replicas == 1 { "" } else { "    zones: [a, b, c]\n" };
     let size = 1 + number % 40;
     let ttl = 1 + number;
     format!(
         "apiVersion: vaultyard.dev/v1alpha1\nkind: VaultCluster\nmetadata:\n  name: vault{number}\n\
-         spec:\n  servers:\n    replicas: {replicas}\n    zones: [a, b, c]\n    storage:\n      \
+         spec:\n  servers:\n    replicas: {replicas}\n{zones}    storage:\n      \
          raft:\n        size: {size}Gi\n    configuration:\n      max_lease_ttl: {ttl}h\n"
     )
 }
