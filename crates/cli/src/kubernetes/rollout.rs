@@ -44,9 +44,10 @@ fn behind(deployment: Option<&Value>, image: &str) -> Option<String> {
     }
     let count = |value: &Value| value.as_u64().unwrap_or_default();
     let wanted = count(&spec["replicas"]);
-    let (updated, available) = (&status["updatedReplicas"], &status["availableReplicas"]);
+    let updated = &status["updatedReplicas"];
     let seen = count(&status["observedGeneration"]) >= count(&deployment["metadata"]["generation"]);
-    if seen && [updated, available, &status["replicas"]].iter().all(|it| count(it) == wanted) {
+    // The old ones go only when new ones are available. One that finds no node is in nobody's way.
+    if seen && count(updated) == wanted && count(&status["replicas"]) == wanted {
         return None;
     }
     let updated = if seen { count(updated) } else { 0 };
@@ -82,7 +83,7 @@ mod tests {
             "metadata": {"generation": 2},
             "spec": {"replicas": 2, "template": {"spec": {"containers": [{"image": image}]}}},
             "status": {"observedGeneration": observed, "updatedReplicas": updated,
-                       "replicas": all, "availableReplicas": 2},
+                       "replicas": all, "availableReplicas": 1},
         })
     }
 
