@@ -12,11 +12,11 @@ use vaultyard_model::cluster::Store;
 use vaultyard_render::kubernetes::labels::{COMPONENT, Component, INSTANCE, MANAGED_BY, VAULTYARD};
 use vaultyard_render::kubernetes::{Names, Release, workload};
 use vaultyard_target_kubernetes::cluster::ClusterObject;
-use vaultyard_target_kubernetes::kind::{Kind, LEASE, POD, SECRET};
+use vaultyard_target_kubernetes::kind::{Kind, LEASE, SECRET};
 use vaultyard_target_kubernetes::{Api, ApiError, Reason, Reference};
 
 use super::reach::{self, Found};
-use super::{declared, install, retire, trust};
+use super::{declared, install, retire, rollout, trust};
 use crate::arguments::{Common, Destroy};
 use crate::document::Document;
 use crate::failure::{Failure, Kind as Fault, failed};
@@ -219,13 +219,10 @@ pub(super) async fn ended(
     progress: &Progress,
     hint: &str,
 ) -> Result<(), Failure> {
-    let selector = format!("{INSTANCE}={},{COMPONENT}={}", names.cluster(), component.as_str());
     let deadline = Instant::now() + DEADLINE;
     loop {
-        let pods = api.list(POD, Some(namespace), &[("labelSelector", &selector)]).await;
-        let pods = pods.map_err(failed)?;
-        let name = |pod: &Value| pod["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-        let left: Vec<_> = pods.iter().map(name).collect();
+        let pods = rollout::pods_of(api, names, namespace, component).await.map_err(failed)?;
+        let left: Vec<_> = pods.iter().map(rollout::name).collect();
         if left.is_empty() {
             return Ok(());
         }

@@ -60,15 +60,28 @@ pub(super) async fn outdated_servers(api: &Api, names: &Names) -> Result<Vec<Str
     let Some(kind) = Kind::find("apps/v1", "StatefulSet") else { return Ok(Vec::new()) };
     let set = Reference::within(kind, names.namespace(), names.stateful_set());
     let Some(set) = api.get(&set).await? else { return Ok(Vec::new()) };
-    let selector =
-        format!("{INSTANCE}={},{COMPONENT}={}", names.cluster(), Component::Server.as_str());
-    let pods = api.list(POD, Some(names.namespace()), &[("labelSelector", &selector)]).await?;
+    let pods = pods_of(api, names, names.namespace(), Component::Server).await?;
     Ok(outdated(&set["status"]["updateRevision"], &pods))
+}
+
+/// The pods of one part of the cluster.
+pub(super) async fn pods_of(
+    api: &Api,
+    names: &Names,
+    namespace: &str,
+    component: Component,
+) -> Result<Vec<Value>, ApiError> {
+    let selector = format!("{INSTANCE}={},{COMPONENT}={}", names.cluster(), component.as_str());
+    api.list(POD, Some(namespace), &[("labelSelector", &selector)]).await
+}
+
+/// What an object is called.
+pub(super) fn name(object: &Value) -> String {
+    object["metadata"]["name"].as_str().unwrap_or_default().to_owned()
 }
 
 fn outdated(revision: &Value, pods: &[Value]) -> Vec<String> {
     let old = |pod: &&Value| &pod["metadata"]["labels"]["controller-revision-hash"] != revision;
-    let name = |pod: &Value| pod["metadata"]["name"].as_str().unwrap_or_default().to_owned();
     pods.iter().filter(old).map(name).collect()
 }
 

@@ -11,6 +11,7 @@ use rustix::process::Signal as Kernel;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
+use vaultyard_durable::absent;
 use vaultyard_durable::growing::{self, Limit};
 use vaultyard_model::ServerName;
 use vaultyard_model::observed::{LastEnd, ProcessSeen};
@@ -199,10 +200,7 @@ impl PodHost {
 }
 
 fn remove(folder: &std::path::Path) -> io::Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
+    absent(fs::remove_dir_all(folder)).map(drop)
 }
 
 #[async_trait]
