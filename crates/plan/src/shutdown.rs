@@ -28,19 +28,36 @@ pub fn order(seen: &Observed) -> Vec<Stop> {
     servers.into_iter().map(stop).collect()
 }
 
-/// Who could lead in place of `leader` at once: an unsealed, caught-up voter. Without one, nobody leads
+/// Whether a server that is about to end has a leadership to hand over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HandOver<'a> {
+    /// It does not lead: it may end at once.
+    Nothing,
+    /// This one can lead in its place at once.
+    To(&'a ServerName),
+    /// Not yet, and why: it must not end before there was another look.
+    NotYet(&'static str),
+}
+
+/// What `server` has to hand over, and to whom: an unsealed, caught-up voter. Without one, nobody leads
 /// for ten seconds after the leader's end, and perhaps never again.
-pub fn successor<'a>(
-    seen: &'a Observed,
-    leader: &ServerName,
-    wanted: &Version,
-) -> Option<&'a ServerName> {
-    seen.servers.keys().find(|server| {
-        let lacks = shortfall::of(server, seen, wanted);
-        *server != leader
-            && seen.voter(server) == Some(true)
-            && !lacks.iter().any(shortfall::Shortfall::bars_service)
-    })
+pub fn hand_over<'a>(seen: &'a Observed, server: &ServerName, wanted: &Version) -> HandOver<'a> {
+    let own = seen.servers.get(server);
+    match own.map(|own| (own.state(), own.pid())) {
+        Some((Some(State::Active), _)) => {}
+        // On a busy machine a server that leads may answer late once.
+        Some((None, Some(_))) => return HandOver::NotYet("it does not say whether it leads"),
+        _ => return HandOver::Nothing,
+    }
+    if seen.leader() != Some(server) {
+        return HandOver::NotYet("another one answers as the leader too");
+    }
+    let mut others = seen.servers.keys().filter(|other| *other != server);
+    let successor = others.find(|other| {
+        let lacks = shortfall::of(other, seen, wanted);
+        seen.voter(other) == Some(true) && !lacks.iter().any(shortfall::Shortfall::bars_service)
+    });
+    successor.map_or(HandOver::NotYet("no other server could lead at once"), HandOver::To)
 }
 
 /// A server that is not unsealed has nothing to hand over, and one that is joining may hang when it
@@ -54,6 +71,8 @@ fn signal(seen: &ServerSeen) -> Signal {
 
 #[cfg(test)]
 mod tests {
+    use vaultyard_model::observed::ProcessSeen;
+
     use super::*;
     use crate::shortfall::tests::{healthy, name, version};
 
@@ -64,14 +83,25 @@ mod tests {
     #[test]
     fn only_an_unsealed_caught_up_voter_can_take_over() {
         let mut seen = healthy();
-        let next = |seen: &Observed| successor(seen, &name(0), &version()).cloned();
-        assert_eq!(next(&seen), Some(name(1)));
+        assert_eq!(hand_over(&seen, &name(0), &version()), HandOver::To(&name(1)));
         seen.servers.get_mut(&name(1)).unwrap().health = Err("silent".to_owned());
-        assert_eq!(next(&seen), Some(name(2)));
+        assert_eq!(hand_over(&seen, &name(0), &version()), HandOver::To(&name(2)));
+        let nobody = HandOver::NotYet("no other server could lead at once");
         seen.peers.as_mut().unwrap().iter_mut().for_each(|peer| peer.voter = false);
-        assert_eq!(next(&seen), None);
+        assert_eq!(hand_over(&seen, &name(0), &version()), nobody);
         seen.peers = None;
-        assert_eq!(next(&seen), None);
+        assert_eq!(hand_over(&seen, &name(0), &version()), nobody);
+    }
+
+    #[test]
+    fn who_does_not_lead_has_nothing_to_hand_over_and_who_does_not_say_is_asked_again() {
+        let mut seen = healthy();
+        assert_eq!(hand_over(&seen, &name(1), &version()), HandOver::Nothing);
+        seen.servers.get_mut(&name(0)).unwrap().health = Err("did not answer".to_owned());
+        let late = HandOver::NotYet("it does not say whether it leads");
+        assert_eq!(hand_over(&seen, &name(0), &version()), late);
+        seen.servers.get_mut(&name(0)).unwrap().process = ProcessSeen::NotStarted;
+        assert_eq!(hand_over(&seen, &name(0), &version()), HandOver::Nothing);
     }
 
     #[test]
@@ -103,5 +133,7 @@ mod tests {
         let elected = seen.servers.get_mut(&name(1)).unwrap();
         elected.health.as_mut().unwrap().state = State::Active;
         assert_eq!(names(&order(&seen)), [name(2), name(0), name(1)]);
+        let both = HandOver::NotYet("another one answers as the leader too");
+        assert_eq!(hand_over(&seen, &name(0), &version()), both);
     }
 }

@@ -7,14 +7,14 @@ use http::{Method, Request, StatusCode};
 use hyper::body::Incoming;
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::{info, warn};
 use vaultyard_engine::board::Board;
 use vaultyard_engine::keeping;
 use vaultyard_keys::last_unsealed::UnsealLog;
 use vaultyard_model::access::Identity;
 use vaultyard_model::observed::Observed;
-use vaultyard_plan::shutdown::successor;
+use vaultyard_plan::shutdown::{HandOver, hand_over};
 use vaultyard_target_kubernetes::kind::POD;
 use vaultyard_target_kubernetes::{Api, Reference};
 
@@ -28,13 +28,15 @@ use super::report::{Report, Sources};
 use super::{ready, witness};
 use crate::{identities, metrics};
 
-/// How long the API server may take to say whether the pod is being deleted.
+/// How long the API server may take to say whether the pod is being deleted, and how often it is asked.
 const ASKING: Duration = Duration::from_secs(3);
+const ASKED: u32 = 3;
 /// How long another server may take until it can lead: the pod's grace leaves no more.
 const SUCCESSION: Duration = Duration::from_secs(25);
 /// How long the proxies may take until nothing is in flight.
 const IN_FLIGHT: Duration = Duration::from_secs(10);
-const PAUSE: Duration = Duration::from_millis(100);
+/// Between two questions to an API server that refuses.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// The answers of one unsealer, from its first moment on.
 pub(crate) struct Telling {
@@ -122,12 +124,7 @@ impl Telling {
     /// time that the pod has.
     async fn drained(&self) -> Answer {
         let Some(begun) = self.begun.get() else { return door::word("it has not begun yet") };
-        // Anybody near can ask here, and only Kubernetes says whether the pod goes.
-        let pod = Reference::within(POD, self.pod.names.namespace(), self.pod.server.as_str());
-        let asked = timeout(ASKING, begun.api.get(&pod)).await;
-        let asked = asked.ok().transpose().inspect_err(|error| warn!("{error}"));
-        let goes = asked.ok().flatten().flatten();
-        if goes.is_none_or(|pod| !pod["metadata"]["deletionTimestamp"].is_string()) {
+        if !self.goes(&begun.api).await {
             return door::word("the pod is not being deleted, as far as can be told");
         }
         if !self.can_hand_over(begun).await {
@@ -141,25 +138,46 @@ impl Telling {
         door::word("nothing is in flight")
     }
 
-    /// Waits until the server leads and another could; false when it does not lead, or no other can in
-    /// time.
+    /// Whether the pod is being deleted: anybody near can ask here, and only Kubernetes knows.
+    async fn goes(&self, api: &Api) -> bool {
+        let pod = Reference::within(POD, self.pod.names.namespace(), self.pod.server.as_str());
+        for _ in 0..ASKED {
+            match timeout(ASKING, api.get(&pod)).await {
+                Ok(Ok(pod)) => {
+                    return pod.is_some_and(|pod| pod["metadata"]["deletionTimestamp"].is_string());
+                }
+                Ok(Err(error)) => {
+                    warn!("{error}");
+                    sleep(PAUSE).await;
+                }
+                Err(_) => {
+                    warn!("the API server does not say within {ASKING:?} whether the pod goes")
+                }
+            }
+        }
+        false
+    }
+
+    /// Waits until the server leads and another could; false when it does not lead, or that cannot be
+    /// had in time.
     async fn can_hand_over(&self, begun: &Begun) -> bool {
         let (server, wanted) = (&self.pod.server, &self.pod.cluster.servers.version);
         let until = Instant::now() + SUCCESSION;
-        loop {
-            let seen = begun.observed.borrow().clone();
-            let Some(seen) = seen.filter(|seen| seen.leader() == Some(server)) else {
-                return false;
-            };
-            if successor(&seen, server, wanted).is_some() {
-                return true;
+        let mut observed = begun.observed.clone();
+        // What was seen before the question may be over.
+        observed.mark_unchanged();
+        let mut why = "nothing was seen of it";
+        while let Ok(Ok(())) = timeout_at(until, observed.changed()).await {
+            let seen = observed.borrow_and_update();
+            match seen.as_ref().map(|seen| hand_over(seen, server, wanted)) {
+                Some(HandOver::Nothing) => return false,
+                Some(HandOver::To(_)) => return true,
+                Some(HandOver::NotYet(lacks)) => why = lacks,
+                None => {}
             }
-            if Instant::now() >= until {
-                warn!("the pod goes while its server leads, and no other could take over in time");
-                return false;
-            }
-            sleep(PAUSE).await;
         }
+        warn!("the pod goes, and what its server leads could not be handed over in time: {why}");
+        false
     }
 
     fn lacks(&self) -> Option<String> {
