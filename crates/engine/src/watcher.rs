@@ -78,7 +78,9 @@ impl Watcher {
             let seen = self.observe(&history, began).await;
             history = history.after(&seen, usize::from(self.cluster.servers.replicas.quorum()));
             let busy_mending = mending.as_ref().is_some_and(|task| !task.is_finished());
-            if let Some(remedy) = life::remedy(&seen, &history).filter(|_| !busy_mending) {
+            let multiplier = self.cluster.servers.performance_multiplier;
+            let remedy = life::remedy(&seen, &history, multiplier);
+            if let Some(remedy) = remedy.filter(|_| !busy_mending) {
                 history = history.after_ending(remedy.server.clone(), seen.uptime);
                 mending = self.mend(remedy);
             }

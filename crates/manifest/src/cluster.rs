@@ -73,6 +73,7 @@ fn servers(servers: &Servers) -> Result<cluster::Servers, Misread> {
             .ok_or_else(|| Misread { text: replicas.to_string(), allowed: "1 to 9".to_owned() })?,
         zones: values::<Zone>(&servers.zones)?,
         raft_bytes: servers.raft_size().value()?.0,
+        performance_multiplier: servers.performance_multiplier(),
         storage_class: servers.storage_class().map(Written::value).transpose()?,
         configuration: Value::Map(
             configuration.iter().map(|(key, json)| (key.clone(), value(json))).collect(),

@@ -29,6 +29,7 @@ fn every_default_is_what_the_documentation_says() {
         assert_eq!(servers.replicas.count(), 3);
         assert_eq!((servers.zones.len(), &servers.binary), (0, &None));
         assert_eq!((servers.raft_bytes, &servers.storage_class), (10 << 30, &None));
+        assert_eq!(servers.performance_multiplier, 1);
         assert_eq!(servers.configuration, Value::empty_map());
         assert_eq!(servers.resources, Resources::default());
         assert_eq!((cluster.keys.shares, cluster.keys.threshold), (5, 3));
@@ -115,6 +116,7 @@ fn every_field_arrives() {
     let zones: Vec<&str> = cluster.servers.zones.iter().map(|zone| zone.as_str()).collect();
     assert_eq!(zones, ["a", "b", "c"]);
     assert_eq!(cluster.servers.raft_bytes, 3 << 29);
+    assert_eq!(cluster.servers.performance_multiplier, 5);
     assert_eq!(cluster.servers.storage_class, ObjectName::new("fast"));
     assert_eq!(cluster.servers.binary, Some(PathBuf::from("/opt/openbao/bin/bao")));
     let Value::Map(settings) = &cluster.servers.configuration else { panic!("a map") };

@@ -65,6 +65,7 @@ fn fields_are_explained() {
         "spec.servers.software",
         "spec.servers.replicas",
         "spec.servers.storage.raft",
+        "spec.servers.storage.raft.performanceMultiplier",
         "spec.servers.storage.raft.storageClassName",
         "spec.servers.configuration",
         "spec.servers.resources",

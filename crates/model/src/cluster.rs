@@ -63,6 +63,9 @@ pub struct Servers {
     pub zones: Vec<Zone>,
     /// Room for raft data of one server, in bytes. On one machine nothing enforces it.
     pub raft_bytes: u64,
+    /// By how much raft is more patient than at its strictest, 1 to 10: a leader that reaches no majority
+    /// for half a second times this steps down, and an election takes up to 5 s times this.
+    pub performance_multiplier: u8,
     /// The StorageClass of their volumes on Kubernetes, when the document names one; else the default
     /// one there.
     pub storage_class: Option<ObjectName>,

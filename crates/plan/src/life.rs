@@ -22,7 +22,8 @@ pub const WEDGED_AFTER: Duration = Duration::from_secs(8);
 /// A running server that does not even answer `sys/health` is wedged after this long. Above the
 /// 9 s that initialising can take.
 pub const SILENT_AFTER: Duration = Duration::from_secs(15);
-/// With `performance_multiplier` 1 an election is over after 5 s, also right after a restart.
+/// With `performance_multiplier` 1 an election is over after 5 s, also right after a restart; with
+/// another one it takes that many times longer.
 pub const LEADERLESS_AFTER: Duration = Duration::from_secs(12);
 /// Ending servers does not mend everything. The wait before each doubles, up to this.
 const LEADERLESS_AT_MOST: Duration = Duration::from_secs(300);
@@ -65,9 +66,9 @@ impl fmt::Display for Ailment {
     }
 }
 
-/// The one process to end now, if there is one.
-pub fn remedy(seen: &Observed, history: &History) -> Option<Remedy> {
-    wedged(seen).or_else(|| silent(seen, history)).or_else(|| leaderless(seen, history))
+/// The one process to end now, if there is one, in a cluster of this `performance_multiplier`.
+pub fn remedy(seen: &Observed, history: &History, multiplier: u8) -> Option<Remedy> {
+    wedged(seen).or_else(|| silent(seen, history)).or_else(|| leaderless(seen, history, multiplier))
 }
 
 fn wedged(seen: &Observed) -> Option<Remedy> {
@@ -98,10 +99,11 @@ fn silent(seen: &Observed, history: &History) -> Option<Remedy> {
 /// The server whose log last won the election is the one that should lead and does not know it;
 /// after it the others, in turn, each after twice the time of the one before. A server without room
 /// on its disk is left alone: it would come back just so.
-fn leaderless(seen: &Observed, history: &History) -> Option<Remedy> {
+fn leaderless(seen: &Observed, history: &History, multiplier: u8) -> Option<Remedy> {
+    let at_first = LEADERLESS_AFTER.saturating_mul(multiplier.into());
     let lasted = seen.uptime.saturating_sub(history.leaderless_since?);
     let doublings = u32::try_from(history.ended.len()).unwrap_or(u32::MAX).min(8);
-    if lasted < LEADERLESS_AFTER.saturating_mul(1 << doublings).min(LEADERLESS_AT_MOST) {
+    if lasted < at_first.saturating_mul(1 << doublings).min(LEADERLESS_AT_MOST) {
         return None;
     }
     let ended_at = |server: &ServerName| {
@@ -141,14 +143,14 @@ mod tests {
 
     #[test]
     fn a_healthy_cluster_needs_no_remedy() {
-        assert_eq!(remedy(&healthy(), &History::default()), None);
+        assert_eq!(remedy(&healthy(), &History::default(), 1), None);
     }
 
     #[test]
     fn a_leader_that_answers_health_but_no_read_is_killed() {
         let mut seen = healthy();
         seen.probe = Probe::Silent { leader: name(0), lasted: seconds(8), times: 4 };
-        let remedy = remedy(&seen, &History::default()).unwrap();
+        let remedy = remedy(&seen, &History::default(), 1).unwrap();
         assert_eq!((remedy.server, remedy.signal), (name(0), Signal::Kill));
     }
 
@@ -156,14 +158,14 @@ mod tests {
     fn a_new_leader_does_not_pay_for_the_silence_of_the_old_one() {
         let mut seen = healthy();
         seen.probe = Probe::Silent { leader: name(2), lasted: seconds(30), times: 9 };
-        assert_eq!(remedy(&seen, &History::default()), None);
+        assert_eq!(remedy(&seen, &History::default(), 1), None);
     }
 
     #[test]
     fn two_missed_probes_are_not_enough_however_long_they_took() {
         let mut seen = healthy();
         seen.probe = Probe::Silent { leader: name(0), lasted: seconds(100), times: 2 };
-        assert_eq!(remedy(&seen, &History::default()), None);
+        assert_eq!(remedy(&seen, &History::default(), 1), None);
     }
 
     #[test]
@@ -171,7 +173,7 @@ mod tests {
         let mut seen = healthy();
         seen.probe = Probe::Answered("500 internal error".to_owned());
         seen.uptime = seconds(1_000);
-        assert_eq!(remedy(&seen, &History::default()), None);
+        assert_eq!(remedy(&seen, &History::default(), 1), None);
     }
 
     #[test]
@@ -183,7 +185,7 @@ mod tests {
             seen.uptime = seconds(second);
             history = history.after(&seen, 2);
             let expected = (second == 15).then(|| (name(1), 101));
-            let found = remedy(&seen, &history).map(|remedy| (remedy.server, remedy.pid));
+            let found = remedy(&seen, &history, 1).map(|remedy| (remedy.server, remedy.pid));
             assert_eq!(found, expected, "{second}");
         }
     }
@@ -197,7 +199,7 @@ mod tests {
         seen.uptime = seconds(20);
         let server = seen.servers.get_mut(&name(1)).unwrap();
         server.process = ProcessSeen::Running { pid: 201, since: seen.at };
-        assert_eq!(remedy(&seen, &history.after(&seen, 2)), None);
+        assert_eq!(remedy(&seen, &history.after(&seen, 2), 1), None);
     }
 
     #[test]
@@ -210,7 +212,7 @@ mod tests {
         for second in 0..100 {
             seen.uptime = seconds(second);
             history = history.after(&seen, 2);
-            if let Some(remedy) = remedy(&seen, &history) {
+            if let Some(remedy) = remedy(&seen, &history, 1) {
                 assert_eq!(remedy.signal, Signal::Terminate);
                 ended.push((remedy.server.as_str().to_owned(), second));
                 history = history.after_ending(remedy.server, seen.uptime);
@@ -221,6 +223,14 @@ mod tests {
     }
 
     #[test]
+    fn where_elections_take_longer_they_are_waited_for() {
+        let seen = |uptime: u64| Observed { uptime: seconds(uptime), ..all_standby() };
+        let history = History { leaderless_since: Some(seconds(0)), ..History::default() };
+        assert_eq!(remedy(&seen(59), &history, 5), None);
+        assert!(remedy(&seen(60), &history, 5).is_some());
+    }
+
+    #[test]
     fn a_server_whose_disk_is_full_is_not_ended_for_not_leading() {
         let mut seen = all_standby();
         for of_it in seen.servers.values_mut() {
@@ -228,7 +238,7 @@ mod tests {
         }
         seen.uptime = seconds(1_000);
         let history = History { leaderless_since: Some(seconds(0)), ..History::default() };
-        assert_eq!(remedy(&seen, &history), None);
+        assert_eq!(remedy(&seen, &history, 1), None);
     }
 
     #[test]
@@ -240,7 +250,7 @@ mod tests {
         }
         let history = History { leaderless_since: Some(seconds(0)), ..History::default() };
         seen.uptime = seconds(100);
-        assert_eq!(remedy(&seen, &history.after(&seen, 2)), None);
+        assert_eq!(remedy(&seen, &history.after(&seen, 2), 1), None);
     }
 
     #[test]
@@ -251,7 +261,7 @@ mod tests {
             let history = History::default().after(&seen, 2);
             seen.at += jiff::SignedDuration::from_secs(jump);
             seen.uptime += seconds(1);
-            assert_eq!(remedy(&seen, &history.after(&seen, 2)), None);
+            assert_eq!(remedy(&seen, &history.after(&seen, 2), 1), None);
         }
     }
 }

@@ -179,7 +179,7 @@ proptest! {
                 witness.sees(&seen, wedged);
                 seen.probe = witness.probe(uptime);
                 history = history.after(&seen, QUORUM);
-                if let Some(remedy) = remedy(&seen, &history) {
+                if let Some(remedy) = remedy(&seen, &history, 1) {
                     witness.judges(&seen, &remedy);
                     history = history.after_ending(remedy.server, uptime);
                 }

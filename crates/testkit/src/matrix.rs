@@ -70,11 +70,13 @@ pub fn zoned(replicas: u64) -> Cluster {
     cluster
 }
 
-/// A cluster whose document says what its servers are given, and of which class their volumes are.
+/// A cluster whose document says what its servers are given, of which class their volumes are, and how
+/// patient raft is.
 pub fn with_more(replicas: u64) -> Cluster {
     let mut cluster = sample::cluster(replicas);
     cluster.servers.resources = larger();
     cluster.servers.storage_class = Some(object("fast"));
+    cluster.servers.performance_multiplier = 5;
     cluster
 }
 

@@ -27,6 +27,7 @@ pub fn cluster(replicas: u64) -> Cluster {
             replicas: Replicas::new(replicas).unwrap(),
             zones: Vec::new(),
             raft_bytes: 10 << 30,
+            performance_multiplier: 1,
             storage_class: None,
             configuration: Value::empty_map(),
             account_annotations: BTreeMap::new(),

@@ -174,6 +174,11 @@ pub(crate) struct Raft {
     /// enforces it.
     #[schemars(extend("x-vaultyard-least" = "256Mi", "x-vaultyard-most" = "16Ti"))]
     pub(crate) size: Written<Bytes>,
+    /// How patient raft is. A leader that reaches no majority for half a second times this number steps
+    /// down, and when a leader is lost, another leads after two to four seconds times this number.
+    /// More than 1 is for machines that are short of processor time or have a slow network between them.
+    #[schemars(range(min = 1, max = 10))]
+    pub(crate) performance_multiplier: u8,
     /// The StorageClass of a server's volume on Kubernetes. It is fixed once the cluster exists.
     /// On one machine it is without effect.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -183,7 +188,7 @@ pub(crate) struct Raft {
 
 impl Default for Raft {
     fn default() -> Self {
-        Self { size: Written::new("10Gi"), storage_class_name: None }
+        Self { size: Written::new("10Gi"), performance_multiplier: 1, storage_class_name: None }
     }
 }
 
@@ -191,6 +196,12 @@ impl Servers {
     /// Room for the data of one server.
     pub(crate) fn raft_size(&self) -> Written<Bytes> {
         self.storage.raft.as_ref().map_or_else(|| Raft::default().size, |raft| raft.size.clone())
+    }
+
+    /// How patient raft is.
+    pub(crate) fn performance_multiplier(&self) -> u8 {
+        let default = Raft::default();
+        self.storage.raft.as_ref().unwrap_or(&default).performance_multiplier
     }
 
     /// The StorageClass of its volume, when one is named.
