@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use http::Method;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
@@ -32,6 +33,8 @@ pub struct Journal {
     entries: Vec<Entry>,
     /// The longest time between two acknowledgements, of whichever client.
     pub longest_gap: Duration,
+    /// When the first write failed, by the wall clock: to be found in logs.
+    pub first_failure: Option<Timestamp>,
 }
 
 /// Clients at work. Dropped, they stop after the request under way.
@@ -111,12 +114,13 @@ impl Writing {
         let clients = std::mem::take(&mut self.clients);
         let notes = clients.into_iter().flat_map(|client| runtime().block_on(client).unwrap());
         let (entries, ends): (Vec<Entry>, Vec<Instant>) = notes.unzip();
-        let mut acknowledged: Vec<Instant> = std::iter::zip(&entries, ends)
-            .filter(|(entry, _)| entry.outcome == Outcome::Acknowledged)
-            .map(|(_, end)| end)
-            .collect();
-        acknowledged.sort();
-        Journal { longest_gap: longest_gap(self.began, &acknowledged), entries }
+        let ended = std::iter::zip(&entries, ends);
+        let (mut acknowledged, failed): (Vec<_>, Vec<_>) =
+            ended.partition(|(entry, _)| entry.outcome == Outcome::Acknowledged);
+        acknowledged.sort_by_key(|(_, end)| *end);
+        let acknowledged: Vec<Instant> = acknowledged.into_iter().map(|(_, end)| end).collect();
+        let first_failure = failed.iter().map(|(_, end)| Timestamp::now() - end.elapsed()).min();
+        Journal { longest_gap: longest_gap(self.began, &acknowledged), first_failure, entries }
     }
 }
 
@@ -136,6 +140,14 @@ impl Journal {
     /// The writes that were not.
     pub fn failed(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter().filter(|entry| entry.outcome != Outcome::Acknowledged)
+    }
+
+    /// # Panics
+    /// When a write was not acknowledged.
+    #[track_caller]
+    pub fn expect_no_failure(&self) {
+        let failed: Vec<_> = self.failed().collect();
+        assert!(failed.is_empty(), "{} of {}: {failed:#?}", failed.len(), self.entries.len());
     }
 
     /// Every write.

@@ -5,6 +5,7 @@
 
 mod account;
 mod front;
+mod logs;
 mod nodes;
 mod other;
 mod pod;
@@ -25,12 +26,16 @@ use crate::{Access, Status, wait};
 
 pub use account::{Account, NoPods};
 pub use front::Front;
+pub use logs::Logs;
 pub use nodes::{Machines, Part};
 pub use other::OtherCluster;
 pub use pod::Container;
 pub use registry::another_digest;
 pub use undo::Undo;
 
+/// In the `spec` of a cluster of which a test expects that no request fails. This machine runs other
+/// clusters beside it, and by default a leader that gets no processor for half a second steps down.
+pub const PATIENT: &str = "  servers: {storage: {raft: {performanceMultiplier: 5}}}\n";
 /// The longest that a cluster may take to be `Ready` on a busy machine.
 const READY: Duration = Duration::from_secs(180);
 /// The longest that logins may be refused: kube-proxy asks an API server that was away again only after
@@ -53,7 +58,19 @@ impl Kube {
     #[must_use]
     #[track_caller]
     pub fn new() -> Self {
-        let cluster = Self::declared("");
+        Self::up_with("")
+    }
+
+    /// One like it, of which a test expects that no request fails.
+    #[must_use]
+    #[track_caller]
+    pub fn patient() -> Self {
+        Self::up_with(PATIENT)
+    }
+
+    #[track_caller]
+    fn up_with(spec: &str) -> Self {
+        let cluster = Self::declared(spec);
         let said = cluster.up(&[]);
         assert_eq!(said.code, Some(0), "{said:#?}\n{}", cluster.all_there_is());
         cluster

@@ -1,6 +1,7 @@
 //! The whole check, in the order in which a fault is found soonest.
 
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Instant;
 
 use crate::{layering, parts, shell, tidy};
@@ -71,8 +72,8 @@ pub(crate) fn deny() -> Result<(), String> {
 /// and the soak run this one.
 pub(crate) fn binary_with_faults() -> Result<PathBuf, String> {
     let mut build = shell::cargo();
-    build.args(["build", "--quiet", "--package", "vaultyard-cli"]);
-    build.args(["--features", "fault-injection", "--message-format", "json-render-diagnostics"]);
+    build.args(["build", "--quiet", "--package", "vaultyard-cli", "--features", "fault-injection"]);
+    build.args(["--message-format", "json-render-diagnostics"]);
     let said = shell::output(&mut build)?;
     let built = executable(&said).ok_or("cargo does not say where it built vaultyard")?;
     let folder = parts::folder().join("vaultyard-with-faults");
@@ -110,12 +111,19 @@ fn lints() -> Result<(), String> {
 }
 
 fn unit_tests() -> Result<(), String> {
-    shell::run(shell::cargo().args(["test", "--quiet", "--workspace", "--lib", "--bins"]))
+    shell::run(&mut tests(&["--quiet", "--lib", "--bins"]))
+}
+
+/// Tests of the whole workspace, of which those are run that `words` name. One package alone would ask
+/// for fewer features of libraries, and nearly all of them would be built once more for it.
+fn tests(words: &[&str]) -> Command {
+    let mut test = shell::cargo();
+    test.args(["test", "--workspace", "--features", "vaultyard-cli/fault-injection"]).args(words);
+    test
 }
 
 fn all_tests() -> Result<(), String> {
-    let mut test = shell::cargo();
-    shell::run(test.args(["test", "--quiet", "--workspace", "--exclude", "vaultyard-e2e"]))
+    shell::run(&mut tests(&["--quiet"]))
 }
 
 /// How many end-to-end tests run at once. Clusters mostly wait, for elections and for each other, so
@@ -125,8 +133,9 @@ fn at_once() -> usize {
 }
 
 fn end_to_end() -> Result<(), String> {
-    let mut test = shell::cargo();
-    test.args(["test", "--package", "vaultyard-e2e"]).env("VAULTYARD_BIN", binary_with_faults()?);
+    let program = binary_with_faults()?;
+    let mut test = tests(&["--features", "vaultyard-e2e/local", "--test", "local"]);
+    test.env("VAULTYARD_BIN", program);
     shell::run(test.arg("--").arg(format!("--test-threads={}", at_once())))
 }
 

@@ -3,27 +3,31 @@
 use std::time::Duration;
 
 use serde_json::json;
-use vaultyard_e2e::kubernetes::{Kube, Machines, Undo, another_digest};
+use vaultyard_e2e::kubernetes::{Kube, Logs, Machines, Undo, another_digest};
 use vaultyard_e2e::wait;
 
 /// Does `planned` under load: nothing fails, nothing is lost.
 #[track_caller]
 fn fails_no_request(cluster: &Kube, planned: impl FnOnce(&Kube)) {
+    let mut logs = Logs::follow(cluster);
     let writing = cluster.start_writing();
     writing.wait_for(100);
     planned(cluster);
     let _ = cluster.wait_until_ready();
     writing.wait_for(100);
+    logs.follow_new();
     let journal = writing.stop();
-    let failed: Vec<_> = journal.failed().collect();
-    assert!(failed.is_empty(), "{} of {}: {failed:#?}", failed.len(), journal.entries().len());
+    if let Some(moment) = journal.first_failure {
+        println!("around the first failure, at {moment}:\n{}", logs.around(moment));
+    }
+    journal.expect_no_failure();
     assert_eq!(cluster.faults_of(&journal), []);
 }
 
 #[test]
 fn deleted_leaders_one_after_the_other() {
     let _machines = Machines::shared();
-    let cluster = Kube::new();
+    let cluster = Kube::patient();
     fails_no_request(&cluster, |cluster| {
         for _ in 0..3 {
             let leader = cluster.leader();
@@ -38,7 +42,7 @@ fn deleted_leaders_one_after_the_other() {
 fn drained_nodes_one_after_the_other() {
     // Whoever drains a node drains it of everybody's pods.
     let machines = Machines::own();
-    let cluster = Kube::new();
+    let cluster = Kube::patient();
     fails_no_request(&cluster, |cluster| {
         for node in ["node-a", "node-b", "node-c"] {
             machines.drain(node);
@@ -52,7 +56,7 @@ fn drained_nodes_one_after_the_other() {
 fn a_leader_whose_place_is_taken_by_a_pod_of_higher_priority() {
     // Whoever preempts takes the place of everybody's pods on that node.
     let machines = Machines::own();
-    let cluster = Kube::new();
+    let cluster = Kube::patient();
     let image = std::env::var("VAULTYARD_IMAGE").expect("set by `cargo xtask test`");
     let class = json!({
         "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass",
@@ -94,7 +98,7 @@ fn a_leader_whose_place_is_taken_by_a_pod_of_higher_priority() {
 #[test]
 fn a_rollout_of_the_proxies() {
     let _machines = Machines::shared();
-    let cluster = Kube::new();
+    let cluster = Kube::patient();
     fails_no_request(&cluster, |cluster| {
         let proxies = format!("deployment/{}-proxy", cluster.name());
         // What the person changes is put back, which rolls the proxies a second time.
@@ -106,7 +110,7 @@ fn a_rollout_of_the_proxies() {
 #[test]
 fn another_release_of_vaultyard() {
     let _machines = Machines::shared();
-    let cluster = Kube::new();
+    let cluster = Kube::patient();
     let image = std::env::var("VAULTYARD_IMAGE").expect("set by `cargo xtask test`");
     let image = another_digest(&image);
     fails_no_request(&cluster, |cluster| {
@@ -140,7 +144,7 @@ fn a_leader_that_goes_unplanned_fails_requests() {
         writing.has_failed().then_some(())
     };
     // Whether a write is in flight at that moment is chance, on a slow machine a rare one.
-    vaultyard_e2e::wait("a write fails", std::time::Duration::from_secs(120), fails);
+    wait("a write fails", Duration::from_secs(120), fails);
     let journal = writing.stop();
     assert_eq!(cluster.faults_of(&journal), []);
 }

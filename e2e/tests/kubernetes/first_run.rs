@@ -20,7 +20,7 @@ fn a_cluster_comes_up_takes_a_secret_and_goes_without_a_trace() {
     let writing = cluster.start_writing();
     writing.wait_for(100);
     let journal = writing.stop();
-    assert_eq!(journal.failed().count(), 0, "{:#?}", journal.failed().collect::<Vec<_>>());
+    journal.expect_no_failure();
     assert_eq!(cluster.faults_of(&journal), []);
 
     let again = cluster.up(&[]);

@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use vaultyard_e2e::journal::{self, Journal, Pace};
-use vaultyard_e2e::kubernetes::{Front, Kube, Machines};
+use vaultyard_e2e::kubernetes::{Front, Kube, Machines, PATIENT};
 use vaultyard_e2e::{Access, wait};
 
 const PACE: Pace = Pace { writers: 4, every: Duration::from_millis(20) };
@@ -17,7 +17,9 @@ const ENDED: Duration = Duration::from_secs(120);
 #[test]
 fn requests_through_an_ingress_outlast_leaders_and_the_patience_of_nginx() {
     let _machines = Machines::shared();
-    let cluster = Kube::declared("  ingress:\n    className: nginx\n    proxy: {hold: 4m}\n");
+    let cluster = Kube::declared(&format!(
+        "{PATIENT}  ingress:\n    className: nginx\n    proxy: {{hold: 4m}}\n"
+    ));
     let said = cluster.up(&[]);
     assert_eq!(said.code, Some(0), "{said:#?}\n{}", cluster.all_there_is());
     let front = cluster.front();
@@ -42,7 +44,7 @@ fn requests_through_an_ingress_outlast_leaders_and_the_patience_of_nginx() {
     let name = cluster.name();
     let dashboard = format!("{name}-dashboard");
     let _ = cluster.kubectl(&["create", "configmap", &dashboard]);
-    cluster.declare("");
+    cluster.declare(PATIENT);
     let said = cluster.up(&[]);
     assert_eq!(said.code, Some(0), "{said:#?}");
     assert!(said.stderr.contains(&format!("deleted the Ingress {name}")), "{}", said.stderr);
@@ -111,8 +113,7 @@ fn access(cluster: &Kube, front: &Front) -> Access {
 /// Every write was acknowledged and is there.
 #[track_caller]
 fn assert_whole(access: &Access, journal: &Journal) {
-    let failed: Vec<_> = journal.failed().collect();
-    assert!(failed.is_empty(), "{} of {}: {failed:#?}", failed.len(), journal.entries().len());
+    journal.expect_no_failure();
     assert_eq!(journal.verdict(&journal::read_back(access, journal)), []);
 }
 

@@ -11,16 +11,15 @@ use crate::test;
 /// the one with fault points is for tests, which are changed and built often.
 pub(super) fn vaultyard(with_faults: bool) -> Result<PathBuf, String> {
     let mut build = shell::cargo();
-    // With a target named, the flags do not reach build scripts and procedural macros, which cannot
-    // be static; and the result lies apart from that of an ordinary build.
-    build.args(["build", "--package", "vaultyard-cli", "--target", &host()?]);
-    if with_faults {
-        build.args(["--features", "fault-injection", "--config", "profile.dev.debug=false"]);
-    } else {
-        build.arg("--release");
-    }
+    build.args(["rustc", "--package", "vaultyard-cli", "--bin", "vaultyard"]);
     build.args(["--message-format", "json-render-diagnostics"]);
-    build.env("RUSTFLAGS", "-C target-feature=+crt-static").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    build.args(match with_faults {
+        true => ["--features", "fault-injection"].as_slice(),
+        false => &["--release"],
+    });
+    // To be static is a matter of the last step, for which alone these words are: libraries, build
+    // scripts and procedural macros are those of every other build.
+    build.args(["--", "-C", "target-feature=+crt-static", "-C", "strip=debuginfo"]);
     // What it says to people goes to them; what it says to programs is of no use in an error.
     let done = build.stderr(Stdio::inherit()).output();
     let done = done.map_err(|error| format!("cannot start cargo: {error}"))?;
@@ -112,17 +111,6 @@ fn is_static(said: &str) -> bool {
     ["statically linked", "not a dynamic executable"].contains(&said.trim())
 }
 
-/// The target that this machine's compiler builds for by itself.
-fn host() -> Result<String, String> {
-    let compiler = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let said = shell::output(Command::new(compiler).current_dir(shell::root()).arg("-vV"))?;
-    host_in(&String::from_utf8_lossy(&said)).ok_or("rustc -vV does not name its host".to_owned())
-}
-
-fn host_in(said: &str) -> Option<String> {
-    said.lines().find_map(|line| line.strip_prefix("host: ")).map(str::to_owned)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,12 +136,5 @@ mod tests {
         assert_eq!(libraries_in(said).unwrap(), expected);
         let missing = libraries_in("\tlibpcre2-8.so.0 => not found\n");
         assert_eq!(missing, Err("libpcre2-8.so.0".to_owned()));
-    }
-
-    #[test]
-    fn the_host_is_found_in_what_the_compiler_says() {
-        let said = "rustc 1.95.0\nbinary: rustc\nhost: x86_64-unknown-linux-gnu\nrelease: 1.95.0\n";
-        assert_eq!(host_in(said), Some("x86_64-unknown-linux-gnu".to_owned()));
-        assert_eq!(host_in("rustc 1.95.0\n"), None);
     }
 }

@@ -61,20 +61,18 @@ impl Tests {
 
     /// Of the crate that speaks to the API server.
     fn of_the_api(&self) -> Result<(), String> {
-        let package = ["--package", "vaultyard-target-kubernetes", "--features", "real-cluster"];
-        self.run(&[&package[..], &["--test", "real"]].concat(), &["--test-threads=4"])
+        self.run("vaultyard-target-kubernetes/real-cluster", "real_cluster", &["--test-threads=4"])
     }
 
     fn end_to_end(&self, feature: &str, words: &[&str]) -> Result<(), String> {
-        let package = ["--package", "vaultyard-e2e", "--features", feature];
-        self.run(&[&package[..], &["--test", "kubernetes"]].concat(), words)
+        self.run(&format!("vaultyard-e2e/{feature}"), "kubernetes", words)
     }
 
-    fn run(&self, test: &[&str], words: &[&str]) -> Result<(), String> {
-        let cargo = shell::cargo();
+    fn run(&self, feature: &str, test: &str, words: &[&str]) -> Result<(), String> {
+        let cargo = super::tests(&["--features", feature, "--test", test]);
         let mut within = Command::new(&self.tool);
         within.current_dir(shell::root()).args(["cluster", "exec", "--"]).arg(cargo.get_program());
-        within.arg("test").args(test).arg("--").args(words);
+        within.args(cargo.get_args()).arg("--").args(words);
         within.env("VAULTYARD_BIN", &self.program).env("VAULTYARD_CLUSTER_TOOL", &self.tool);
         within.env("VAULTYARD_IMAGE", &self.images.vaultyard);
         within.env("VAULTYARD_SERVER_IMAGE", &self.images.server);

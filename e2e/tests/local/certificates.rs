@@ -2,12 +2,14 @@
 
 use vaultyard_e2e::{Cluster, Home, Status};
 
-/// Renewed after 20 s.
+/// Renewed after 20 s. Raft is patient, since other clusters run on this machine too.
 const SHORT_LIVED: &str = "\
 apiVersion: vaultyard.dev/v1alpha1
 kind: VaultCluster
 metadata: {name: vault}
-spec: {certificates: {servers: {privateCa: {lifetime: 30s}}}}
+spec:
+  certificates: {servers: {privateCa: {lifetime: 30s}}}
+  servers: {storage: {raft: {performanceMultiplier: 5}}}
 ";
 
 fn serials(status: &Status) -> Vec<String> {
@@ -36,8 +38,7 @@ fn servers_serve_new_certificates_without_a_restart_or_a_failed_write() {
     });
     let journal = writing.stop();
 
-    let failed: Vec<_> = journal.failed().collect();
-    assert!(failed.is_empty(), "{failed:#?}");
+    journal.expect_no_failure();
     let mut now = cluster.home().processes().servers();
     processes.sort_unstable();
     now.sort_unstable();
