@@ -30,7 +30,7 @@ pub use logs::Logs;
 pub use nodes::{Machines, Part};
 pub use other::OtherCluster;
 pub use pod::Container;
-pub use registry::another_digest;
+pub use registry::{another_digest, image};
 pub use undo::Undo;
 
 /// In the `spec` of a cluster of which a test expects that no request fails. This machine runs other

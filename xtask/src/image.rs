@@ -3,9 +3,11 @@
 
 mod archive;
 mod layer;
+mod module;
 mod programs;
 mod unchanged;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -27,6 +29,8 @@ pub(crate) enum Kind {
     Vaultyard,
     /// Told to end at named points, for the tests.
     VaultyardWithFaults,
+    /// With a PKCS#11 module, as people make one who have a hardware security module.
+    VaultyardWithModule,
     OpenBao,
     /// Debian's nginx, which stands in for an ingress controller.
     Nginx,
@@ -58,13 +62,14 @@ pub(crate) fn run(words: &[&str]) -> Result<(), String> {
     let kind = match words {
         [] => Kind::Vaultyard,
         ["--fault-injection"] => Kind::VaultyardWithFaults,
+        ["module"] => Kind::VaultyardWithModule,
         ["openbao"] => Kind::OpenBao,
         ["nginx"] => Kind::Nginx,
         ["pause"] => Kind::Pause,
         _ => {
             return Err(format!(
-                "no image is called {words:?}: openbao, nginx, pause, or none for ours, which may \
-                 have --fault-injection"
+                "no image is called {words:?}: module, openbao, nginx, pause, or none for ours, which \
+                 may have --fault-injection"
             ));
         }
     };
@@ -86,6 +91,7 @@ pub(crate) fn make(kind: Kind) -> Result<Archive, String> {
     let (file, image) = match kind {
         Kind::Vaultyard => ("vaultyard", vaultyard(false)?),
         Kind::VaultyardWithFaults => ("vaultyard-with-faults", vaultyard(true)?),
+        Kind::VaultyardWithModule => ("vaultyard-with-module", module::image(&folder())?),
         Kind::OpenBao => ("openbao", openbao()?),
         Kind::Nginx => ("nginx", nginx()?),
         Kind::Pause => ("pause", pause()?),
@@ -153,9 +159,7 @@ fn openbao() -> Result<Image, String> {
 fn nginx() -> Result<Image, String> {
     let (home, program) = parts::nginx()?;
     let mut entries = vec![Entry::program("bin/nginx", read(&program)?), Entry::scratch()];
-    for library in programs::libraries(&program, &home)? {
-        entries.push(Entry::program(&library.place, read(&library.file)?));
-    }
+    entries.extend(libraries(&[&program], &home)?);
     Ok(Image {
         name: "nginx:debian".to_owned(),
         entries,
@@ -176,6 +180,16 @@ fn pause() -> Result<Image, String> {
         entries: vec![Entry::program("pause", read(&program)?)],
         config: json!({ "User": "65535:65535", "Entrypoint": ["/pause"], "WorkingDir": "/" }),
     })
+}
+
+/// What these programs and libraries load, each once.
+fn libraries(programs: &[&Path], packages: &Path) -> Result<Vec<Entry>, String> {
+    let mut all = BTreeMap::new();
+    for program in programs {
+        let libraries = programs::libraries(program, packages)?;
+        all.extend(libraries.into_iter().map(|library| (library.place, library.file)));
+    }
+    all.iter().map(|(place, file)| Ok(Entry::program(place, read(file)?))).collect()
 }
 
 fn folder() -> PathBuf {
@@ -210,7 +224,7 @@ mod tests {
     fn an_unknown_image_is_refused_with_the_names_that_exist() {
         let reason = run(&["vault"]).unwrap_err();
         assert!(
-            reason.starts_with(r#"no image is called ["vault"]: openbao, nginx, pause"#),
+            reason.starts_with(r#"no image is called ["vault"]: module, openbao, nginx, pause"#),
             "{reason}"
         );
     }

@@ -23,7 +23,7 @@ cargo xtask COMMAND
   tidy                     sizes, links, comments, words that must not be in the sources
   deny                     licences, sources and bans of dependencies
   parts                    install what the tests need into target/test-parts
-  image [--fault-injection | openbao | nginx | pause]
+  image [--fault-injection | module | openbao | nginx | pause]
                            an OCI archive of Vaultyard, or of what the test cluster runs, in target/images
   cluster COMMAND          three nodes of Kubernetes on this machine: up, down, status, exec and more
   soak [--kills N] [--lanes N] [--seed N]

@@ -8,14 +8,12 @@ mod of_nginx;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::process::Command;
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::registry::image;
 use super::{Kube, is_ready, kubectl};
-use crate::home::Said;
 use crate::{Access, wait};
 use configuration::{Ports, Route};
 
@@ -67,7 +65,7 @@ impl Kube {
             front.object("ConfigMap", "nginx", json!({"data": {"nginx.conf": configuration}})),
         ];
         objects.extend(secrets.iter().map(|name| secret(name)));
-        objects.push(front.object("Pod", "nginx", json!({"spec": pod(image(), &secrets)})));
+        objects.push(front.object("Pod", "nginx", json!({"spec": pod(&image("nginx"), &secrets)})));
         let list = json!({"apiVersion": "v1", "kind": "List", "items": objects});
         let file = self.write("front.json", &list.to_string());
         let _ = self.kubectl_in(&front.namespace, &["apply", "-f", &file]);
@@ -138,22 +136,6 @@ impl Drop for Front {
             let _ = kubectl("default", &words);
         }
     }
-}
-
-/// The image of nginx, made and put into the registry of the test cluster, once for all tests: two at
-/// once would write the same file.
-fn image() -> &'static str {
-    static IMAGE: OnceLock<String> = OnceLock::new();
-    IMAGE.get_or_init(load_image)
-}
-
-fn load_image() -> String {
-    let tool = std::env::var_os("VAULTYARD_CLUSTER_TOOL");
-    let tool = tool.expect("VAULTYARD_CLUSTER_TOOL is set: run `cargo xtask test`");
-    let made = Said::of(Command::new(&tool).args(["image", "nginx"])).done();
-    let archive = made.lines().next().unwrap_or_default();
-    let loaded = Said::of(Command::new(&tool).args(["cluster", "load", archive, "nginx:debian"]));
-    loaded.done().trim().to_owned()
 }
 
 fn pod(image: &str, secrets: &[String]) -> Value {

@@ -1,13 +1,43 @@
 //! The registry of the test cluster, as far as tests need it: plain HTTP on an address.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::home::Said;
+
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Two at once would write the same file.
+static MADE: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+
+/// An image that `cargo xtask image` makes under this name, in the registry of the test cluster; made
+/// once for all tests.
+///
+/// # Panics
+/// When it cannot be made.
+#[must_use]
+#[track_caller]
+pub fn image(kind: &str) -> String {
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    made.entry(kind.to_owned()).or_insert_with(|| load(kind)).clone()
+}
+
+#[track_caller]
+fn load(kind: &str) -> String {
+    let tool = std::env::var_os("VAULTYARD_CLUSTER_TOOL");
+    let tool = tool.expect("VAULTYARD_CLUSTER_TOOL is set: run `cargo xtask test`");
+    let made = Said::of(Command::new(&tool).args(["image", kind])).done();
+    let archive = made.lines().next().unwrap_or_default();
+    let name = format!("{kind}:tests");
+    let loaded = Said::of(Command::new(&tool).args(["cluster", "load", archive, &name]));
+    loaded.done().trim().to_owned()
+}
 
 /// The same image under another digest, as a later release has: its manifest has one more annotation.
 ///

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use vaultyard_e2e::Said;
-use vaultyard_e2e::kubernetes::{Kube, Machines, OtherCluster};
+use vaultyard_e2e::kubernetes::{Kube, Machines, OtherCluster, image};
 
 /// A cluster with this `spec.keys`, and its namespaces.
 fn declared(keys: &str) -> Kube {
@@ -76,6 +76,23 @@ fn an_identity_of_age_that_comes_later_than_the_cluster() {
     assert_eq!(up.code, Some(0), "{up:#?}\n{}", cluster.all_there_is());
     assert!(!up.stderr.contains("beside data") && !up.stderr.contains(&note), "{up:#?}");
     keeps(&cluster, "\"age/");
+}
+
+/// In a hardware security module, which takes an image that brings the module.
+#[test]
+fn a_key_of_a_module_that_an_image_of_ones_own_brings() {
+    let _machines = Machines::shared();
+    let cluster = declared(
+        "{encryption: {pkcs11: {module: /usr/lib/module.so, tokenLabel: vault, \
+         keyLabel: unseal, pinFile: /run/vaultyard/pin}}}",
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let pin = folder.path().join("pin");
+    std::fs::write(&pin, "5678\n").unwrap();
+    hand_in(&cluster, &format!("{}-key-files", cluster.name()), &[&pin]);
+    let up = cluster.up(&["--image", &image("module")]);
+    assert_eq!(up.code, Some(0), "{up:#?}\n{}", cluster.all_there_is());
+    keeps(&cluster, "\"pkcs11/vault/unseal/01\"");
 }
 
 #[test]
