@@ -20,6 +20,9 @@ struct Layer {
 const MODEL: &str = "vaultyard-model";
 const DURABLE: &str = "vaultyard-durable";
 const TESTKIT: &str = "vaultyard-testkit";
+const EMULATORS: &str = "vaultyard-emulators";
+/// What only tests use.
+const FOR_TESTS: &[&str] = &[TESTKIT, EMULATORS];
 const E2E: &str = "vaultyard-e2e";
 const XTASK: &str = "xtask";
 
@@ -56,7 +59,8 @@ const LAYERS: &[Layer] = &[
         never: &["kube*", "hickory-*", "google-cloud-*"] },
     Layer { package: "vaultyard-cli", ours: &["vaultyard-*"], never: &[] },
     Layer { package: TESTKIT, ours: &[MODEL], never: &["hyper", "rustls", "kube*"] },
-    Layer { package: E2E, ours: &[MODEL, "vaultyard-manifest", "vaultyard-render"], never: &[] },
+    Layer { package: EMULATORS, ours: &[], never: &["rustls", "kube*"] },
+    Layer { package: E2E, ours: &[EMULATORS, MODEL, "vaultyard-manifest", "vaultyard-render"], never: &[] },
     Layer { package: XTASK, ours: &[], never: &["tokio"] },
 ];
 
@@ -138,8 +142,10 @@ impl<'a> Graph<'a> {
         for edge in ours {
             let name = self.name(edge.to);
             let allowed = layer.ours.iter().any(|pattern| matches(pattern, name));
-            let for_tests = name == TESTKIT && edge.tests_only;
-            let never = name == E2E || name == XTASK || (name == TESTKIT && !edge.tests_only);
+            let is_for_tests = FOR_TESTS.contains(&name);
+            let for_tests = is_for_tests && edge.tests_only;
+            let in_tests = edge.tests_only || layer.package == E2E;
+            let never = name == E2E || name == XTASK || (is_for_tests && !in_tests);
             if never || !(allowed || for_tests) {
                 faults.push(format!("{} must not use {name}", layer.package));
             }

@@ -8,7 +8,5 @@ mod bucket;
 mod emulator;
 #[path = "cloud/key.rs"]
 mod key;
-#[path = "../../google/tests/cloud/loopback.rs"]
-mod loopback;
 #[path = "cloud/refusals.rs"]
 mod refusals;

@@ -8,11 +8,5 @@ mod bucket;
 mod emulator;
 #[path = "cloud/key.rs"]
 mod key;
-#[path = "cloud/kms.rs"]
-mod kms;
-#[path = "cloud/loopback.rs"]
-mod loopback;
-#[path = "cloud/refusal.rs"]
-mod refusal;
 #[path = "cloud/takeover.rs"]
 mod takeover;

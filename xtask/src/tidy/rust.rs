@@ -35,7 +35,7 @@ pub(super) fn uses_unsafe(content: &str) -> bool {
 
 /// Files that are tests as a whole by their place: nothing of them is in the product.
 pub(super) fn is_for_tests(path: &Path) -> bool {
-    ["e2e", "crates/testkit"].iter().any(|folder| path.starts_with(folder))
+    ["e2e", "crates/testkit", "crates/emulators"].iter().any(|folder| path.starts_with(folder))
         || path.iter().any(|part| part == "tests")
         || path.file_name().is_some_and(|name| name == "tests.rs")
 }

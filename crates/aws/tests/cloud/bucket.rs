@@ -7,7 +7,7 @@ use crate::emulator::{BUCKET, Emulator};
 async fn a_bucket_keeps_the_contract_of_a_key_store() {
     let emulator = Emulator::start().await;
     // What follows proves nothing on an emulator that lets itself be overwritten.
-    let url = format!("{}/{BUCKET}/by-hand", emulator.url);
+    let url = format!("{}/{BUCKET}/by-hand", emulator.url());
     for (body, status) in [("first", 200), ("second", 412)] {
         let put = emulator.http.put(&url).header("if-none-match", "*").body(body);
         // Its rule for strangers comes first, so it must see somebody's name.

@@ -1,32 +1,17 @@
 //! moto, a child process of the test.
 
-use std::net::{Ipv4Addr, TcpListener};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::net::Ipv4Addr;
 
 use vaultyard_aws::{Account, AwsKms, S3};
+use vaultyard_emulators::moto::Moto;
 use vaultyard_model::Secret;
 use vaultyard_model::cluster::{AwsKey, AwsRegion, Bucket, Prefix, Web};
 
 /// The bucket of the tests.
 pub(crate) const BUCKET: &str = "vault-keys";
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Where its packages of Python are.
-fn packages() -> PathBuf {
-    let given = std::env::var_os("VAULTYARD_TEST_MOTO").map(PathBuf::from);
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/test-parts");
-    let packages = given.unwrap_or_else(|| folder.join("moto-5.2.5"));
-    let server = packages.join("moto/server.py");
-    assert!(server.exists(), "{} is missing: run `cargo xtask parts`", server.display());
-    packages
-}
-
 /// The emulator. It ends when this is dropped.
 pub(crate) struct Emulator {
-    child: Child,
-    pub(crate) url: String,
+    server: Moto,
     pub(crate) http: reqwest::Client,
 }
 
@@ -41,33 +26,19 @@ pub(crate) fn account() -> Account {
 impl Emulator {
     /// Starts it, with an empty bucket.
     pub(crate) async fn start() -> Self {
-        let port = {
-            let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-            free.local_addr().unwrap().port()
-        };
-        let child = Command::new("python3")
-            .args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port.to_string()])
-            .env("PYTHONPATH", packages())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let emulator =
-            Self { child, url: format!("http://127.0.0.1:{port}"), http: reqwest::Client::new() };
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let asked = emulator.http.put(format!("{}/{BUCKET}", emulator.url)).send().await;
-            match asked {
-                Ok(answer) => break assert!(answer.status().is_success(), "{answer:?}"),
-                Err(error) => assert!(Instant::now() < until, "no answer: {error}"),
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        let server = Moto::start(Ipv4Addr::LOCALHOST.into()).await;
+        let emulator = Self { server, http: reqwest::Client::new() };
+        let made = emulator.http.put(format!("{}/{BUCKET}", emulator.url())).send().await.unwrap();
+        assert!(made.status().is_success(), "{made:?}");
         emulator
     }
 
+    pub(crate) fn url(&self) -> &str {
+        &self.server.url
+    }
+
     pub(crate) fn web(&self) -> Web {
-        Web::new(&self.url).unwrap()
+        Web::new(self.url()).unwrap()
     }
 
     /// A store in this folder of a bucket.
@@ -83,7 +54,7 @@ impl Emulator {
                          SignedHeaders=host, Signature=x";
         let request = self
             .http
-            .post(&self.url)
+            .post(self.url())
             .header("x-amz-target", format!("TrentService.{operation}"))
             .header("content-type", "application/x-amz-json-1.1")
             .header("authorization", signature);
@@ -101,12 +72,5 @@ impl Emulator {
     pub(crate) fn key(&self, key: &str) -> AwsKms {
         let key = AwsKey::new(key).unwrap();
         AwsKms::new(account(), region(), Some(&self.web()), key).unwrap()
-    }
-}
-
-impl Drop for Emulator {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
     }
 }

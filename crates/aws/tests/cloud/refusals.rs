@@ -5,14 +5,14 @@ use http::{Method, Request, Response};
 use http_body_util::Full;
 use serde_json::json;
 use vaultyard_aws::{AwsKms, S3};
+use vaultyard_emulators::service::{Service, json};
 use vaultyard_model::Secret;
-use vaultyard_model::cluster::{AwsKey, Bucket, Prefix};
+use vaultyard_model::cluster::{AwsKey, Bucket, Prefix, Web};
 use vaultyard_model::port::custody::{
     CustodyError, KeyEncryption, KeyStore, ObjectName, WrappedKey,
 };
 
 use crate::emulator::{BUCKET, account, region};
-use crate::loopback::{Loopback, json};
 
 const ARN: &str = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd";
 
@@ -24,13 +24,19 @@ fn xml(status: u16, code: &str) -> Response<Full<Bytes>> {
     Response::builder().status(status).body(Full::new(Bytes::from(body))).unwrap()
 }
 
-fn store(at: &Loopback) -> S3 {
+fn store(at: &Service) -> S3 {
     let (bucket, prefix) = (Bucket::new(BUCKET).unwrap(), Prefix::new("vault").unwrap());
-    S3::new(account(), region(), Some(&at.web()), bucket, prefix).unwrap()
+    S3::new(account(), region(), Some(&Web::new(&at.url).unwrap()), bucket, prefix).unwrap()
 }
 
-fn key(at: &Loopback) -> AwsKms {
-    AwsKms::new(account(), region(), Some(&at.web()), AwsKey::new("alias/vault").unwrap()).unwrap()
+fn key(at: &Service) -> AwsKms {
+    AwsKms::new(
+        account(),
+        region(),
+        Some(&Web::new(&at.url).unwrap()),
+        AwsKey::new("alias/vault").unwrap(),
+    )
+    .unwrap()
 }
 
 #[tokio::test]
@@ -44,7 +50,7 @@ async fn what_passes_of_a_bucket_is_retryable_and_what_lasts_is_fatal() {
         (400, "InvalidRequest", false),
         (301, "PermanentRedirect", false),
     ] {
-        let service = Loopback::serve(move |_| xml(status, code)).await;
+        let service = Service::serve(move |_| xml(status, code)).await;
         let failed = store(&service).create(&ObjectName::Keys(1), b"{}").await.unwrap_err();
         assert_eq!(failed.is_retryable(), retryable, "{failed}");
         assert!(failed.to_string().contains(&format!("{code}: because of the test")), "{failed}");
@@ -59,7 +65,7 @@ async fn a_reader_who_may_not_see_the_bucket_cannot_take_an_object_for_missing()
         Method::HEAD => xml(403, ""),
         _ => xml(404, "NoSuchKey"),
     };
-    let service = Loopback::serve(answer).await;
+    let service = Service::serve(answer).await;
     let read = store(&service).read(&ObjectName::Keys(1)).await;
     let Err(CustodyError::Fatal(text)) = read else { panic!("{read:?}") };
     assert!(text.contains("s3:ListBucket"), "{text}");
@@ -74,7 +80,7 @@ async fn an_object_is_created_on_the_condition_that_there_is_none() {
         assert!(signed.contains("if-none-match"), "what is signed cannot be taken out: {signed}");
         xml(412, "PreconditionFailed")
     };
-    let service = Loopback::serve(answer).await;
+    let service = Service::serve(answer).await;
     let created = store(&service).create(&ObjectName::Keys(1), b"{}").await;
     assert_eq!(created, Ok(vaultyard_model::port::custody::Create::Exists));
 }
@@ -91,7 +97,7 @@ async fn what_passes_of_a_key_is_retryable_and_what_lasts_is_fatal() {
         (400, "KMSInvalidStateException", false),
     ] {
         let refusal = json!({"__type": code, "message": "because of the test"});
-        let service = Loopback::serve(move |_| json(status, &refusal)).await;
+        let service = Service::serve(move |_| json(status, &refusal)).await;
         let failed = key(&service).wrap_key(&Secret::new(vec![7; 32]), b"c").await.unwrap_err();
         assert_eq!(failed.is_retryable(), retryable, "{failed}");
         assert!(failed.to_string().contains("because of the test"), "{failed}");
@@ -101,7 +107,7 @@ async fn what_passes_of_a_key_is_retryable_and_what_lasts_is_fatal() {
 #[tokio::test]
 async fn a_service_that_used_another_key_is_not_believed() {
     let answer = json!({"KeyId": format!("{ARN}5"), "Plaintext": "AAAA"});
-    let service = Loopback::serve(move |_| json(200, &answer)).await;
+    let service = Service::serve(move |_| json(200, &answer)).await;
     let wrapped = WrappedKey { key_id: ARN.to_owned(), bytes: vec![1] };
     let Err(CustodyError::Fatal(text)) = key(&service).unwrap_key(&wrapped, b"c").await else {
         panic!("another key is believed")
@@ -116,7 +122,7 @@ async fn neither_the_context_nor_the_secret_key_is_sent() {
         assert!(!shown.contains("vault-7") && !shown.contains("secret-of-the-test"), "{shown}");
         json(200, &json!({"KeyId": ARN, "CiphertextBlob": "AAAA"}))
     };
-    let service = Loopback::serve(answer).await;
+    let service = Service::serve(answer).await;
     let wrapped = key(&service).wrap_key(&Secret::new(vec![7; 32]), b"vault-7").await.unwrap();
     assert_eq!(wrapped.key_id, ARN);
 }

@@ -2,14 +2,14 @@ use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body_util::Full;
 use serde_json::json;
+use vaultyard_emulators::google::{BUCKET, error};
+use vaultyard_emulators::service::{Service, json};
 use vaultyard_google::{Account, GoogleStorage};
 use vaultyard_model::cluster::{Bucket, Prefix, Web};
 use vaultyard_model::port::custody::{Create, CustodyError, KeyStore, ObjectName};
 use vaultyard_testkit::contract;
 
-use crate::emulator::{BUCKET, Emulator};
-use crate::loopback::{Loopback, json};
-use crate::refusal::error;
+use crate::emulator::Emulator;
 
 #[tokio::test]
 async fn a_bucket_keeps_the_contract_of_a_key_store() {
@@ -61,8 +61,8 @@ fn store_at(at: &Web) -> GoogleStorage {
 #[tokio::test]
 async fn what_passes_is_retryable_and_what_lasts_is_fatal() {
     for (status, retryable) in [(429, true), (503, true), (500, true), (401, false), (403, false)] {
-        let service = Loopback::serve(move |_| error(status, "X", "because of the test")).await;
-        let store = store_at(&service.web());
+        let service = Service::serve(move |_| error(status, "X", "because of the test")).await;
+        let store = store_at(&Web::new(&service.url).unwrap());
         let failed = store.create(&ObjectName::Keys(1), b"{}").await.unwrap_err();
         assert_eq!(failed.is_retryable(), retryable, "{failed}");
         assert!(failed.to_string().contains("because of the test"), "{failed}");
@@ -76,8 +76,8 @@ async fn a_reader_who_may_not_list_cannot_take_an_object_for_missing() {
         let lists = request.uri().query().is_some_and(|query| query.contains("prefix="));
         if lists { error(403, "PERMISSION_DENIED", "no") } else { error(404, "NOT_FOUND", "none") }
     };
-    let service = Loopback::serve(answer).await;
-    let read = store_at(&service.web()).read(&ObjectName::Keys(1)).await;
+    let service = Service::serve(answer).await;
+    let read = store_at(&Web::new(&service.url).unwrap()).read(&ObjectName::Keys(1)).await;
     let Err(CustodyError::Fatal(text)) = read else { panic!("{read:?}") };
     assert!(text.contains("roles/storage.objectUser"), "{text}");
 }
@@ -89,8 +89,8 @@ async fn an_object_that_is_listed_is_never_missing() {
         let listed = json!({"items": [{"name": "vault/keys-0001.json"}]});
         if lists { json(200, &listed) } else { error(404, "NOT_FOUND", "none") }
     };
-    let service = Loopback::serve(answer).await;
-    let read = store_at(&service.web()).read(&ObjectName::Keys(1)).await;
+    let service = Service::serve(answer).await;
+    let read = store_at(&Web::new(&service.url).unwrap()).read(&ObjectName::Keys(1)).await;
     assert!(matches!(read, Err(CustodyError::Retryable(_))), "{read:?}");
 }
 
@@ -102,26 +102,31 @@ fn download(sum: &str) -> Response<Full<Bytes>> {
 
 #[tokio::test]
 async fn bytes_that_changed_on_the_way_are_not_taken() {
-    let service = Loopback::serve(|_| download("seMjNg==")).await;
-    let read = store_at(&service.web()).read(&ObjectName::Keys(1)).await.unwrap().unwrap();
+    let service = Service::serve(|_| download("seMjNg==")).await;
+    let read = store_at(&Web::new(&service.url).unwrap())
+        .read(&ObjectName::Keys(1))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!((read.bytes.as_slice(), read.version), (b"data1".as_slice(), 7));
-    let service = Loopback::serve(|_| download("seMjNw==")).await;
-    let read = store_at(&service.web()).read(&ObjectName::Keys(1)).await;
+    let service = Service::serve(|_| download("seMjNw==")).await;
+    let read = store_at(&Web::new(&service.url).unwrap()).read(&ObjectName::Keys(1)).await;
     assert!(matches!(read, Err(CustodyError::Retryable(_))), "{read:?}");
 
     let stored = |request: Request<Bytes>| {
         assert_eq!(request.method(), Method::POST);
         json(200, &json!({"generation": "7", "crc32c": "seMjNw=="}))
     };
-    let service = Loopback::serve(stored).await;
-    let created = store_at(&service.web()).create(&ObjectName::Keys(1), b"data1").await;
+    let service = Service::serve(stored).await;
+    let created =
+        store_at(&Web::new(&service.url).unwrap()).create(&ObjectName::Keys(1), b"data1").await;
     assert!(matches!(created, Err(CustodyError::Fatal(_))), "{created:?}");
 }
 
 #[tokio::test]
 async fn something_else_at_the_address_is_not_taken_for_a_store() {
-    let service = Loopback::serve(|_| json(200, &json!({"hello": "world"}))).await;
-    let store = store_at(&service.web());
+    let service = Service::serve(|_| json(200, &json!({"hello": "world"}))).await;
+    let store = store_at(&Web::new(&service.url).unwrap());
     for failed in [
         store.read(&ObjectName::Keys(1)).await.map(drop),
         store.create(&ObjectName::Keys(1), b"{}").await.map(drop),

@@ -1,84 +1,61 @@
-//! fake-gcs-server, a child process of the test.
+//! What the tests ask of the emulators: by hand, and as Vaultyard does.
 
-use std::net::{Ipv4Addr, TcpListener};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::net::Ipv4Addr;
 
-use vaultyard_google::{Account, GoogleStorage};
-use vaultyard_model::cluster::{Bucket, Prefix, Web};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde_json::{Value, json};
+use vaultyard_emulators::google::{BUCKET, Storage};
+use vaultyard_emulators::google_kms::{FakeKms, KEY};
+use vaultyard_google::{Account, GoogleKms, GoogleStorage};
+use vaultyard_model::cluster::{Bucket, GoogleKey, Prefix, Web};
 
-/// The bucket of the tests.
-pub(crate) const BUCKET: &str = "vault-keys";
-const PATIENCE: Duration = Duration::from_secs(20);
-
-fn program() -> PathBuf {
-    let given = std::env::var_os("VAULTYARD_TEST_FAKE_GCS").map(PathBuf::from);
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/test-parts");
-    let program = given.unwrap_or_else(|| folder.join("fake-gcs-server-1.56.1/fake-gcs-server"));
-    assert!(program.exists(), "{} is missing: run `cargo xtask parts`", program.display());
-    program
-}
-
-/// The emulator. It ends when this is dropped.
+/// fake-gcs-server. It ends when this is dropped.
 pub(crate) struct Emulator {
-    child: Child,
-    pub(crate) url: String,
-    pub(crate) http: reqwest::Client,
+    server: Storage,
+    http: reqwest::Client,
 }
 
 impl Emulator {
     /// Starts it, with an empty bucket.
     pub(crate) async fn start() -> Self {
-        let port = {
-            let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-            free.local_addr().unwrap().port()
-        };
-        let child = Command::new(program())
-            .args(["-scheme", "http", "-host", "127.0.0.1", "-backend", "memory"])
-            .args(["-log-level", "error", "-port", &port.to_string()])
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let url = format!("http://127.0.0.1:{port}");
-        let emulator = Self { child, url, http: reqwest::Client::new() };
-        emulator.make_bucket().await;
-        emulator
-    }
-
-    async fn make_bucket(&self) {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let url = format!("{}/storage/v1/b", self.url);
-            let asked = self.http.post(url).body(format!(r#"{{"name":"{BUCKET}"}}"#)).send().await;
-            match asked {
-                Ok(answer) => return assert!(answer.status().is_success(), "{answer:?}"),
-                Err(error) => assert!(Instant::now() < until, "no answer: {error}"),
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        let server = Storage::start(Ipv4Addr::LOCALHOST.into()).await;
+        Self { server, http: reqwest::Client::new() }
     }
 
     /// Puts an object there by hand; the answer's status.
     pub(crate) async fn upload(&self, name: &str, bytes: &[u8], condition: &str) -> u16 {
         let url = format!(
             "{}/upload/storage/v1/b/{BUCKET}/o?uploadType=media&name={name}{condition}",
-            self.url
+            self.server.url
         );
         self.http.post(url).body(bytes.to_vec()).send().await.unwrap().status().as_u16()
     }
 
     /// A store in this folder of a bucket.
     pub(crate) fn store(&self, bucket: &str, prefix: &str) -> GoogleStorage {
-        let at = Web::new(&self.url).unwrap();
+        let at = Web::new(&self.server.url).unwrap();
         let (bucket, prefix) = (Bucket::new(bucket).unwrap(), Prefix::new(prefix).unwrap());
         GoogleStorage::new(Account::anonymous(), Some(&at), bucket, prefix).unwrap()
     }
 }
 
-impl Drop for Emulator {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
+/// The key of a fake, as nobody.
+pub(crate) fn key(kms: &FakeKms) -> GoogleKms {
+    key_for(kms, Account::anonymous())
+}
+
+/// The key of a fake, as an account.
+pub(crate) fn key_for(kms: &FakeKms, account: Account) -> GoogleKms {
+    let (key, at) = (GoogleKey::new(KEY).unwrap(), Web::new(kms.url()).unwrap());
+    GoogleKms::new(account, Some(&at), key).unwrap()
+}
+
+/// Encrypts as others do: without associated data.
+pub(crate) async fn encrypt(kms: &FakeKms, plain: &str) -> String {
+    let request = json!({"plaintext": BASE64.encode(plain)}).to_string();
+    let url = format!("{}/v1/{KEY}:encrypt", kms.url());
+    let answer = reqwest::Client::new().post(url).body(request).send().await.unwrap();
+    let answer: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+    answer["ciphertext"].as_str().unwrap().to_owned()
 }

@@ -2,14 +2,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::json;
+use vaultyard_emulators::google::error;
+use vaultyard_emulators::google_kms::{FakeKms, Fault, KEY};
+use vaultyard_emulators::service::{Service, json};
 use vaultyard_google::Account;
 use vaultyard_model::Secret;
 use vaultyard_model::port::custody::{CustodyError, KeyEncryption};
 use vaultyard_testkit::contract;
 
-use crate::kms::{FakeKms, Fault, KEY};
-use crate::loopback::{Loopback, json};
-use crate::refusal::error;
+use crate::emulator::{key, key_for};
 
 fn data_key() -> Secret {
     Secret::new(vec![7; 32])
@@ -18,14 +19,14 @@ fn data_key() -> Secret {
 #[tokio::test]
 async fn a_key_of_kms_keeps_the_contract_of_a_key_encryption() {
     let kms = FakeKms::start().await;
-    contract::key_encryption(&kms.key()).await;
-    assert!(!kms.key().describe().key_beside_data);
+    contract::key_encryption(&key(&kms)).await;
+    assert!(!key(&kms).describe().key_beside_data);
 }
 
 #[tokio::test]
 async fn an_older_version_of_the_key_still_decrypts() {
     let kms = FakeKms::start().await;
-    let key = kms.key();
+    let key = key(&kms);
     let old = key.wrap_key(&data_key(), b"c").await.unwrap();
     kms.rotate();
     let new = key.wrap_key(&data_key(), b"c").await.unwrap();
@@ -42,16 +43,16 @@ async fn an_older_version_of_the_key_still_decrypts() {
 #[tokio::test]
 async fn bytes_that_changed_on_the_way_are_not_taken() {
     let kms = FakeKms::start().await;
-    let wrapped = kms.key().wrap_key(&data_key(), b"c").await.unwrap();
+    let wrapped = key(&kms).wrap_key(&data_key(), b"c").await.unwrap();
     for fault in [Fault::ChangesBytes, Fault::VerifiesNothing] {
         kms.fail(fault);
-        let Err(CustodyError::Retryable(text)) = kms.key().wrap_key(&data_key(), b"c").await else {
+        let Err(CustodyError::Retryable(text)) = key(&kms).wrap_key(&data_key(), b"c").await else {
             panic!("{fault:?} is not seen")
         };
         assert!(text.contains("checksum"), "{text}");
     }
     kms.fail(Fault::ChangesBytes);
-    let unwrapped = kms.key().unwrap_key(&wrapped, b"c").await;
+    let unwrapped = key(&kms).unwrap_key(&wrapped, b"c").await;
     assert!(matches!(unwrapped, Err(CustodyError::Retryable(_))));
 }
 
@@ -59,15 +60,15 @@ async fn bytes_that_changed_on_the_way_are_not_taken() {
 async fn a_service_that_uses_another_key_is_not_believed() {
     let kms = FakeKms::start().await;
     kms.fail(Fault::UsesAnotherKey);
-    let wrapped = kms.key().wrap_key(&data_key(), b"c").await;
+    let wrapped = key(&kms).wrap_key(&data_key(), b"c").await;
     assert!(matches!(wrapped, Err(CustodyError::Fatal(_))), "{wrapped:?}");
 }
 
 /// A metadata server whose account has this token; counts how often it is asked for one.
-async fn metadata_server(token: &'static str) -> (Loopback, Arc<AtomicUsize>) {
+async fn metadata_server(token: &'static str) -> (Service, Arc<AtomicUsize>) {
     let asked = Arc::new(AtomicUsize::new(0));
     let count = asked.clone();
-    let service = Loopback::serve(move |request| {
+    let service = Service::serve(move |request| {
         let flavour = request.headers().get("metadata-flavor");
         if flavour.is_none_or(|flavour| flavour != "Google") {
             return error(403, "PERMISSION_DENIED", "no Metadata-Flavor");
@@ -91,12 +92,12 @@ async fn the_account_of_the_platform_is_shown_and_its_token_kept() {
     let kms = FakeKms::start().await;
     kms.require("token-of-the-platform");
     let (metadata, asked) = metadata_server("token-of-the-platform").await;
-    let key = kms.key_for(Account::of_metadata_server(&metadata.url).unwrap());
-    let wrapped = key.wrap_key(&data_key(), b"c").await.unwrap();
-    assert!(key.unwrap_key(&wrapped, b"c").await.unwrap().same_as(&data_key()));
+    let known = key_for(&kms, Account::of_metadata_server(&metadata.url).unwrap());
+    let wrapped = known.wrap_key(&data_key(), b"c").await.unwrap();
+    assert!(known.unwrap_key(&wrapped, b"c").await.unwrap().same_as(&data_key()));
     assert_eq!(asked.load(Ordering::SeqCst), 1, "a token serves for more than one call");
 
-    let Err(CustodyError::Fatal(text)) = kms.key().unwrap_key(&wrapped, b"c").await else {
+    let Err(CustodyError::Fatal(text)) = key(&kms).unwrap_key(&wrapped, b"c").await else {
         panic!("nobody may not use the key")
     };
     assert!(text.contains("cryptoKeyEncrypterDecrypter"), "{text}");
@@ -105,8 +106,8 @@ async fn the_account_of_the_platform_is_shown_and_its_token_kept() {
 #[tokio::test]
 async fn an_account_that_is_not_there_is_said_once() {
     let kms = FakeKms::start().await;
-    let nobody = Loopback::serve(|_| error(404, "NOT_FOUND", "no such account")).await;
-    let key = kms.key_for(Account::of_metadata_server(&nobody.url).unwrap());
+    let nobody = Service::serve(|_| error(404, "NOT_FOUND", "no such account")).await;
+    let key = key_for(&kms, Account::of_metadata_server(&nobody.url).unwrap());
     let text = key.wrap_key(&data_key(), b"c").await.unwrap_err().to_string();
     assert!(text.contains("GOOGLE_APPLICATION_CREDENTIALS") && text.len() < 300, "{text}");
 }
@@ -116,7 +117,7 @@ async fn no_error_holds_the_token() {
     let kms = FakeKms::start().await;
     kms.require("another-token");
     let (metadata, _) = metadata_server("token-of-the-platform").await;
-    let key = kms.key_for(Account::of_metadata_server(&metadata.url).unwrap());
+    let key = key_for(&kms, Account::of_metadata_server(&metadata.url).unwrap());
     let text = key.wrap_key(&data_key(), b"c").await.unwrap_err().to_string();
     assert!(text.contains("HTTP 401") && !text.contains("token-of-the-platform"), "{text}");
 }

@@ -1,8 +1,9 @@
 use serde_json::json;
+use vaultyard_emulators::google::BUCKET;
+use vaultyard_emulators::google_kms::FakeKms;
 use vaultyard_google::{Takeover, TakeoverError};
 
-use crate::emulator::{BUCKET, Emulator};
-use crate::kms::FakeKms;
+use crate::emulator::{Emulator, encrypt, key};
 
 fn answer_to_init(token: &str) -> String {
     json!({"keys": ["00ff", "01ff"], "keys_base64": ["AP8=", "Af8="], "root_token": token})
@@ -11,14 +12,14 @@ fn answer_to_init(token: &str) -> String {
 
 /// What vault-init leaves: base64 of what Cloud KMS encrypted, at the top of the bucket.
 async fn leave(emulator: &Emulator, kms: &FakeKms, object: &str, text: &str) {
-    let encrypted = kms.encrypt(text.as_bytes()).await;
+    let encrypted = encrypt(kms, text).await;
     assert_eq!(emulator.upload(object, encrypted.as_bytes(), "").await, 200);
 }
 
 #[tokio::test]
 async fn the_keys_that_vault_init_left_are_read() {
     let (emulator, kms) = (Emulator::start().await, FakeKms::start().await);
-    let (storage, kms_key) = (emulator.store(BUCKET, "vault"), kms.key());
+    let (storage, kms_key) = (emulator.store(BUCKET, "vault"), key(&kms));
     let takeover = Takeover { storage: &storage, kms: &kms_key };
     assert!(takeover.read().await.unwrap().is_none());
 
@@ -39,7 +40,7 @@ async fn objects_of_two_clusters_are_not_mixed() {
     let (emulator, kms) = (Emulator::start().await, FakeKms::start().await);
     leave(&emulator, &kms, "unseal-keys.json.enc", &answer_to_init("s.new")).await;
     leave(&emulator, &kms, "root-token.enc", "s.old").await;
-    let (storage, kms_key) = (emulator.store(BUCKET, "vault"), kms.key());
+    let (storage, kms_key) = (emulator.store(BUCKET, "vault"), key(&kms));
     let read = Takeover { storage: &storage, kms: &kms_key }.read().await;
     assert!(matches!(read, Err(TakeoverError::Different)));
 }
@@ -47,7 +48,7 @@ async fn objects_of_two_clusters_are_not_mixed() {
 #[tokio::test]
 async fn something_else_under_these_names_is_refused() {
     let (emulator, kms) = (Emulator::start().await, FakeKms::start().await);
-    let (storage, kms_key) = (emulator.store(BUCKET, "vault"), kms.key());
+    let (storage, kms_key) = (emulator.store(BUCKET, "vault"), key(&kms));
     let takeover = Takeover { storage: &storage, kms: &kms_key };
     leave(&emulator, &kms, "root-token.enc", "s.root").await;
     leave(&emulator, &kms, "unseal-keys.json.enc", "{}").await;

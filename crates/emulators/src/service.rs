@@ -1,7 +1,7 @@
-//! An HTTP service of a test, on a free port of this machine.
+//! An HTTP service of a test, on a free port.
 
 use std::convert::Infallible;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -13,22 +13,33 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use vaultyard_model::cluster::Web;
 
-type Answer = Response<Full<Bytes>>;
+/// What is answered.
+pub type Answer = Response<Full<Bytes>>;
 
 /// A service that answers until it is dropped.
-pub(crate) struct Loopback {
-    pub(crate) url: String,
+#[derive(Debug)]
+pub struct Service {
+    /// Where it answers.
+    pub url: String,
     task: JoinHandle<()>,
 }
 
-impl Loopback {
-    /// Answers each request with what `answer` makes of it.
-    pub(crate) async fn serve(
+impl Service {
+    /// Answers each request on this machine with what `answer` makes of it.
+    pub async fn serve(answer: impl Fn(Request<Bytes>) -> Answer + Send + Sync + 'static) -> Self {
+        Self::serve_at(Ipv4Addr::LOCALHOST.into(), answer).await
+    }
+
+    /// The same at an address of this machine that others reach too.
+    ///
+    /// # Panics
+    /// When it cannot listen there.
+    pub async fn serve_at(
+        ip: IpAddr,
         answer: impl Fn(Request<Bytes>) -> Answer + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let listener = TcpListener::bind((ip, 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let answer = Arc::new(answer);
         let task = tokio::spawn(async move {
@@ -47,20 +58,19 @@ impl Loopback {
         });
         Self { url, task }
     }
-
-    pub(crate) fn web(&self) -> Web {
-        Web::new(&self.url).unwrap()
-    }
 }
 
-impl Drop for Loopback {
+impl Drop for Service {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
 /// An answer with a JSON body.
-pub(crate) fn json(status: u16, body: &serde_json::Value) -> Answer {
+///
+/// # Panics
+/// When `status` is none.
+pub fn json(status: u16, body: &serde_json::Value) -> Answer {
     let body = Full::new(Bytes::from(body.to_string()));
     Response::builder()
         .status(status)

@@ -1,6 +1,7 @@
 //! A service that speaks as Cloud KMS is documented to (v1, cryptoKeys.encrypt and .decrypt):
 //! versions of a key, associated data, checksums that it verifies, and errors in Google's form.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
@@ -11,17 +12,16 @@ use crc_fast::{CrcAlgorithm, checksum};
 use http::{Method, Request, Response};
 use http_body_util::Full;
 use serde_json::{Value, json};
-use vaultyard_google::{Account, GoogleKms};
-use vaultyard_model::cluster::GoogleKey;
 
-use crate::loopback::{Loopback, json};
-use crate::refusal::error;
+use crate::google::error;
+use crate::service::{Service, json};
 
-pub(crate) const KEY: &str = "projects/p/locations/europe-west4/keyRings/vault/cryptoKeys/unseal";
+/// The name of the key.
+pub const KEY: &str = "projects/p/locations/europe-west4/keyRings/vault/cryptoKeys/unseal";
 
 /// What the service does wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// Cipher and plain texts change after their checksum was taken.
     ChangesBytes,
     /// It does not say that it verified what it was sent.
@@ -43,23 +43,38 @@ struct Version {
 }
 
 /// One key.
-pub(crate) struct FakeKms {
+pub struct FakeKms {
     state: Arc<Mutex<State>>,
-    service: Loopback,
+    service: Service,
 }
 
 impl FakeKms {
-    pub(crate) async fn start() -> Self {
+    /// Starts it on this machine.
+    pub async fn start() -> Self {
+        Self::start_at(Ipv4Addr::LOCALHOST.into()).await
+    }
+
+    /// Starts it at an address of this machine that others reach too.
+    pub async fn start_at(ip: IpAddr) -> Self {
         let state = Arc::new(Mutex::new(State::default()));
         let shared = state.clone();
-        let service = Loopback::serve(move |request| answer(&shared.lock().unwrap(), &request));
+        let service =
+            Service::serve_at(ip, move |request| answer(&shared.lock().unwrap(), &request));
         let kms = Self { state, service: service.await };
         kms.rotate();
         kms
     }
 
+    /// Where it answers.
+    pub fn url(&self) -> &str {
+        &self.service.url
+    }
+
     /// A new version is the primary one from now on.
-    pub(crate) fn rotate(&self) {
+    ///
+    /// # Panics
+    /// When the machine has no randomness.
+    pub fn rotate(&self) {
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes).unwrap();
         let key = RandomizedNonceKey::new(&AES_256_GCM, &bytes).unwrap();
@@ -67,35 +82,21 @@ impl FakeKms {
     }
 
     /// The n-th version, from 1, is disabled.
-    pub(crate) fn disable(&self, version: usize) {
+    ///
+    /// # Panics
+    /// When there is no such version.
+    pub fn disable(&self, version: usize) {
         self.state.lock().unwrap().versions[version - 1].enabled = false;
     }
 
-    pub(crate) fn fail(&self, fault: Fault) {
+    /// From now on it does this wrong.
+    pub fn fail(&self, fault: Fault) {
         self.state.lock().unwrap().fault = Some(fault);
     }
 
     /// From now on only this token may use the key.
-    pub(crate) fn require(&self, token: &str) {
+    pub fn require(&self, token: &str) {
         self.state.lock().unwrap().token = Some(token.to_owned());
-    }
-
-    pub(crate) fn key(&self) -> GoogleKms {
-        self.key_for(Account::anonymous())
-    }
-
-    pub(crate) fn key_for(&self, account: Account) -> GoogleKms {
-        let key = GoogleKey::new(KEY).unwrap();
-        GoogleKms::new(account, Some(&self.service.web()), key).unwrap()
-    }
-
-    /// Encrypts as others do: without associated data.
-    pub(crate) async fn encrypt(&self, plain: &[u8]) -> String {
-        let request = json!({"plaintext": STANDARD.encode(plain)}).to_string();
-        let url = format!("{}/v1/{KEY}:encrypt", self.service.url);
-        let answer = reqwest::Client::new().post(url).body(request).send().await.unwrap();
-        let answer: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
-        answer["ciphertext"].as_str().unwrap().to_owned()
     }
 }
 
