@@ -276,7 +276,7 @@ fn value_of(answer: &Answer) -> Found {
 }
 
 /// One for all journals of a process: the tests themselves are plain threads.
-fn runtime() -> &'static Runtime {
+pub(crate) fn runtime() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     RUNTIME.get_or_init(|| {
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()

@@ -5,6 +5,7 @@
 
 mod account;
 mod front;
+mod google;
 mod logs;
 mod nodes;
 mod other;
@@ -12,6 +13,7 @@ mod pod;
 mod registry;
 mod undo;
 
+use std::net::Ipv4Addr;
 use std::process::Command;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
@@ -26,13 +28,16 @@ use crate::{Access, Status, wait};
 
 pub use account::{Account, NoPods};
 pub use front::Front;
+pub use google::Google;
 pub use logs::Logs;
 pub use nodes::{Machines, Part};
 pub use other::OtherCluster;
 pub use pod::Container;
-pub use registry::{another_digest, image};
+pub use registry::{another_digest, image, with_environment};
 pub use undo::Undo;
 
+/// Where pods reach what runs beside the tests: the bridge of the test cluster's network.
+const BRIDGE: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 1);
 /// In the `spec` of a cluster of which a test expects that no request fails. This machine runs other
 /// clusters beside it, and by default a leader that gets no processor for half a second steps down.
 pub const PATIENT: &str = "  servers: {storage: {raft: {performanceMultiplier: 5}}}\n";
@@ -51,6 +56,8 @@ const PAUSE: Duration = Duration::from_millis(300);
 pub struct Kube {
     name: String,
     folder: TempDir,
+    /// What `vaultyard` finds in its environment.
+    environment: Vec<(String, String)>,
 }
 
 impl Kube {
@@ -83,9 +90,16 @@ impl Kube {
         let number = CLUSTERS.fetch_add(1, Ordering::Relaxed);
         let name = format!("t{}-{number}", std::process::id());
         let folder = tempfile::Builder::new().prefix("vaultyard-kube-").tempdir().unwrap();
-        let cluster = Self { name, folder };
+        let cluster = Self { name, folder, environment: Vec::new() };
         cluster.declare(spec);
         cluster
+    }
+
+    /// Whoever runs `vaultyard` has this in the environment too.
+    #[must_use]
+    pub fn with_environment(mut self, environment: Vec<(String, String)>) -> Self {
+        self.environment = environment;
+        self
     }
 
     /// Writes the document anew.
@@ -159,6 +173,7 @@ impl Kube {
     pub fn vaultyard(&self, words: &[&str]) -> Said {
         let mut command = Command::new(binary());
         command.env("VAULTYARD_TARGET", "kubernetes").env("HOME", self.folder.path());
+        command.envs(self.environment.iter().cloned());
         if !matches!(words.first(), Some(&"up" | &"check" | &"plan" | &"apply")) {
             command.args(["--namespace", &self.name]);
         }

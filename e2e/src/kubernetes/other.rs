@@ -10,12 +10,10 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, 
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::Kube;
+use super::{BRIDGE, Kube};
 use crate::home::{Said, openbao};
 use crate::wait;
 
-/// Where pods reach what runs beside the tests: the bridge of the test cluster's network.
-const BRIDGE: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 1);
 /// Its root token. Nothing but a test's own data is behind it.
 const ROOT: &str = "root-of-the-test";
 

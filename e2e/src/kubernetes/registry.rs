@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::home::Said;
 
@@ -46,24 +47,100 @@ fn load(kind: &str) -> String {
 #[must_use]
 #[track_caller]
 pub fn another_digest(reference: &str) -> String {
-    let (repository, digest) = reference.split_once('@').expect("named by digest");
-    let (registry, path) = repository.split_once('/').expect("named with its registry");
-    let get = format!("GET /v2/{path}/manifests/{digest} HTTP/1.1\r\naccept: {MANIFEST}\r\n");
-    let (_, body) = ask(registry, &get, "");
-    let mut manifest: Value = serde_json::from_str(&body).expect("a manifest");
+    let image = Stored::of(reference);
+    let mut manifest = image.manifest();
     manifest["annotations"] = json!({"dev.vaultyard.test": "another"});
-    let put = format!("PUT /v2/{path}/manifests/another HTTP/1.1\r\ncontent-type: {MANIFEST}\r\n");
-    let (head, _) = ask(registry, &put, &manifest.to_string());
-    let digest = head.lines().find_map(|line| {
-        let (name, value) = line.split_once(": ")?;
-        name.eq_ignore_ascii_case("docker-content-digest").then(|| value.trim().to_owned())
-    });
-    format!("{repository}@{}", digest.expect("the registry names the digest"))
+    image.put(&manifest)
 }
 
-/// Head and body of an answer that is a success.
+/// The same image, of which every container has this in its environment.
+///
+/// # Panics
+/// When the registry does not have it, or does not take the other one.
+#[must_use]
 #[track_caller]
-fn ask(registry: &str, head: &str, body: &str) -> (String, String) {
+pub fn with_environment(reference: &str, environment: &[(String, String)]) -> String {
+    let image = Stored::of(reference);
+    let mut manifest = image.manifest();
+    let digest = manifest["config"]["digest"].as_str().expect("a digest");
+    let mut configuration: Value = image.get(&format!("blobs/{digest}"));
+    let all: Vec<_> = environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    configuration["config"]["Env"] = json!(all);
+    let blob = configuration.to_string();
+    manifest["config"]["size"] = blob.len().into();
+    manifest["config"]["digest"] = image.upload(&blob).into();
+    image.put(&manifest)
+}
+
+/// An image in the registry.
+struct Stored<'a> {
+    reference: &'a str,
+    registry: &'a str,
+    path: &'a str,
+    digest: &'a str,
+}
+
+impl<'a> Stored<'a> {
+    #[track_caller]
+    fn of(reference: &'a str) -> Self {
+        let (repository, digest) = reference.split_once('@').expect("named by digest");
+        let (registry, path) = repository.split_once('/').expect("named with its registry");
+        Self { reference: repository, registry, path, digest }
+    }
+
+    #[track_caller]
+    fn manifest(&self) -> Value {
+        self.get(&format!("manifests/{}", self.digest))
+    }
+
+    #[track_caller]
+    fn get(&self, what: &str) -> Value {
+        let head = format!("GET /v2/{}/{what} HTTP/1.1\r\naccept: {MANIFEST}\r\n", self.path);
+        let (_, body) = ask(self.registry, &head, "");
+        serde_json::from_str(&body).expect("JSON")
+    }
+
+    /// Gives the digest.
+    #[track_caller]
+    fn upload(&self, blob: &str) -> String {
+        let digest = format!("sha256:{}", hex(&Sha256::digest(blob)));
+        let begin = format!("POST /v2/{}/blobs/uploads/ HTTP/1.1\r\n", self.path);
+        let (head, _) = ask(self.registry, &begin, "");
+        let place = header(&head, "location");
+        let place = place.trim_start_matches(&format!("http://{}", self.registry));
+        let join = if place.contains('?') { '&' } else { '?' };
+        let put = format!("PUT {place}{join}digest={digest} HTTP/1.1\r\n");
+        let _ = ask(self.registry, &put, blob);
+        digest
+    }
+
+    /// Gives the reference, by digest.
+    #[track_caller]
+    fn put(&self, manifest: &Value) -> String {
+        let text = manifest.to_string();
+        let tag = hex(&Sha256::digest(&text));
+        let put = format!("PUT /v2/{}/manifests/{tag} HTTP/1.1\r\n", self.path);
+        let (head, _) = ask(self.registry, &format!("{put}content-type: {MANIFEST}\r\n"), &text);
+        format!("{}@{}", self.reference, header(&head, "docker-content-digest"))
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[track_caller]
+fn header(head: &str, wanted: &str) -> String {
+    let found = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(": ")?;
+        name.eq_ignore_ascii_case(wanted).then(|| value.trim().to_owned())
+    });
+    found.unwrap_or_else(|| panic!("no {wanted} in {head}"))
+}
+
+/// Head and body of an answer that is a success; `head` is the first line and what belongs to it.
+#[track_caller]
+pub(super) fn ask(registry: &str, head: &str, body: &str) -> (String, String) {
     let mut stream = TcpStream::connect(registry).expect("the registry listens");
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let length = body.len();

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::process::Command;
 
 use vaultyard_e2e::Said;
-use vaultyard_e2e::kubernetes::{Kube, Machines, OtherCluster, image};
+use vaultyard_e2e::kubernetes::{Google, Kube, Machines, OtherCluster, image, with_environment};
+use vaultyard_emulators::google_kms::KEY;
 
 /// A cluster with this `spec.keys`, and its namespaces.
 fn declared(keys: &str) -> Kube {
@@ -42,10 +43,33 @@ fn keeps(cluster: &Kube, encryption: &str) {
         "go-template={{range .data}}{{. | base64decode}}{{end}}",
     ]);
     assert!(object.contains(encryption), "{object}");
+    comes_back(cluster);
+}
+
+/// It is unsealed again when all its pods are gone, and nothing of it is lost.
+#[track_caller]
+fn comes_back(cluster: &Kube) {
     cluster.survives(|cluster| {
         let all = [0, 1, 2].map(|ordinal| cluster.server(ordinal));
         cluster.delete_pods(&all.each_ref().map(String::as_str));
     });
+}
+
+/// In a bucket, encrypted by a key of Cloud KMS: what runs where Vaultyard was made for.
+#[test]
+fn a_bucket_and_a_key_of_google() {
+    let _machines = Machines::shared();
+    let google = Google::start();
+    let cluster = declared(&google.keys()).with_environment(google.environment());
+    let image = std::env::var("VAULTYARD_IMAGE").expect("set by `cargo xtask test`");
+    let up = cluster.up(&["--image", &with_environment(&image, &google.environment())]);
+    assert_eq!(up.code, Some(0), "{up:#?}\n{}", cluster.all_there_is());
+    assert_eq!(cluster.wait_until_ready().holds("KeyBesideData"), None);
+    let kept = google.object(&cluster, "keys-0001.json");
+    assert!(kept.contains(&format!("\"{KEY}/cryptoKeyVersions/1\"")), "{kept}");
+    let secrets = cluster.kubectl(&["get", "secrets", "-o", "name"]);
+    assert!(!secrets.contains("-keys-") && !secrets.contains("-key-encryption"), "{secrets}");
+    comes_back(&cluster);
 }
 
 #[test]
