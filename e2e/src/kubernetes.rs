@@ -4,6 +4,8 @@
 //! `KUBECONFIG` and the images' names in the environment.
 
 mod account;
+mod authority;
+mod aws;
 mod front;
 mod google;
 mod logs;
@@ -27,13 +29,14 @@ use crate::verdict::Fault;
 use crate::{Access, Status, wait};
 
 pub use account::{Account, NoPods};
+pub use aws::Aws;
 pub use front::Front;
 pub use google::Google;
 pub use logs::Logs;
 pub use nodes::{Machines, Part};
 pub use other::OtherCluster;
 pub use pod::Container;
-pub use registry::{another_digest, image, with_environment};
+pub use registry::{More, another_digest, image, with};
 pub use undo::Undo;
 
 /// Where pods reach what runs beside the tests: the bridge of the test cluster's network.

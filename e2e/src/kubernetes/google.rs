@@ -3,8 +3,8 @@
 use vaultyard_emulators::google::{BUCKET, Storage};
 use vaultyard_emulators::google_kms::{FakeKms, KEY};
 
+use super::BRIDGE;
 use super::registry::ask;
-use super::{BRIDGE, Kube};
 use crate::journal::runtime;
 
 /// A bucket and a key. They go when this is dropped.
@@ -53,9 +53,9 @@ impl Google {
     /// When it is not there.
     #[must_use]
     #[track_caller]
-    pub fn object(&self, cluster: &Kube, name: &str) -> String {
+    pub fn object(&self, cluster: &str, name: &str) -> String {
         let host = self.storage.url.trim_start_matches("http://");
-        let path = format!("/storage/v1/b/{BUCKET}/o/{}%2F{name}?alt=media", cluster.name());
-        ask(host, &format!("GET {path} HTTP/1.1\r\n"), "").1
+        let path = format!("/storage/v1/b/{BUCKET}/o/{cluster}%2F{name}?alt=media");
+        ask(host, &format!("GET {path} HTTP/1.1\r\n"), b"").1
     }
 }

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use serde_json::json;
 use tempfile::TempDir;
 
+use super::authority::certify;
 use super::{BRIDGE, Kube};
 use crate::home::{Said, openbao};
 use crate::wait;
@@ -169,20 +169,4 @@ fn free_port(address: Ipv4Addr) -> u16 {
         panic!("{address}: {error}; these tests run in `cargo xtask cluster exec`")
     });
     listener.local_addr().unwrap().port()
-}
-
-/// Writes `ca.pem`, `tls.crt` and `tls.key`.
-fn certify(folder: &TempDir) {
-    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let mut params = CertificateParams::default();
-    params.distinguished_name.push(DnType::CommonName, "the other cluster's authority");
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-    write("ca.pem", &params.self_signed(&key).unwrap().pem());
-    let authority = Issuer::new(params, key);
-    let key = KeyPair::generate().unwrap();
-    let leaf = CertificateParams::new([BRIDGE.to_string()]).unwrap();
-    write("tls.crt", &leaf.signed_by(&key, &authority).unwrap().pem());
-    write("tls.key", &key.serialize_pem());
 }

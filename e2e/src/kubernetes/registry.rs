@@ -15,7 +15,17 @@ use crate::home::Said;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Two at once would write the same file.
 static MADE: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
+const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+
+/// What an image of ours is given for a test.
+#[derive(Debug, Default)]
+pub struct More {
+    /// What every container has in its environment.
+    pub environment: Vec<(String, String)>,
+    /// Files: path without a slash at the beginning, and content.
+    pub files: Vec<(String, String)>,
+}
 
 /// An image that `cargo xtask image` makes under this name, in the registry of the test cluster; made
 /// once for all tests.
@@ -53,23 +63,42 @@ pub fn another_digest(reference: &str) -> String {
     image.put(&manifest)
 }
 
-/// The same image, of which every container has this in its environment.
+/// The same image with more in it.
 ///
 /// # Panics
 /// When the registry does not have it, or does not take the other one.
 #[must_use]
 #[track_caller]
-pub fn with_environment(reference: &str, environment: &[(String, String)]) -> String {
+pub fn with(reference: &str, more: &More) -> String {
     let image = Stored::of(reference);
     let mut manifest = image.manifest();
     let digest = manifest["config"]["digest"].as_str().expect("a digest");
     let mut configuration: Value = image.get(&format!("blobs/{digest}"));
-    let all: Vec<_> = environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    configuration["config"]["Env"] = json!(all);
+    let said = more.environment.iter().map(|(name, value)| format!("{name}={value}"));
+    configuration["config"]["Env"] = said.collect();
+    if !more.files.is_empty() {
+        let layer = layer(&more.files);
+        let (size, digest) = (layer.len(), image.upload(&layer));
+        let layers = manifest["layers"].as_array_mut().expect("layers");
+        layers.push(json!({"mediaType": LAYER, "digest": digest, "size": size}));
+        let unpacked = configuration["rootfs"]["diff_ids"].as_array_mut().expect("layers");
+        unpacked.push(digest.into());
+    }
     let blob = configuration.to_string();
     manifest["config"]["size"] = blob.len().into();
-    manifest["config"]["digest"] = image.upload(&blob).into();
+    manifest["config"]["digest"] = image.upload(blob.as_bytes()).into();
     image.put(&manifest)
+}
+
+fn layer(files: &[(String, String)]) -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    for (path, content) in files {
+        let mut header = tar::Header::new_ustar();
+        header.set_mode(0o444);
+        header.set_size(content.len() as u64);
+        archive.append_data(&mut header, path, content.as_bytes()).expect("it fits");
+    }
+    archive.into_inner().expect("a whole archive")
 }
 
 /// An image in the registry.
@@ -96,16 +125,16 @@ impl<'a> Stored<'a> {
     #[track_caller]
     fn get(&self, what: &str) -> Value {
         let head = format!("GET /v2/{}/{what} HTTP/1.1\r\naccept: {MANIFEST}\r\n", self.path);
-        let (_, body) = ask(self.registry, &head, "");
+        let (_, body) = ask(self.registry, &head, b"");
         serde_json::from_str(&body).expect("JSON")
     }
 
     /// Gives the digest.
     #[track_caller]
-    fn upload(&self, blob: &str) -> String {
+    fn upload(&self, blob: &[u8]) -> String {
         let digest = format!("sha256:{}", hex(&Sha256::digest(blob)));
         let begin = format!("POST /v2/{}/blobs/uploads/ HTTP/1.1\r\n", self.path);
-        let (head, _) = ask(self.registry, &begin, "");
+        let (head, _) = ask(self.registry, &begin, b"");
         let place = header(&head, "location");
         let place = place.trim_start_matches(&format!("http://{}", self.registry));
         let join = if place.contains('?') { '&' } else { '?' };
@@ -120,7 +149,8 @@ impl<'a> Stored<'a> {
         let text = manifest.to_string();
         let tag = hex(&Sha256::digest(&text));
         let put = format!("PUT /v2/{}/manifests/{tag} HTTP/1.1\r\n", self.path);
-        let (head, _) = ask(self.registry, &format!("{put}content-type: {MANIFEST}\r\n"), &text);
+        let (head, _) =
+            ask(self.registry, &format!("{put}content-type: {MANIFEST}\r\n"), text.as_bytes());
         format!("{}@{}", self.reference, header(&head, "docker-content-digest"))
     }
 }
@@ -140,12 +170,12 @@ fn header(head: &str, wanted: &str) -> String {
 
 /// Head and body of an answer that is a success; `head` is the first line and what belongs to it.
 #[track_caller]
-pub(super) fn ask(registry: &str, head: &str, body: &str) -> (String, String) {
+pub(super) fn ask(registry: &str, head: &str, body: &[u8]) -> (String, String) {
     let mut stream = TcpStream::connect(registry).expect("the registry listens");
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let length = body.len();
     let rest = format!("host: {registry}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
-    stream.write_all(format!("{head}{rest}{body}").as_bytes()).unwrap();
+    stream.write_all(&[format!("{head}{rest}").as_bytes(), body].concat()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("a whole answer");
     let (head, body) = answer.split_once("\r\n\r\n").expect("an answer of HTTP");

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use vaultyard_e2e::Said;
-use vaultyard_e2e::kubernetes::{Google, Kube, Machines, OtherCluster, image, with_environment};
+use vaultyard_e2e::kubernetes::{Aws, Google, Kube, Machines, More, OtherCluster, image, with};
 use vaultyard_emulators::google_kms::KEY;
 
 /// A cluster with this `spec.keys`, and its namespaces.
@@ -55,20 +55,36 @@ fn comes_back(cluster: &Kube) {
     });
 }
 
-/// In a bucket, encrypted by a key of Cloud KMS: what runs where Vaultyard was made for.
+/// Brings a cluster up with an image of this, whose keys are kept outside of Kubernetes.
+#[track_caller]
+fn up_with(cluster: &Kube, more: &More) {
+    let image = std::env::var("VAULTYARD_IMAGE").expect("set by `cargo xtask test`");
+    let up = cluster.up(&["--image", &with(&image, more)]);
+    assert_eq!(up.code, Some(0), "{up:#?}\n{}", cluster.all_there_is());
+    assert_eq!(cluster.wait_until_ready().holds("KeyBesideData"), None);
+    let secrets = cluster.kubectl(&["get", "secrets", "-o", "name"]);
+    assert!(!secrets.contains("-keys-") && !secrets.contains("-key-encryption"), "{secrets}");
+}
+
 #[test]
 fn a_bucket_and_a_key_of_google() {
     let _machines = Machines::shared();
     let google = Google::start();
     let cluster = declared(&google.keys()).with_environment(google.environment());
-    let image = std::env::var("VAULTYARD_IMAGE").expect("set by `cargo xtask test`");
-    let up = cluster.up(&["--image", &with_environment(&image, &google.environment())]);
-    assert_eq!(up.code, Some(0), "{up:#?}\n{}", cluster.all_there_is());
-    assert_eq!(cluster.wait_until_ready().holds("KeyBesideData"), None);
-    let kept = google.object(&cluster, "keys-0001.json");
+    up_with(&cluster, &More { environment: google.environment(), files: Vec::new() });
+    let kept = google.object(cluster.name(), "keys-0001.json");
     assert!(kept.contains(&format!("\"{KEY}/cryptoKeyVersions/1\"")), "{kept}");
-    let secrets = cluster.kubectl(&["get", "secrets", "-o", "name"]);
-    assert!(!secrets.contains("-keys-") && !secrets.contains("-key-encryption"), "{secrets}");
+    comes_back(&cluster);
+}
+
+#[test]
+fn a_bucket_and_a_key_of_aws() {
+    let _machines = Machines::shared();
+    let aws = Aws::start();
+    let cluster = declared(&aws.keys()).with_environment(aws.environment());
+    up_with(&cluster, &aws.more());
+    let kept = aws.object(cluster.name(), "keys-0001.json");
+    assert!(kept.contains(&format!("\"{}\"", aws.key())), "{kept}");
     comes_back(&cluster);
 }
 
