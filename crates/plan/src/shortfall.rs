@@ -26,7 +26,7 @@ pub enum Shortfall {
         /// How long until it is started again.
         again: Duration,
     },
-    /// It runs and does not answer.
+    /// It does not answer though it runs, as far as can be seen; and how.
     Silent(String),
     /// It holds no cluster's data yet.
     Uninitialised,
@@ -100,7 +100,7 @@ impl fmt::Display for Shortfall {
                 }
                 write!(f, "; it is started again in {}", Short(*again))
             }
-            Self::Silent(error) => write!(f, "it runs but {error}"),
+            Self::Silent(how) => write!(f, "it {how}"),
             Self::Uninitialised => f.write_str("it is not initialised: it has not joined yet"),
             Self::Sealed => f.write_str("it is sealed"),
             Self::KnowsNoLeader => f.write_str("it knows no leader yet"),
@@ -158,7 +158,10 @@ pub fn of(server: &ServerName, seen: &Observed, wanted: &Version) -> Vec<Shortfa
     }
     let health = match &of_it.health {
         Err(error) => {
-            all.push(Shortfall::Silent(error.clone()));
+            all.push(Shortfall::Silent(match of_it.process {
+                ProcessSeen::Running { .. } => format!("runs but {error}"),
+                _ => error.clone(),
+            }));
             return all;
         }
         Ok(health) => health,

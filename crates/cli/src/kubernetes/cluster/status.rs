@@ -256,7 +256,7 @@ impl<'a> Scene<'a> {
                 None => ProcessSeen::Elsewhere,
             },
         };
-        let health = Err(why.clone());
+        let health = Err(format!("cannot be seen: {why}"));
         ServerSeen { process, health, raft: None, last_end, free_bytes: None }
     }
 
