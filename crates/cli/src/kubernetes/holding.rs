@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use rustls::ClientConfig;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{info, warn};
 use vaultyard_model::ServerName;
 use vaultyard_proxy::Handle;
@@ -89,12 +89,49 @@ impl Holding {
         }
         // The server is not taken for the leader any more, so everything waits for another all the same.
         drain.release();
-        let until = Instant::now() + GOES;
-        while Instant::now() < until {
+        until_it_is_another(|| self.ask()).await;
+    }
+}
+
+/// Returns when the server's unsealer says that nothing is to be held, which is one that has started
+/// anew, and at the latest when its pod must have ended.
+async fn until_it_is_another<Answer>(ask: impl Fn() -> Answer)
+where
+    Answer: Future<Output = Result<bool, String>>,
+{
+    let until = Instant::now() + GOES;
+    let asked = async {
+        loop {
             sleep(TRY_AGAIN).await;
-            if self.ask().await == Ok(false) {
+            if ask().await == Ok(false) {
                 return;
             }
         }
+    };
+    timeout_at(until, asked).await.ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    async fn lasts(answer: impl Future<Output = Result<bool, String>> + Clone) -> Duration {
+        let began = Instant::now();
+        until_it_is_another(|| answer.clone()).await;
+        began.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hold_ends_with_the_server_that_went() {
+        assert_eq!(lasts(ready(Ok(false))).await, TRY_AGAIN);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hold_ends_by_itself_when_the_server_never_goes_or_never_answers_again() {
+        assert_eq!(lasts(ready(Ok(true))).await, GOES);
+        assert_eq!(lasts(ready(Err("it is gone".to_owned()))).await, GOES);
+        assert_eq!(lasts(pending()).await, GOES);
     }
 }
