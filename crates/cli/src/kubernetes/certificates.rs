@@ -151,7 +151,7 @@ impl Keeper {
     async fn authority(&self, cluster: &Cluster, now: Timestamp) -> Result<Authority, Failure> {
         let secret = &self.secrets.authority;
         let kept = secret.read().await.map_err(failed)?;
-        if kept.is_none() {
+        if kept.as_ref().is_none_or(|kept| kept.data.is_empty()) {
             let servers = self.secrets.servers.read().await.map_err(failed)?;
             if servers.is_some_and(|servers| servers.data.contains_key(ROOT)) {
                 return Err(lost(secret.object(), self.secrets.servers.object()));
@@ -211,7 +211,7 @@ fn lost(authority: &Reference, servers: &Reference) -> Failure {
     Failure::text(
         Kind::Failed,
         format!(
-            "{authority} is gone, and the servers believe the root in {servers}. Restore it from a \
+            "{authority} is gone or empty, and the servers believe the root in {servers}. Restore it from a \
              backup. A new authority would be believed by nobody who runs; if it is lost for good, \
              delete {servers} as well, and every client must then be given the new root"
         ),
