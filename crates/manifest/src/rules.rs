@@ -1,5 +1,6 @@
 //! The rules between fields: each field alone may be right, and they still do not go together.
 
+mod certificates;
 mod ingress;
 mod keys;
 mod monitoring;
@@ -153,6 +154,9 @@ pub enum Rule {
     /// Two would collect the same metrics.
     #[error("podMonitoring and podMonitor exclude each other")]
     TwoCollectors,
+    /// A certificate would be over before pods have the next one.
+    #[error("on Kubernetes a certificate lives ten minutes at least: pods get the next one late")]
+    OverBeforeItIsRenewed,
     /// Nobody would read the rules.
     #[error("alerts need somebody who collects metrics")]
     AlertsForNobody,
@@ -165,6 +169,7 @@ pub(crate) fn check(document: &VaultCluster, root: &Node, target: Target, report
     rules.seal(document);
     if target == Target::Kubernetes {
         rules.key_files(&document.spec.keys);
+        rules.lifetimes(&document.spec.certificates);
     }
     rules.annotations_at("spec.servers.serviceAccount.annotations");
     rules.resources(&document.spec.servers.resources);

@@ -45,8 +45,8 @@ impl Default for Issuer {
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub(crate) struct PrivateCa {
-    /// How long a certificate is valid. It is renewed after two thirds of this, without restarting
-    /// anything.
+    /// How long a certificate is valid: on Kubernetes 10m or more. It is renewed after two thirds of
+    /// this, without restarting anything.
     #[schemars(extend("x-vaultyard-least" = "30s", "x-vaultyard-most" = "8760h"))]
     pub(crate) lifetime: Written<Duration>,
 }
