@@ -1,6 +1,8 @@
 //! What is printed, for each kind of need.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
 
 use vaultyard_model::Cluster;
 use vaultyard_model::cluster::{
@@ -93,5 +95,47 @@ fn only_probes_may_be_deleted() {
         let conditions = text.matches("example-vault-keys/objects/clusters/vault/probe-").count();
         assert_eq!(text.matches("storage.objectUser").count(), conditions, "{text}");
         assert!(!text.contains("objectAdmin"), "{text}");
+    }
+}
+
+/// A `gcloud` that knows what was created through it, and writes down what it is told, a call a line.
+const GCLOUD: &str = r#"
+gcloud() {
+  printf '%s ' "$@" | tr '\n' ' ' >> "$CALLS"; echo >> "$CALLS"
+  case "$*" in
+    "projects describe "*) echo 123456 ;;
+    *" describe "*) grep -q "^$(echo "$*" | sed 's/ describe / create /; s/ --.*//') " "$CALLS" ;;
+  esac
+}
+"#;
+
+/// What the script told `gcloud`, run in this folder by a shell that ends at the first failure.
+fn calls(folder: &Path, script: &str) -> Vec<String> {
+    let file = folder.join("calls");
+    let read = || std::fs::read_to_string(&file).unwrap_or_default();
+    let before = read().lines().count();
+    let environment = [("PROJECT", "shop"), ("REGION", "europe-west4"), ("SUBNET", "nodes")];
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(format!("{GCLOUD}{script}")).env("CALLS", &file).envs(environment);
+    let ran = shell.output().unwrap();
+    assert!(ran.status.success(), "{}\n{script}", String::from_utf8_lossy(&ran.stderr));
+    read().lines().skip(before).map(str::to_owned).collect()
+}
+
+/// What is there already is not made again: the script may be run as often as one likes.
+#[test]
+fn a_shell_runs_what_is_printed_to_its_end_and_a_second_time() {
+    for (name, cluster) in matrix() {
+        let (folder, script) = (tempfile::tempdir().unwrap(), gcloud(&cluster));
+        let created = |calls: &[String]| {
+            calls.iter().filter(|call| call.contains(" create ")).cloned().collect::<Vec<_>>()
+        };
+        let first = calls(folder.path(), &script);
+        let second = calls(folder.path(), &script);
+        assert_eq!(first.is_empty(), name == "nothing", "{name}: {first:#?}");
+        assert_eq!(created(&second), Vec::<String>::new(), "{name}");
+        for call in first.iter().chain(&second) {
+            assert!(!call.contains('$') && !call.contains("  "), "{name}: {call:?}");
+        }
     }
 }
