@@ -7,7 +7,6 @@ mod account;
 mod authority;
 mod aws;
 mod front;
-mod google;
 mod logs;
 mod nodes;
 mod other;
@@ -16,6 +15,7 @@ mod registry;
 mod undo;
 
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::home::{Said, binary};
+use crate::home::{Said, binary, openbao};
 use crate::journal::{self, Journal, Pace, Writing};
 use crate::verdict::Fault;
 use crate::{Access, Status, wait};
@@ -31,7 +31,6 @@ use crate::{Access, Status, wait};
 pub use account::{Account, NoPods};
 pub use aws::Aws;
 pub use front::Front;
-pub use google::Google;
 pub use logs::Logs;
 pub use nodes::{Machines, Part};
 pub use other::OtherCluster;
@@ -40,10 +39,12 @@ pub use registry::{More, another_digest, image, with};
 pub use undo::Undo;
 
 /// Where pods reach what runs beside the tests: the bridge of the test cluster's network.
-const BRIDGE: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 1);
+pub const BRIDGE: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 1);
 /// In the `spec` of a cluster of which a test expects that no request fails. This machine runs other
 /// clusters beside it, and by default a leader that gets no processor for half a second steps down.
 pub const PATIENT: &str = "  servers: {storage: {raft: {performanceMultiplier: 5}}}\n";
+/// Every write is read back in the end, and the machine does more than that.
+const PACE: Pace = Pace { writers: 4, every: Duration::from_millis(50) };
 /// The longest that a cluster may take to be `Ready` on a busy machine.
 const READY: Duration = Duration::from_secs(180);
 /// The longest that logins may be refused: kube-proxy asks an API server that was away again only after
@@ -68,18 +69,23 @@ impl Kube {
     #[must_use]
     #[track_caller]
     pub fn new() -> Self {
-        Self::up_with("")
+        Self::declared_up("")
     }
 
     /// One like it, of which a test expects that no request fails.
     #[must_use]
     #[track_caller]
     pub fn patient() -> Self {
-        Self::up_with(PATIENT)
+        Self::declared_up(PATIENT)
     }
 
+    /// A cluster with this `spec` (YAML, two spaces deep), brought up.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    #[must_use]
     #[track_caller]
-    fn up_with(spec: &str) -> Self {
+    pub fn declared_up(spec: &str) -> Self {
         let cluster = Self::declared(spec);
         let said = cluster.up(&[]);
         assert_eq!(said.code, Some(0), "{said:#?}\n{}", cluster.all_there_is());
@@ -160,6 +166,12 @@ impl Kube {
         self.vaultyard(&[&["apply", "-f", &file, "--timeout", "170s"], words].concat())
     }
 
+    /// `vaultyard render` of the document: every object as YAML.
+    #[track_caller]
+    pub fn render(&self) -> String {
+        self.vaultyard(&["render", "-f", &self.document()]).done()
+    }
+
     /// The file of the document.
     fn document(&self) -> String {
         self.folder.path().join("cluster.yaml").display().to_string()
@@ -177,10 +189,22 @@ impl Kube {
         let mut command = Command::new(binary());
         command.env("VAULTYARD_TARGET", "kubernetes").env("HOME", self.folder.path());
         command.envs(self.environment.iter().cloned());
-        if !matches!(words.first(), Some(&"up" | &"check" | &"plan" | &"apply")) {
+        if !matches!(words.first(), Some(&"up" | &"check" | &"plan" | &"apply" | &"render")) {
             command.args(["--namespace", &self.name]);
         }
         Said::of(command.args(words))
+    }
+
+    /// Runs a line of a shell as a person who has a terminal for this cluster: a session of its own.
+    pub fn shell(&self, line: &str) -> Said {
+        let program_folder = binary().parent().map(Path::to_path_buf);
+        let machine = std::env::var_os("PATH").unwrap_or_default();
+        let folders = program_folder.into_iter().chain([openbao()]);
+        let path = std::env::join_paths(folders.chain(std::env::split_paths(&machine)));
+        let mut shell = Command::new("setsid");
+        shell.args(["--wait", "sh", "-e", "-c", line]).env("PATH", path.unwrap());
+        shell.env("VAULTYARD_TARGET", "kubernetes");
+        Said::of(shell.env("HOME", self.folder.path()))
     }
 
     /// Runs `kubectl` in the cluster's namespace; what it printed.
@@ -206,6 +230,23 @@ impl Kube {
         let said = kubectl(namespace, words);
         assert_eq!(said.code, Some(0), "kubectl {}: {said:#?}", words.join(" "));
         said.stdout
+    }
+
+    /// Defines every kind that Vaultyard can be asked for and Kubernetes does not have: as the projects
+    /// publish them, and for Google's, which are nowhere to be had, by our own.
+    ///
+    /// # Panics
+    /// When they are missing, or refused.
+    #[track_caller]
+    pub fn define_all_kinds(&self) {
+        let checkout = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+        for place in ["target/test-parts/definitions", "crates/render/schemas/google.yaml"] {
+            let place = format!("{checkout}/{place}");
+            let words = ["apply", "--server-side", "--force-conflicts", "-f", &place];
+            let _ = self.kubectl_in("default", &words);
+            let words = ["wait", "--for=condition=Established", "--timeout=60s", "-f", &place];
+            let _ = self.kubectl_in("default", &words);
+        }
     }
 
     /// An object as JSON; `None` when there is none.
@@ -302,7 +343,7 @@ impl Kube {
     pub fn start_writing(&self) -> Writing {
         let access = self.access();
         journal::provide(&access);
-        journal::start(&access, Pace { writers: 4, every: Duration::from_millis(20) })
+        journal::start(&access, PACE)
     }
 
     /// Does `harm` under load, waits until all is ready again and writes go on, and holds what was

@@ -126,17 +126,17 @@ fn all_tests() -> Result<(), String> {
     shell::run(&mut tests(&["--quiet"]))
 }
 
-/// How many end-to-end tests run at once. Clusters mostly wait, for elections and for each other, so
-/// more of them fit on the machine than it has processors.
-fn at_once() -> usize {
-    std::thread::available_parallelism().map_or(2, usize::from) + 1
+/// Clusters mostly wait, for elections and for each other, so more end-to-end tests run at once than
+/// there are processors.
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from)
 }
 
 fn end_to_end() -> Result<(), String> {
     let program = binary_with_faults()?;
     let mut test = tests(&["--features", "vaultyard-e2e/local", "--test", "local"]);
     test.env("VAULTYARD_BIN", program);
-    shell::run(test.arg("--").arg(format!("--test-threads={}", at_once())))
+    shell::run(test.arg("--").arg(format!("--test-threads={}", 2 * processors())))
 }
 
 /// The path of the executable in cargo's JSON messages, one a line.

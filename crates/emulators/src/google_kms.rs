@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use crc_fast::{CrcAlgorithm, checksum};
 use http::{Method, Request, Response};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 
 use crate::google::error;
@@ -92,6 +92,18 @@ impl FakeKms {
     /// From now on it does this wrong.
     pub fn fail(&self, fault: Fault) {
         self.state.lock().unwrap().fault = Some(fault);
+    }
+
+    /// What others have encrypted with the key, who know nothing of associated data: base64.
+    ///
+    /// # Panics
+    /// When it refuses.
+    pub async fn encrypted(&self, plain: &str) -> String {
+        let body = json!({"plaintext": STANDARD.encode(plain)});
+        let answer = encrypt(&self.state.lock().unwrap(), &body).unwrap();
+        let answer = answer.into_body().collect().await.unwrap().to_bytes();
+        let answer: Value = serde_json::from_slice(&answer).unwrap();
+        answer["ciphertext"].as_str().unwrap().to_owned()
     }
 
     /// From now on only this token may use the key.

@@ -17,8 +17,9 @@ use vaultyard_emulators::moto::Moto;
 
 use super::BRIDGE;
 use super::authority::certify;
-use super::registry::{More, ask};
+use super::registry::More;
 use crate::journal::runtime;
+use crate::plain::ask;
 
 const BUCKET: &str = "vault-keys";
 const REGION: &str = "eu-central-1";

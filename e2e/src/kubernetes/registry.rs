@@ -1,18 +1,15 @@
 //! The registry of the test cluster, as far as tests need it: plain HTTP on an address.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::home::Said;
+use crate::plain::ask;
 
-const PATIENCE: Duration = Duration::from_secs(10);
 /// Two at once would write the same file.
 static MADE: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
@@ -166,19 +163,4 @@ fn header(head: &str, wanted: &str) -> String {
         name.eq_ignore_ascii_case(wanted).then(|| value.trim().to_owned())
     });
     found.unwrap_or_else(|| panic!("no {wanted} in {head}"))
-}
-
-/// Head and body of an answer that is a success; `head` is the first line and what belongs to it.
-#[track_caller]
-pub(super) fn ask(registry: &str, head: &str, body: &[u8]) -> (String, String) {
-    let mut stream = TcpStream::connect(registry).expect("the registry listens");
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let length = body.len();
-    let rest = format!("host: {registry}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
-    stream.write_all(&[format!("{head}{rest}").as_bytes(), body].concat()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("a whole answer");
-    let (head, body) = answer.split_once("\r\n\r\n").expect("an answer of HTTP");
-    assert!(head.starts_with("HTTP/1.1 20"), "{head}\n{body}");
-    (head.to_owned(), body.to_owned())
 }

@@ -25,7 +25,7 @@ fn fails_no_request(cluster: &Kube, planned: impl FnOnce(&Kube)) {
 }
 
 #[test]
-fn deleted_leaders_one_after_the_other() {
+fn deleted_leaders_and_a_rollout_of_the_proxies() {
     let _machines = Machines::shared();
     let cluster = Kube::patient();
     fails_no_request(&cluster, |cluster| {
@@ -36,14 +36,17 @@ fn deleted_leaders_one_after_the_other() {
             assert_ne!(cluster.leader(), leader, "another one leads");
         }
     });
+    fails_no_request(&cluster, |cluster| {
+        let proxies = format!("deployment/{}-proxy", cluster.name());
+        // What the person changes is put back, which rolls the proxies a second time.
+        let _ = cluster.kubectl(&["rollout", "restart", &proxies]);
+        let _ = cluster.kubectl(&["rollout", "status", &proxies, "--timeout=120s"]);
+    });
 }
 
-#[test]
-fn drained_nodes_one_after_the_other() {
-    // Whoever drains a node drains it of everybody's pods.
-    let machines = Machines::own();
-    let cluster = Kube::patient();
-    fails_no_request(&cluster, |cluster| {
+/// Whoever drains a node drains it of everybody's pods.
+pub(crate) fn nodes_one_after_the_other(machines: &Machines<'static>, cluster: &Kube) {
+    fails_no_request(cluster, |cluster| {
         for node in ["node-a", "node-b", "node-c"] {
             machines.drain(node);
             machines.uncordon(node);
@@ -52,17 +55,14 @@ fn drained_nodes_one_after_the_other() {
     });
 }
 
-#[test]
-fn a_leader_whose_place_is_taken_by_a_pod_of_higher_priority() {
-    // Whoever preempts takes the place of everybody's pods on that node.
-    let machines = Machines::own();
-    let cluster = Kube::patient();
+/// Whoever preempts takes the place of everybody's pods on that node.
+pub(crate) fn a_leader_whose_place_is_taken(machines: &Machines<'static>, cluster: &Kube) {
     let image = std::env::var("VAULTYARD_IMAGE").expect("set by `cargo xtask test`");
     let class = json!({
         "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass",
         "metadata": {"name": "goes-first"}, "value": 1_000_000,
     });
-    fails_no_request(&cluster, |cluster| {
+    fails_no_request(cluster, |cluster| {
         let leader = cluster.leader();
         let node = cluster.node_of(&leader);
         let room =
@@ -79,7 +79,7 @@ fn a_leader_whose_place_is_taken_by_a_pod_of_higher_priority() {
             },
         });
         let words = ["delete", "pod/goes-first", "priorityclass/goes-first", "-n", "default"];
-        let undo = Undo::of(&machines, &[&words[..], &["--ignore-not-found"]].concat());
+        let undo = Undo::of(machines, &[&words[..], &["--ignore-not-found"]].concat());
         for (name, object) in [("class.json", &class), ("pod.json", &pod)] {
             let file = cluster.write(name, &object.to_string());
             let _ = cluster.kubectl_in("default", &["create", "-f", &file]);
@@ -92,18 +92,6 @@ fn a_leader_whose_place_is_taken_by_a_pod_of_higher_priority() {
             status.leader().is_some_and(|other| other != leader)
         });
         drop(undo);
-    });
-}
-
-#[test]
-fn a_rollout_of_the_proxies() {
-    let _machines = Machines::shared();
-    let cluster = Kube::patient();
-    fails_no_request(&cluster, |cluster| {
-        let proxies = format!("deployment/{}-proxy", cluster.name());
-        // What the person changes is put back, which rolls the proxies a second time.
-        let _ = cluster.kubectl(&["rollout", "restart", &proxies]);
-        let _ = cluster.kubectl(&["rollout", "status", &proxies, "--timeout=120s"]);
     });
 }
 

@@ -1,6 +1,9 @@
 //! From a document to a secret written through the proxy, and what then stands there.
 
+use std::process::Command;
+
 use serde_json::json;
+use vaultyard_e2e::Said;
 use vaultyard_e2e::kubernetes::{Kube, Machines};
 
 #[test]
@@ -28,6 +31,27 @@ fn a_cluster_comes_up_takes_a_secret_and_goes_without_a_trace() {
     assert!(again.stderr.contains("objects are as they should be"), "{}", again.stderr);
     assert_eq!(cluster.faults_of(&journal), []);
     goes_without_a_trace(&cluster);
+}
+
+/// Whoever wants to see it all before, or has it applied by what applies everything else.
+#[test]
+fn what_is_rendered_is_applied_by_kubectl_and_brought_up_afterwards() {
+    let _machines = Machines::shared();
+    let cluster = Kube::declared("  servers: {replicas: 1}\n");
+    let rendered = cluster.render();
+    let apply = |what: &str| {
+        let file = cluster.write("rendered.yaml", what);
+        Said::of(Command::new("kubectl").args(["apply", "--server-side", "-f", &file])).done()
+    };
+    // kubectl looks all kinds up before it makes any of them.
+    let definition = rendered.split("---\n").find(|object| object.contains("CustomResourceDef"));
+    let _ = apply(definition.expect("the definition is rendered"));
+    let said = apply(&rendered);
+    assert!(said.contains(&format!("statefulset.apps/{} ", cluster.name())), "{said}");
+    // kubectl is somebody else.
+    let up = cluster.up(&["--adopt"]);
+    assert_eq!(up.code, Some(0), "{up:#?}\n{}", cluster.all_there_is());
+    assert!(cluster.wait_until_ready().is_ready());
 }
 
 /// Everything but what somebody else has put there, and that keeps its namespace.
@@ -64,9 +88,9 @@ fn goes_without_a_trace(cluster: &Kube) {
 }
 
 #[test]
-fn what_was_stopped_is_started_again_with_its_data() {
+fn what_was_stopped_or_destroyed_comes_back_with_its_data() {
     let _machines = Machines::shared();
-    let cluster = Kube::new();
+    let cluster = Kube::declared_up("  servers: {replicas: 1}\n");
     let writing = cluster.start_writing();
     writing.wait_for(50);
     let journal = writing.stop();
@@ -81,15 +105,6 @@ fn what_was_stopped_is_started_again_with_its_data() {
     let said = cluster.up(&[]);
     assert_eq!(said.code, Some(0), "{said:#?}\n{}", cluster.all_there_is());
     assert_eq!(cluster.faults_of(&journal), []);
-}
-
-#[test]
-fn what_was_destroyed_comes_back_with_its_data() {
-    let _machines = Machines::shared();
-    let cluster = Kube::new();
-    let writing = cluster.start_writing();
-    writing.wait_for(50);
-    let journal = writing.stop();
 
     let refused = cluster.vaultyard(&["destroy", "--yes", "another"]);
     assert_eq!(refused.code, Some(2), "{refused:#?}");

@@ -61,11 +61,7 @@ fn what_google_is_told_stands_there_and_leads_to_the_proxies() {
         "  servers: {replicas: 1}\n  ingress: {className: gce}\n  \
          monitoring: {podMonitoring: {}, alerts: true, dashboard: true}\n",
     );
-    let google = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/render/schemas/google.yaml");
-    let _ = cluster
-        .kubectl_in("default", &["apply", "--server-side", "--force-conflicts", "-f", google]);
-    let established = ["wait", "--for=condition=Established", "--timeout=60s", "-f", google];
-    let _ = cluster.kubectl_in("default", &established);
+    cluster.define_all_kinds();
     let said = cluster.up(&[]);
     assert_eq!(said.code, Some(0), "{said:#?}\n{}", cluster.all_there_is());
     let front = cluster.front();

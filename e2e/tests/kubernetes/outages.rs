@@ -1,4 +1,5 @@
-//! Parts of Kubernetes and of the network are away for a while. Each test has the machines for itself.
+//! Parts of Kubernetes and of the network are away for a while. Whoever does that has the machines for
+//! himself.
 
 use std::time::{Duration, Instant};
 
@@ -14,9 +15,8 @@ fn wait_out(began: Instant, outage: Duration) {
 }
 
 /// Servers, unsealers and proxies go on without the API server: no request fails.
-pub(crate) fn without_the_api_server(outage: Duration) {
-    let machines = Machines::own();
-    let cluster = Kube::patient();
+#[track_caller]
+pub(crate) fn without_the_api_server(machines: &Machines, cluster: &Kube, outage: Duration) {
     // Logins with service accounts work again only when the machines have found the API server again,
     // which takes kube-proxy up to a minute.
     let access = cluster.access();
@@ -43,9 +43,8 @@ pub(crate) fn without_the_api_server(outage: Duration) {
 }
 
 /// The leader's node is cut off: another leads, and nothing acknowledged is lost.
-pub(crate) fn with_a_node_cut_off(outage: Duration) {
-    let machines = Machines::own();
-    let cluster = Kube::new();
+#[track_caller]
+pub(crate) fn with_a_node_cut_off(machines: &Machines, cluster: &Kube, outage: Duration) {
     cluster.survives(|cluster| {
         let leader = cluster.leader();
         let node = cluster.node_of(&leader);
@@ -63,20 +62,15 @@ pub(crate) fn with_a_node_cut_off(outage: Duration) {
     });
 }
 
-#[test]
-fn the_api_server_is_away() {
-    without_the_api_server(OUTAGE);
+pub(crate) fn the_api_server_is_away(machines: &Machines<'static>, cluster: &Kube) {
+    without_the_api_server(machines, cluster, OUTAGE);
 }
 
-#[test]
-fn a_node_is_cut_off() {
-    with_a_node_cut_off(OUTAGE);
+pub(crate) fn a_node_is_cut_off(machines: &Machines<'static>, cluster: &Kube) {
+    with_a_node_cut_off(machines, cluster, OUTAGE);
 }
 
-#[test]
-fn a_kubelet_is_restarted() {
-    let machines = Machines::own();
-    let cluster = Kube::new();
+pub(crate) fn a_kubelet_is_restarted(machines: &Machines<'static>, cluster: &Kube) {
     cluster.survives(|cluster| {
         let kubelet = Part::Kubelet(cluster.node_of(&cluster.leader()));
         machines.stop(&kubelet);

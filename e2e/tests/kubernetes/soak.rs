@@ -31,12 +31,14 @@ const ISSUED: [&str; 3] = ["-server-certificates", "-identities", "-proxy-certif
 
 #[test]
 fn the_api_server_is_away_for_a_minute() {
-    outages::without_the_api_server(Duration::from_secs(60));
+    let machines = Machines::own();
+    outages::without_the_api_server(&machines, &Kube::patient(), Duration::from_secs(60));
 }
 
 #[test]
 fn a_node_is_cut_off_for_two_minutes() {
-    outages::with_a_node_cut_off(Duration::from_secs(120));
+    let machines = Machines::own();
+    outages::with_a_node_cut_off(&machines, &Kube::new(), Duration::from_secs(120));
 }
 
 /// An unsealer dies at the point, once beside each server that comes by it; the cluster becomes
@@ -88,17 +90,19 @@ fn comes_up_although(point: &str) {
 #[test]
 fn controllers_die_after_each_write() {
     let _machines = Machines::shared();
-    let cluster = Kube::new();
-    let name = cluster.name().to_owned();
-    for (kind, suffix) in KEPT {
-        let object = format!("{kind}/{name}{suffix}");
-        goes_on(&cluster, "cluster-controller", &format!("cluster/{kind}/after"), &object);
-    }
-    for suffix in ISSUED {
-        let secret = format!("{name}{suffix}");
-        let point = format!("certificates/{secret}/after");
-        goes_on(&cluster, "certificates-controller", &point, &format!("secret/{secret}"));
-    }
+    Kube::new().survives(|cluster| {
+        let name = cluster.name();
+        for (kind, suffix) in KEPT {
+            let (point, object) =
+                (format!("cluster/{kind}/after"), format!("{kind}/{name}{suffix}"));
+            goes_on(cluster, "cluster-controller", &point, &object);
+        }
+        for suffix in ISSUED {
+            let secret = format!("{name}{suffix}");
+            let point = format!("certificates/{secret}/after");
+            goes_on(cluster, "certificates-controller", &point, &format!("secret/{secret}"));
+        }
+    });
 }
 
 /// Tells a controller to die at the point, deletes the object, and waits until both are there again.

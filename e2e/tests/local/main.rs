@@ -20,3 +20,4 @@ mod seal;
 mod second_up;
 mod secrets;
 mod state_folder;
+mod take_over;

@@ -23,8 +23,8 @@ pub(super) fn build() -> Result<(), String> {
 pub(super) fn run() -> Result<(), String> {
     on_the_cluster(|tests| {
         tests.of_the_api()?;
-        // Clusters mostly wait: for kubelet, for elections, for each other.
-        tests.end_to_end("kubernetes", &[&format!("--test-threads={}", super::at_once())])
+        // Kubernetes itself takes its share.
+        tests.end_to_end("kubernetes", &[&format!("--test-threads={}", super::processors() + 1)])
     })
 }
 

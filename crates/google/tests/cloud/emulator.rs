@@ -2,9 +2,6 @@
 
 use std::net::Ipv4Addr;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use serde_json::{Value, json};
 use vaultyard_emulators::google::{BUCKET, Storage};
 use vaultyard_emulators::google_kms::{FakeKms, KEY};
 use vaultyard_google::{Account, GoogleKms, GoogleStorage};
@@ -49,13 +46,4 @@ pub(crate) fn key(kms: &FakeKms) -> GoogleKms {
 pub(crate) fn key_for(kms: &FakeKms, account: Account) -> GoogleKms {
     let (key, at) = (GoogleKey::new(KEY).unwrap(), Web::new(kms.url()).unwrap());
     GoogleKms::new(account, Some(&at), key).unwrap()
-}
-
-/// Encrypts as others do: without associated data.
-pub(crate) async fn encrypt(kms: &FakeKms, plain: &str) -> String {
-    let request = json!({"plaintext": BASE64.encode(plain)}).to_string();
-    let url = format!("{}/v1/{KEY}:encrypt", kms.url());
-    let answer = reqwest::Client::new().post(url).body(request).send().await.unwrap();
-    let answer: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
-    answer["ciphertext"].as_str().unwrap().to_owned()
 }

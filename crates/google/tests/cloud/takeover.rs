@@ -3,7 +3,7 @@ use vaultyard_emulators::google::BUCKET;
 use vaultyard_emulators::google_kms::FakeKms;
 use vaultyard_google::{Takeover, TakeoverError};
 
-use crate::emulator::{Emulator, encrypt, key};
+use crate::emulator::{Emulator, key};
 
 fn answer_to_init(token: &str) -> String {
     json!({"keys": ["00ff", "01ff"], "keys_base64": ["AP8=", "Af8="], "root_token": token})
@@ -12,7 +12,7 @@ fn answer_to_init(token: &str) -> String {
 
 /// What vault-init leaves: base64 of what Cloud KMS encrypted, at the top of the bucket.
 async fn leave(emulator: &Emulator, kms: &FakeKms, object: &str, text: &str) {
-    let encrypted = encrypt(kms, text).await;
+    let encrypted = kms.encrypted(text).await;
     assert_eq!(emulator.upload(object, encrypted.as_bytes(), "").await, 200);
 }
 

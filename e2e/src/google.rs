@@ -1,11 +1,12 @@
-//! Google's services as an emulator and a fake, where pods reach them.
+//! Google's services as an emulator and a fake.
+
+use std::net::IpAddr;
 
 use vaultyard_emulators::google::{BUCKET, Storage};
 use vaultyard_emulators::google_kms::{FakeKms, KEY};
 
-use super::BRIDGE;
-use super::registry::ask;
 use crate::journal::runtime;
+use crate::plain::ask;
 
 /// A bucket and a key. They go when this is dropped.
 pub struct Google {
@@ -14,16 +15,15 @@ pub struct Google {
 }
 
 impl Google {
-    /// Starts them.
+    /// Starts them at this address of the machine.
     ///
     /// # Panics
     /// When that cannot be done.
     #[must_use]
     #[track_caller]
-    pub fn start() -> Self {
+    pub fn start(ip: IpAddr) -> Self {
         runtime().block_on(async {
-            let (storage, kms) =
-                (Storage::start(BRIDGE.into()).await, FakeKms::start_at(BRIDGE.into()).await);
+            let (storage, kms) = (Storage::start(ip).await, FakeKms::start_at(ip).await);
             Self { storage, kms }
         })
     }
@@ -54,8 +54,22 @@ impl Google {
     #[must_use]
     #[track_caller]
     pub fn object(&self, cluster: &str, name: &str) -> String {
-        let host = self.storage.url.trim_start_matches("http://");
         let path = format!("/storage/v1/b/{BUCKET}/o/{cluster}%2F{name}?alt=media");
-        ask(host, &format!("GET {path} HTTP/1.1\r\n"), b"").1
+        ask(self.storage(), &format!("GET {path} HTTP/1.1\r\n"), b"").1
+    }
+
+    /// Leaves this as vault-init would: base64 of what the key has encrypted, at the top of the bucket.
+    ///
+    /// # Panics
+    /// When it is refused.
+    #[track_caller]
+    pub fn leave(&self, name: &str, text: &str) {
+        let encrypted = runtime().block_on(self.kms.encrypted(text));
+        let path = format!("/upload/storage/v1/b/{BUCKET}/o?uploadType=media&name={name}");
+        let _ = ask(self.storage(), &format!("POST {path} HTTP/1.1\r\n"), encrypted.as_bytes());
+    }
+
+    fn storage(&self) -> &str {
+        self.storage.url.trim_start_matches("http://")
     }
 }
