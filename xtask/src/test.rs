@@ -136,7 +136,7 @@ fn end_to_end() -> Result<(), String> {
     let program = binary_with_faults()?;
     let mut test = tests(&["--features", "vaultyard-e2e/local", "--test", "local"]);
     test.env("VAULTYARD_BIN", program);
-    shell::run(test.arg("--").arg(format!("--test-threads={}", 2 * processors())))
+    shell::run(test.arg("--").arg(format!("--test-threads={}", processors() + 1)))
 }
 
 /// The path of the executable in cargo's JSON messages, one a line.

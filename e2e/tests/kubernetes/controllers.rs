@@ -35,6 +35,10 @@ fn hand_over_and_come_back(cluster: &Kube) {
     let second = other_than(&first, AFTER_A_KILL);
     assert!(began.elapsed() < AFTER_A_KILL + IN_ORDER, "{:?}", began.elapsed());
 
+    // There is somebody to take over.
+    let deployment = format!("{}-cluster-controller", cluster.name());
+    let words = ["rollout", "status", "deployment", &deployment, "--timeout=120s"];
+    let _ = cluster.kubectl_in(&cluster.operations(), &words);
     let began = Instant::now();
     let words = ["delete", "pod", &second, "--wait=false"];
     let _ = cluster.kubectl_in(&cluster.operations(), &words);
@@ -43,7 +47,6 @@ fn hand_over_and_come_back(cluster: &Kube) {
     let _ = cluster.wait_until_ready();
 
     // With none of them left, what was written last is no news.
-    let deployment = format!("{}-cluster-controller", cluster.name());
     let scale = |replicas: &str| {
         let words = ["scale", "deployment", &deployment, "--replicas", replicas];
         let _ = cluster.kubectl_in(&cluster.operations(), &words);
@@ -67,7 +70,7 @@ fn controllers_that_are_killed_again_and_again_still_bring_a_cluster_up() {
                     let _ = cluster.try_kill_pod(&cluster.operations(), &pod, "controller");
                 }
             }
-            std::thread::sleep(Duration::from_millis(700));
+            std::thread::sleep(Duration::from_secs(2));
         }
         let said = up.join().unwrap();
         // It may be late after so many deaths; what counts is that it gets there.

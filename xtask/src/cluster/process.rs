@@ -54,6 +54,8 @@ pub(super) fn start(layout: &Layout, daemon: &Daemon) -> Result<(), String> {
     let mut command = Command::new("setsid");
     command.args(["sh", "-c", NOTE_AND_BECOME]).arg(&note);
     command.args(entering(layout, &daemon.place)?).args(&daemon.command);
+    // Nearly all of them are written in Go. Processors are what a test machine is short of, not memory.
+    command.env("GOGC", "400");
     command.current_dir("/").stdin(Stdio::null()).stdout(out).stderr(err);
     command.spawn().map_err(|error| format!("cannot start {}: {error}", daemon.name))?;
     let noted = || Ok(noted(layout, &daemon.name).is_some());

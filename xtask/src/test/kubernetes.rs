@@ -23,8 +23,9 @@ pub(super) fn build() -> Result<(), String> {
 pub(super) fn run() -> Result<(), String> {
     on_the_cluster(|tests| {
         tests.of_the_api()?;
-        // Kubernetes itself takes its share.
-        tests.end_to_end("kubernetes", &[&format!("--test-threads={}", super::processors() + 1)])
+        // Kubernetes itself takes its share. On a machine that has too much to do, probes fail, and what
+        // is started again has even more done.
+        tests.end_to_end("kubernetes", &[&format!("--test-threads={}", super::processors())])
     })
 }
 
