@@ -126,8 +126,6 @@ fn all_tests() -> Result<(), String> {
     shell::run(&mut tests(&["--quiet"]))
 }
 
-/// Clusters mostly wait, for elections and for each other, so more end-to-end tests run at once than
-/// there are processors.
 fn processors() -> usize {
     std::thread::available_parallelism().map_or(2, usize::from)
 }
@@ -136,6 +134,7 @@ fn end_to_end() -> Result<(), String> {
     let program = binary_with_faults()?;
     let mut test = tests(&["--features", "vaultyard-e2e/local", "--test", "local"]);
     test.env("VAULTYARD_BIN", program);
+    // Clusters mostly wait, for elections and for each other: more fit than there are processors.
     shell::run(test.arg("--").arg(format!("--test-threads={}", processors() + 1)))
 }
 

@@ -28,8 +28,8 @@ impl Storage {
     /// # Panics
     /// When it cannot be started.
     pub async fn start(ip: IpAddr) -> Self {
-        let program = process::part("VAULTYARD_TEST_FAKE_GCS", "fake-gcs-server-1.56.1");
-        let program = if program.is_dir() { program.join("fake-gcs-server") } else { program };
+        let name = "fake-gcs-server-1.56.1/fake-gcs-server";
+        let program = process::part("VAULTYARD_TEST_FAKE_GCS", name);
         let buckets = tempfile::tempdir().unwrap();
         std::fs::create_dir(buckets.path().join(BUCKET)).unwrap();
         let address = process::free(ip);

@@ -5,6 +5,17 @@ use std::process::Command;
 
 use crate::process::{self, Process};
 
+/// The bucket of the tests, which each makes for itself.
+pub const BUCKET: &str = "vault-keys";
+/// The region that everything is in.
+pub const REGION: &str = "eu-central-1";
+
+/// An `authorization` by hand: the emulator finds the service by the name in it, and verifies none.
+pub fn signature(service: &str) -> String {
+    let scope = format!("20260101/{REGION}/{service}/aws4_request");
+    format!("AWS4-HMAC-SHA256 Credential=x/{scope}, SignedHeaders=host, Signature=x")
+}
+
 /// The emulator. Dropped, it ends.
 #[derive(Debug)]
 pub struct Moto {

@@ -13,7 +13,7 @@ use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
-use vaultyard_emulators::moto::Moto;
+use vaultyard_emulators::moto::{self, BUCKET, Moto, REGION};
 
 use super::BRIDGE;
 use super::authority::certify;
@@ -21,8 +21,6 @@ use super::registry::More;
 use crate::journal::runtime;
 use crate::plain::ask;
 
-const BUCKET: &str = "vault-keys";
-const REGION: &str = "eu-central-1";
 /// Where our image has the authorities that it trusts.
 const AUTHORITIES: &str = "etc/ssl/certs/ca-certificates.crt";
 
@@ -80,10 +78,9 @@ impl Aws {
     /// What programs on this machine are told.
     #[must_use]
     pub fn environment(&self) -> Vec<(String, String)> {
-        let said = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let mut all = Self::credentials();
-        all.push(said("SSL_CERT_FILE", &self.authority().display().to_string()));
-        all
+        let authority = self.authority().display().to_string();
+        let trust = ("SSL_CERT_FILE".to_owned(), authority);
+        Self::credentials().into_iter().chain([trust]).collect()
     }
 
     /// What an image of ours is given.
@@ -127,12 +124,8 @@ impl Drop for Aws {
     }
 }
 
-/// The emulator finds the service by the name in the signature, and verifies none.
 fn signature(service: &str) -> String {
-    let scope = format!("20260101/{REGION}/{service}/aws4_request");
-    format!(
-        "authorization: AWS4-HMAC-SHA256 Credential=x/{scope}, SignedHeaders=host, Signature=x\r\n"
-    )
+    format!("authorization: {}\r\n", moto::signature(service))
 }
 
 /// Lets in with TLS who wants to go `inside`; gives the address.

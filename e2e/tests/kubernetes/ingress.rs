@@ -17,11 +17,9 @@ const ENDED: Duration = Duration::from_secs(120);
 #[test]
 fn requests_through_an_ingress_outlast_leaders_and_the_patience_of_nginx() {
     let _machines = Machines::shared();
-    let cluster = Kube::declared(&format!(
+    let cluster = Kube::declared_up(&format!(
         "{PATIENT}  ingress:\n    className: nginx\n    proxy: {{hold: 4m}}\n"
     ));
-    let said = cluster.up(&[]);
-    assert_eq!(said.code, Some(0), "{said:#?}\n{}", cluster.all_there_is());
     let front = cluster.front();
     let answer = front.unencrypted("/v1/sys/health");
     let elsewhere = format!("Location: https://{}/v1/sys/health", front.host());

@@ -1,7 +1,8 @@
+use vaultyard_emulators::moto::BUCKET;
 use vaultyard_model::port::custody::{Create, CustodyError, KeyStore, ObjectName};
 use vaultyard_testkit::contract;
 
-use crate::emulator::{BUCKET, Emulator};
+use crate::emulator::Emulator;
 
 #[tokio::test]
 async fn a_bucket_keeps_the_contract_of_a_key_store() {

@@ -3,12 +3,10 @@
 use std::net::Ipv4Addr;
 
 use vaultyard_aws::{Account, AwsKms, S3};
-use vaultyard_emulators::moto::Moto;
+use vaultyard_emulators::moto::{BUCKET, Moto, REGION, signature};
 use vaultyard_model::Secret;
 use vaultyard_model::cluster::{AwsKey, AwsRegion, Bucket, Prefix, Web};
 
-/// The bucket of the tests.
-pub(crate) const BUCKET: &str = "vault-keys";
 /// The emulator. It ends when this is dropped.
 pub(crate) struct Emulator {
     server: Moto,
@@ -16,7 +14,7 @@ pub(crate) struct Emulator {
 }
 
 pub(crate) fn region() -> AwsRegion {
-    AwsRegion::new("eu-central-1").unwrap()
+    AwsRegion::new(REGION).unwrap()
 }
 
 pub(crate) fn account() -> Account {
@@ -49,15 +47,12 @@ impl Emulator {
 
     /// Asks KMS by hand; the answer.
     pub(crate) async fn kms(&self, operation: &str, body: serde_json::Value) -> serde_json::Value {
-        // The emulator finds the service by the name in the signature, and verifies none.
-        let signature = "AWS4-HMAC-SHA256 Credential=x/20260101/eu-central-1/kms/aws4_request, \
-                         SignedHeaders=host, Signature=x";
         let request = self
             .http
             .post(self.url())
             .header("x-amz-target", format!("TrentService.{operation}"))
             .header("content-type", "application/x-amz-json-1.1")
-            .header("authorization", signature);
+            .header("authorization", signature("kms"));
         let answer = request.body(body.to_string()).send().await.unwrap();
         assert!(answer.status().is_success(), "{operation}: {answer:?}");
         serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or_default()

@@ -5,6 +5,7 @@ use http::{Method, Request, Response};
 use http_body_util::Full;
 use serde_json::json;
 use vaultyard_aws::{AwsKms, S3};
+use vaultyard_emulators::moto::BUCKET;
 use vaultyard_emulators::service::{Service, json};
 use vaultyard_model::Secret;
 use vaultyard_model::cluster::{AwsKey, Bucket, Prefix, Web};
@@ -12,7 +13,7 @@ use vaultyard_model::port::custody::{
     CustodyError, KeyEncryption, KeyStore, ObjectName, WrappedKey,
 };
 
-use crate::emulator::{BUCKET, account, region};
+use crate::emulator::{account, region};
 
 const ARN: &str = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd";
 

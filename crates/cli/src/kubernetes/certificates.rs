@@ -211,8 +211,8 @@ fn lost(authority: &Reference, servers: &Reference) -> Failure {
     Failure::text(
         Kind::Failed,
         format!(
-            "{authority} is gone or empty, and the servers believe the root in {servers}. Restore it from a \
-             backup. A new authority would be believed by nobody who runs; if it is lost for good, \
+            "{authority} is gone or empty, and the servers believe the root in {servers}. Restore it \
+             from a backup. A new authority would be believed by nobody who runs; if it is lost for good, \
              delete {servers} as well, and every client must then be given the new root"
         ),
     )
