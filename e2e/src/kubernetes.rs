@@ -249,10 +249,10 @@ impl Kube {
         serde_json::from_str(&kubectl(namespace, &words).stdout).ok()
     }
 
-    /// `vaultyard status`, when there is one.
-    #[must_use]
-    pub fn status(&self) -> Option<Status> {
-        serde_json::from_str(&self.vaultyard(&["status", "--output", "json"]).stdout).ok()
+    /// `vaultyard status`, or what was said instead of one.
+    fn status(&self) -> Result<Status, Said> {
+        let said = self.vaultyard(&["status", "--output", "json"]);
+        serde_json::from_str(&said.stdout).map_err(|_| said)
     }
 
     /// Waits until `holds` of the status.
@@ -263,10 +263,10 @@ impl Kube {
     pub fn wait_for(&self, what: &str, holds: impl Fn(&Status) -> bool) -> Status {
         let deadline = Instant::now() + READY;
         loop {
-            let status = self.status();
-            if let Some(status) = status.as_ref().filter(|status| holds(status)) {
-                return status.clone();
-            }
+            let status = match self.status() {
+                Ok(status) if holds(&status) => return status,
+                status => status,
+            };
             assert!(Instant::now() < deadline, "not {what}: {status:#?}\n{}", self.all_there_is());
             std::thread::sleep(PAUSE);
         }

@@ -45,7 +45,7 @@ fn a_change_is_shown_then_approved_then_made() {
     let second = plan(&cluster, CHANGES);
     assert_eq!(kinds(&second, "update"), ["VaultCluster", "ConfigMap", "Deployment"]);
     let field = &second["changes"][0]["fields"][0];
-    assert_eq!(field["after"]["ingress"]["proxy"]["maxHeld"], 77, "{second:#}");
+    assert_eq!(field["after"]["proxy"]["maxHeld"], 77, "{second:#}");
     assert_eq!(second["consequences"][0]["of"], "proxies");
     let said = cluster.apply(&["--yes"]);
     assert_eq!(said.code, Some(0), "{said:#?}");

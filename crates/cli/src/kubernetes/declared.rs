@@ -31,15 +31,16 @@ pub(crate) fn read(object: &Value, names: &Names) -> Result<Document, Failure> {
     document::parse(&title, text(object), Target::Kubernetes)
 }
 
-/// The document in it, as the ConfigMap holds it. What Kubernetes has added to the object is left
-/// out.
+/// The document in it, as the ConfigMap holds it: the same text from a person's file as from the API
+/// server, which sorts the keys. What Kubernetes has added to the object is left out.
 pub(crate) fn text(object: &Value) -> String {
-    let document = json!({
+    let mut document = json!({
         "apiVersion": API_VERSION,
         "kind": KIND,
         "metadata": {"name": object["metadata"]["name"], "namespace": object["metadata"]["namespace"]},
         "spec": object["spec"],
     });
+    document.sort_all_objects();
     format!("{document:#}\n")
 }
 
@@ -123,5 +124,25 @@ pub(crate) async fn next(
         if before.is_none() || now.as_ref().map(identity) != before.map(identity) {
             return Ok(now);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_is_the_same_text_whoever_sorted_its_keys() {
+        let written = json!({
+            "kind": KIND, "apiVersion": API_VERSION, "metadata": {"name": "vault", "namespace": "vault"},
+            "spec": {"servers": {"replicas": 5, "image": "i"}, "ingress": {"dns": [{"b": 1, "a": 2}]}},
+        });
+        let kept = json!({
+            "apiVersion": API_VERSION, "kind": KIND,
+            "metadata": {"namespace": "vault", "name": "vault", "uid": "7", "generation": 2},
+            "spec": {"ingress": {"dns": [{"a": 2, "b": 1}]}, "servers": {"image": "i", "replicas": 5}},
+            "status": {"phase": "Ready"},
+        });
+        assert_eq!(text(&written), text(&kept));
     }
 }
