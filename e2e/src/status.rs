@@ -56,8 +56,8 @@ pub struct Condition {
 pub struct Server {
     /// `vault-0` and so on.
     pub name: String,
-    /// Its failure domain.
-    pub zone: String,
+    /// Its failure domain, once it has one.
+    pub zone: Option<String>,
     /// Its API.
     pub address: String,
     /// As it says itself.

@@ -12,7 +12,7 @@ fn a_cluster_comes_up_takes_a_secret_and_goes_without_a_trace() {
     let cluster = Kube::new();
     let status = cluster.wait_until_ready();
     assert_eq!(status.target, "kubernetes");
-    let mut zones: Vec<_> = status.servers.iter().map(|server| &server.zone).collect();
+    let mut zones: Vec<_> = status.servers.iter().flat_map(|server| &server.zone).collect();
     zones.sort();
     zones.dedup();
     assert_eq!(zones.len(), 3, "one server a zone");

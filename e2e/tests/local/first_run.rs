@@ -38,7 +38,7 @@ fn status_tells_programs_everything_that_the_readme_promises() {
     assert_eq!(status.servers.iter().map(|s| s.name.as_str()).collect::<Vec<_>>(), SERVERS);
     assert_eq!(status.named("leader").count(), 1);
     assert_eq!(status.named("standby").count(), 2);
-    let mut zones: Vec<_> = status.servers.iter().map(|server| &server.zone).collect();
+    let mut zones: Vec<_> = status.servers.iter().flat_map(|server| &server.zone).collect();
     zones.dedup();
     assert_eq!(zones.len(), 3, "one server a zone");
     for server in &status.servers {
