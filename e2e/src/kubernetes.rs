@@ -15,6 +15,7 @@ mod registry;
 mod undo;
 
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
@@ -22,7 +23,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::home::{Said, binary};
+use crate::home::{Said, binary, openbao};
 use crate::journal::{self, Journal, Pace, Writing};
 use crate::verdict::Fault;
 use crate::{Access, Status, wait};
@@ -192,6 +193,18 @@ impl Kube {
             command.args(["--namespace", &self.name]);
         }
         Said::of(command.args(words))
+    }
+
+    /// Runs a line of a shell as a person who has a terminal for this cluster: a session of its own.
+    pub fn shell(&self, line: &str) -> Said {
+        let program_folder = binary().parent().map(Path::to_path_buf);
+        let machine = std::env::var_os("PATH").unwrap_or_default();
+        let folders = program_folder.into_iter().chain([openbao()]);
+        let path = std::env::join_paths(folders.chain(std::env::split_paths(&machine)));
+        let mut shell = Command::new("setsid");
+        shell.args(["--wait", "sh", "-e", "-c", line]).env("PATH", path.unwrap());
+        shell.env("VAULTYARD_TARGET", "kubernetes");
+        Said::of(shell.env("HOME", self.folder.path()))
     }
 
     /// Runs `kubectl` in the cluster's namespace; what it printed.

@@ -8,24 +8,28 @@ use vaultyard_e2e::{Server, Status};
 /// The key within a Secret of the store.
 const OBJECT: &str = "object";
 
-/// Does `harm` to the objects of the store, lets a standby start anew, and sees that it stays sealed
-/// with its data for this reason, until `mend` brings the objects back.
+/// The objects of the store as they are now, and what opens them, which lies beside them.
 #[track_caller]
-fn stays_sealed(harm: impl FnOnce(&Kube, &[Value]), reason: &str) {
-    let _machines = Machines::shared();
-    let cluster = Kube::new();
+fn objects(cluster: &Kube) -> [Value; 3] {
+    ["intent-0001", "keys-0001", "key-encryption"].map(|ending| {
+        let name = format!("{}-{ending}", cluster.name());
+        let object = cluster.object(&["secret", &name]).expect("the store holds it");
+        json!({
+            "apiVersion": "v1", "kind": "Secret", "type": object["type"],
+            "immutable": object["immutable"], "data": object["data"],
+            "metadata": {"name": object["metadata"]["name"], "labels": object["metadata"]["labels"]},
+        })
+    })
+}
+
+/// Does `harm` to the objects of the store, lets a standby start anew, and sees that it stays sealed
+/// with its data for this reason, until the objects are brought back.
+#[track_caller]
+fn stays_sealed(cluster: &Kube, harm: impl FnOnce(&Kube, &[Value; 3]), reason: &str) {
     let writing = cluster.start_writing();
     writing.wait_for(50);
-    let names = ["intent-0001", "keys-0001"].map(|ending| format!("{}-{ending}", cluster.name()));
-    let objects = names.each_ref().map(|name| {
-        let object = cluster.object(&["secret", name]).expect("the store holds it");
-        json!({
-            "apiVersion": "v1", "kind": "Secret", "immutable": true, "type": object["type"],
-            "metadata": {"name": object["metadata"]["name"], "labels": object["metadata"]["labels"]},
-            "data": object["data"],
-        })
-    });
-    harm(&cluster, &objects);
+    let objects = objects(cluster);
+    harm(cluster, &objects);
     let standby = cluster.standby();
     cluster.delete_pods(&[&standby]);
     let of = |status: &Status| -> Server {
@@ -37,17 +41,17 @@ fn stays_sealed(harm: impl FnOnce(&Kube, &[Value]), reason: &str) {
     assert_eq!(of(&told).initialized, Some(true), "its data was not touched");
     writing.wait_for(50);
     for object in &objects {
-        let name = object["metadata"]["name"].as_str().unwrap();
-        let _ = cluster.kubectl(&["delete", "secret", name, "--ignore-not-found"]);
-        put(&cluster, object);
+        put(cluster, object);
     }
     let _ = cluster.wait_until_ready();
     let journal = writing.stop();
     assert_eq!(cluster.faults_of(&journal), [], "{:#?}", journal.failed().collect::<Vec<_>>());
 }
 
+/// In place of what may be there.
 #[track_caller]
 fn put(cluster: &Kube, object: &Value) {
+    delete(cluster, object);
     let file = cluster.write("object.json", &object.to_string());
     let _ = cluster.kubectl(&["create", "-f", &file]);
 }
@@ -55,48 +59,57 @@ fn put(cluster: &Kube, object: &Value) {
 #[track_caller]
 fn delete(cluster: &Kube, object: &Value) {
     let name = object["metadata"]["name"].as_str().unwrap();
-    let _ = cluster.kubectl(&["delete", "secret", name]);
+    let _ = cluster.kubectl(&["delete", "secret", name, "--ignore-not-found"]);
 }
 
+/// One after the other on one cluster.
 #[test]
-fn deleted_keys() {
-    stays_sealed(
-        |cluster, objects| {
-            delete(cluster, &objects[1]);
-            // No server needs them yet. An unsealer looks when it begins, and every few minutes.
-            cluster.kill_pod(cluster.name(), &cluster.leader(), "unsealer");
-            let noticed = |status: &Status| status.holds("KeysKept") == Some(false);
-            let status = cluster.wait_for("noticed", noticed);
-            let all = status.servers.iter().all(|server| server.sealed == Some(false));
-            assert!(all && status.phase == "Degraded", "{status:#?}");
-            let kept = status.conditions.iter().find(|it| it.kind == "KeysKept").unwrap();
-            assert!(kept.message.contains("restart nothing"), "{}", kept.message);
-        },
-        "the store holds no keys",
-    );
+fn objects_that_are_lost_and_changed_are_told_of_and_nothing_is_wiped() {
+    let _machines = Machines::shared();
+    let cluster = Kube::new();
+    stays_sealed(&cluster, keys_are_deleted, "the store holds no keys");
+    let all = |cluster: &Kube, objects: &[Value; 3]| {
+        objects[..2].iter().for_each(|object| delete(cluster, object));
+    };
+    stays_sealed(&cluster, all, "the store holds no keys");
+    stays_sealed(&cluster, keys_are_tampered_with, "keys-0001");
 }
 
-#[test]
-fn a_store_that_was_rolled_back_to_its_beginning() {
-    stays_sealed(
-        |cluster, objects| objects.iter().for_each(|object| delete(cluster, object)),
-        "the store holds no keys",
-    );
+fn keys_are_deleted(cluster: &Kube, objects: &[Value; 3]) {
+    delete(cluster, &objects[1]);
+    // No server needs them yet. An unsealer looks when it begins, and every few minutes.
+    cluster.kill_pod(cluster.name(), &cluster.leader(), "unsealer");
+    let noticed = |status: &Status| status.holds("KeysKept") == Some(false);
+    let status = cluster.wait_for("noticed", noticed);
+    let all = status.servers.iter().all(|server| server.sealed == Some(false));
+    assert!(all && status.phase == "Degraded", "{status:#?}");
+    let kept = status.conditions.iter().find(|it| it.kind == "KeysKept").unwrap();
+    assert!(kept.message.contains("restart nothing"), "{}", kept.message);
 }
 
+fn keys_are_tampered_with(cluster: &Kube, objects: &[Value; 3]) {
+    let mut tampered = objects[1].clone();
+    let text = tampered["data"][OBJECT].as_str().unwrap();
+    // Somewhere within the ciphertext.
+    let (head, tail) = text.split_at(text.len() / 2);
+    let other = if tail.starts_with('A') { 'B' } else { 'A' };
+    tampered["data"][OBJECT] = format!("{head}{other}{}", &tail[1..]).into();
+    put(cluster, &tampered);
+}
+
+/// Everything that the store held when a cluster of the same name stood here before.
 #[test]
-fn keys_that_were_tampered_with() {
+fn a_store_that_was_rolled_back_to_an_older_cluster() {
+    let _machines = Machines::shared();
+    let cluster = Kube::new();
+    let older = objects(&cluster);
+    let words = ["destroy", "--yes", cluster.name(), "--volumes", "--keys"];
+    let _ = cluster.vaultyard(&words).done();
+    let said = cluster.up(&[]);
+    assert_eq!(said.code, Some(0), "{said:#?}\n{}", cluster.all_there_is());
     stays_sealed(
-        |cluster, objects| {
-            delete(cluster, &objects[1]);
-            let mut tampered = objects[1].clone();
-            let text = tampered["data"][OBJECT].as_str().unwrap();
-            // Somewhere within the ciphertext.
-            let (head, tail) = text.split_at(text.len() / 2);
-            let other = if tail.starts_with('A') { 'B' } else { 'A' };
-            tampered["data"][OBJECT] = format!("{head}{other}{}", &tail[1..]).into();
-            put(cluster, &tampered);
-        },
-        "keys-0001",
+        &cluster,
+        |cluster, _| older.iter().for_each(|object| put(cluster, object)),
+        "the server refuses the stored keys",
     );
 }

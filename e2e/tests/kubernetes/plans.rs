@@ -24,7 +24,7 @@ fn kinds<'a>(plan: &'a Value, action: &str) -> Vec<&'a str> {
 }
 
 #[test]
-fn a_change_is_shown_then_approved_then_made() {
+fn a_change_is_shown_then_approved_then_made_or_refused() {
     let _machines = Machines::shared();
     let cluster = Kube::declared(PATIENT);
     let first = plan(&cluster, CHANGES);
@@ -55,12 +55,12 @@ fn a_change_is_shown_then_approved_then_made() {
     let journal = writing.stop();
     journal.expect_no_failure();
     assert_eq!(kinds(&plan(&cluster, Some(0)), "update"), Vec::<&str>::new());
+    what_it_cannot_become(&cluster);
 }
 
-#[test]
-fn what_a_cluster_cannot_become_is_refused_by_whoever_is_asked() {
-    let _machines = Machines::shared();
-    let cluster = Kube::new();
+/// Whoever is asked refuses it.
+#[track_caller]
+fn what_it_cannot_become(cluster: &Kube) {
     let name = cluster.name().to_owned();
     cluster.declare("  servers: {replicas: 1, storage: {raft: {size: 20Gi}}}\n");
     for said in [cluster.plan(&[]), cluster.apply(&["--yes"]), cluster.up(&[]), cluster.check(&[])]

@@ -6,43 +6,39 @@ use std::time::Duration;
 use vaultyard_e2e::kubernetes::{Container, Kube, Machines, Undo};
 use vaultyard_e2e::wait;
 
-#[track_caller]
-fn survives(harm: impl FnOnce(&Kube)) {
+/// One after the other on one cluster.
+#[test]
+fn pods_are_deleted_with_and_without_their_volumes() {
     let _machines = Machines::shared();
-    Kube::new().survives(harm);
+    let cluster = Kube::new();
+    for harm in [a_standby_and_the_leader, all_at_once, with_its_volume] {
+        cluster.survives(harm);
+    }
 }
 
-#[test]
-fn a_deleted_standby_and_a_deleted_leader() {
-    survives(|cluster| {
-        cluster.delete_pods(&[&cluster.standby()]);
-        let _ = cluster.wait_until_ready();
-        cluster.delete_pods(&[&cluster.leader()]);
-    });
+fn a_standby_and_the_leader(cluster: &Kube) {
+    cluster.delete_pods(&[&cluster.standby()]);
+    let _ = cluster.wait_until_ready();
+    cluster.delete_pods(&[&cluster.leader()]);
 }
 
-#[test]
-fn all_pods_deleted_at_once() {
-    survives(|cluster| {
-        let all = [0, 1, 2].map(|ordinal| cluster.server(ordinal));
-        cluster.delete_pods(&all.each_ref().map(String::as_str));
-    });
+fn all_at_once(cluster: &Kube) {
+    let all = [0, 1, 2].map(|ordinal| cluster.server(ordinal));
+    cluster.delete_pods(&all.each_ref().map(String::as_str));
 }
 
-#[test]
-fn a_lost_volume() {
-    survives(|cluster| {
-        let standby = cluster.standby();
-        let claim = format!("data-{standby}");
-        let _ = cluster.kubectl(&["delete", "persistentvolumeclaim", &claim, "--wait=false"]);
-        cluster.delete_pods(&[&standby]);
-    });
+fn with_its_volume(cluster: &Kube) {
+    let standby = cluster.standby();
+    let claim = format!("data-{standby}");
+    let _ = cluster.kubectl(&["delete", "persistentvolumeclaim", &claim, "--wait=false"]);
+    cluster.delete_pods(&[&standby]);
 }
 
 /// An audit file that fills the volume ends the service.
 #[test]
 fn an_audit_file_that_has_grown() {
-    survives(|cluster| {
+    let _machines = Machines::shared();
+    Kube::declared_up("  servers: {replicas: 1}\n").survives(|cluster| {
         let leader = cluster.leader();
         let file = cluster.files_of(&leader, Container::Server).join("vaultyard/data/audit.log");
         let grown = File::options().append(true).open(&file).unwrap();

@@ -1,11 +1,35 @@
 //! What a person asks of a cluster that stands.
 
+use std::net::TcpStream;
+use std::time::Duration;
+
 use vaultyard_e2e::kubernetes::{Kube, Machines};
+use vaultyard_e2e::wait;
+
+/// As the README says it: the way in is a port of this machine, which goes when the terminal goes.
+#[track_caller]
+fn a_secret_is_written_from_a_terminal(cluster: &Kube) {
+    let vaultyard = format!("vaultyard --namespace {}", cluster.name());
+    let said = cluster.shell(&format!(
+        "eval \"$({vaultyard} env)\"; {vaultyard} login; echo address $BAO_ADDR\n\
+         bao secrets enable -path=secret kv-v2\n\
+         bao kv put -mount=secret greeting text=hello; bao kv get -mount=secret greeting"
+    ));
+    let said = said.done();
+    assert!(said.contains("hello"), "{said}");
+    let address = said.lines().find_map(|line| line.strip_prefix("address https://"));
+    let address = address.unwrap_or_else(|| panic!("no address: {said}"));
+    assert!(address.starts_with("127.0.0.1:"), "{address}");
+    wait("the port is closed", Duration::from_secs(20), || {
+        TcpStream::connect(address).is_err().then_some(())
+    });
+}
 
 #[test]
-fn why_and_logs_tell_of_each_server_and_refuse_one_that_there_is_not() {
+fn env_why_and_logs_answer_for_each_server_and_refuse_one_that_there_is_not() {
     let _machines = Machines::shared();
     let cluster = Kube::new();
+    a_secret_is_written_from_a_terminal(&cluster);
     let servers = [0, 1, 2].map(|ordinal| cluster.server(ordinal));
     let why = cluster.vaultyard(&["why"]).done();
     for server in &servers {

@@ -156,12 +156,18 @@ impl LocalEncryption {
         }
     }
 
-    fn other_key(&self, key_id: &str) -> CustodyError {
-        CustodyError::Fatal(format!(
-            "it was encrypted under the key {key_id}, and {} holds the key {}; put the right one back",
-            self.kept.location(),
-            self.key_id
-        ))
+    /// The key with this fingerprint, when somebody has put it back since this program began.
+    async fn put_back(&self, key_id: &str) -> Result<LessSafeKey, CustodyError> {
+        let text = self.kept.read().await?;
+        let holds = match text.and_then(|text| parse(text.expose())) {
+            Some((key, held)) if held == key_id => return Ok(key),
+            Some((_, held)) => format!("holds the key {held}"),
+            None => "holds none".to_owned(),
+        };
+        Err(CustodyError::Fatal(format!(
+            "it was encrypted under the key {key_id}, and {} {holds}; put the right one back",
+            self.kept.location()
+        )))
     }
 }
 
@@ -250,19 +256,21 @@ impl KeyEncryption for LocalEncryption {
     }
 
     async fn unwrap_key(&self, key: &WrappedKey, context: &[u8]) -> Result<Secret, CustodyError> {
-        if key.key_id != self.key_id {
-            return Err(self.other_key(&key.key_id));
+        if key.key_id == self.key_id {
+            return decrypt(&self.key, key, context);
         }
-        let changed = || CustodyError::Fatal("the encrypted data key was changed".to_owned());
-        let (nonce, sealed) = key.bytes.split_at_checked(NONCE_LEN).ok_or_else(changed)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| changed())?;
-        let mut opened = Zeroizing::new(sealed.to_vec());
-        let plain = self
-            .key
-            .open_in_place(nonce, Aad::from(context), &mut opened)
-            .map_err(|_| changed())?;
-        Ok(Secret::new(plain.to_vec()))
+        decrypt(&self.put_back(&key.key_id).await?, key, context)
     }
+}
+
+fn decrypt(with: &LessSafeKey, key: &WrappedKey, context: &[u8]) -> Result<Secret, CustodyError> {
+    let changed = || CustodyError::Fatal("the encrypted data key was changed".to_owned());
+    let (nonce, sealed) = key.bytes.split_at_checked(NONCE_LEN).ok_or_else(changed)?;
+    let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| changed())?;
+    let mut opened = Zeroizing::new(sealed.to_vec());
+    let plain =
+        with.open_in_place(nonce, Aad::from(context), &mut opened).map_err(|_| changed())?;
+    Ok(Secret::new(plain.to_vec()))
 }
 
 #[cfg(test)]
@@ -317,6 +325,28 @@ mod tests {
 
         fs::rename(&aside, &file).unwrap();
         assert!(encryption.wrap_key(&key, b"c").await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn the_right_key_that_is_put_back_opens_what_the_wrong_one_could_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = FakeStore::default();
+        let (file, right) = (folder.path().join("key"), folder.path().join("right"));
+        let key = Secret::new(vec![7; 32]);
+        let wrapped =
+            open(folder.path(), &store).await.unwrap().wrap_key(&key, b"c").await.unwrap();
+        fs::rename(&file, &right).unwrap();
+
+        let random = Arc::new(SeededRandom::new(4));
+        let wrong = LocalEncryption::open_or_create(file.clone(), &store, random).await.unwrap();
+        let refused = wrong.unwrap_key(&wrapped, b"c").await.err().unwrap().to_string();
+        assert!(refused.contains(&format!("holds the key {}", wrong.key_id)), "{refused}");
+        fs::remove_file(&file).unwrap();
+        let refused = wrong.unwrap_key(&wrapped, b"c").await.err().unwrap().to_string();
+        assert!(refused.contains("holds none"), "{refused}");
+
+        fs::rename(&right, &file).unwrap();
+        assert!(wrong.unwrap_key(&wrapped, b"c").await.unwrap().same_as(&key));
     }
 
     #[tokio::test]

@@ -35,6 +35,19 @@ struct Refusal {
 }
 
 impl Rule {
+    /// With no verb when `taken` is true of it, else with all that it has.
+    fn without(whole: Value, taken: fn(&Self) -> bool) -> Self {
+        let mut rule = Self { whole, given: BTreeSet::new() };
+        if !taken(&rule) {
+            rule.given = rule.verbs();
+        }
+        rule
+    }
+
+    fn is_of(&self, groups: &[&str]) -> bool {
+        texts(&self.whole["apiGroups"]).any(|group| groups.contains(&group.as_str()))
+    }
+
     fn verbs(&self) -> BTreeSet<String> {
         texts(&self.whole["verbs"]).collect()
     }
@@ -58,19 +71,19 @@ impl Rule {
 }
 
 impl Role {
-    /// Every Role of the cluster.
-    fn all(cluster: &Kube) -> Vec<Self> {
+    /// Every Role of the cluster, without those of its rights of which `taken` is true.
+    fn all(cluster: &Kube, taken: fn(&Rule) -> bool) -> Vec<Self> {
         let namespaces = [cluster.name().to_owned(), cluster.operations()];
         let of = |namespace: &String| {
             let bindings = cluster.object_in(namespace, &["rolebindings"]).unwrap();
             let bindings = bindings["items"].as_array().unwrap().clone();
-            let read = |binding: Value| Self::read(cluster, namespace, &binding);
+            let read = |binding: Value| Self::read(cluster, namespace, &binding, taken);
             bindings.into_iter().map(read).collect::<Vec<_>>()
         };
         namespaces.iter().flat_map(of).collect()
     }
 
-    fn read(cluster: &Kube, namespace: &str, binding: &Value) -> Self {
+    fn read(cluster: &Kube, namespace: &str, binding: &Value, taken: fn(&Rule) -> bool) -> Self {
         let name = binding["roleRef"]["name"].as_str().unwrap();
         let role = cluster.object_in(namespace, &["role", name]).unwrap();
         let rules = role["rules"].as_array().unwrap().iter();
@@ -80,7 +93,7 @@ impl Role {
             namespace: namespace.to_owned(),
             name: name.to_owned(),
             account: format!("{}:{}", text("namespace"), text("name")),
-            rules: rules.map(|rule| Rule { whole: rule.clone(), given: BTreeSet::new() }).collect(),
+            rules: rules.map(|rule| Rule::without(rule.clone(), taken)).collect(),
         }
     }
 
@@ -176,18 +189,44 @@ fn disturb(cluster: &Kube, roles: &[Role], round: u32) {
     }
 }
 
+/// With everything that is only there when it is asked for: what Google is told by an Ingress, and all
+/// of monitoring.
 #[test]
 fn a_cluster_without_rights_asks_for_each_that_it_has() {
     let _machines = Machines::shared();
-    // What is asked for beside a cluster takes rights of its own.
-    let cluster = Kube::declared("  ingress: {className: none-here}\n");
+    let cluster = Kube::declared(
+        "  ingress: {className: gce}\n  \
+         monitoring: {podMonitoring: {}, podMonitor: {}, alerts: true, dashboard: true}\n",
+    );
+    asks_for_each_right(&cluster, |_| true);
+    asks_whose_a_token_is(&cluster);
+}
+
+#[test]
+fn a_cluster_behind_a_gateway_asks_for_each_right_on_what_belongs_to_it() {
+    let _machines = Machines::shared();
+    let cluster = Kube::declared(
+        "  servers: {replicas: 1}\n  \
+         ingress: {gatewayApi: {gatewayClassName: gke-l7-global-external-managed}}\n",
+    );
+    asks_for_each_right(&cluster, |rule| {
+        rule.is_of(&["gateway.networking.k8s.io", "networking.gke.io"])
+    });
+}
+
+/// Takes away the rights of which `taken` is true, and gives back what the API server refuses, until
+/// nothing is left to give.
+#[track_caller]
+fn asks_for_each_right(cluster: &Kube, taken: fn(&Rule) -> bool) {
+    cluster.define_all_kinds();
     // No pod runs before the rights are gone.
     let quota = cluster.allow_no_pods();
     let said = cluster.up_within("1s", &[]);
     assert_eq!(said.code, Some(4), "{said:#?}");
-    let mut roles = Role::all(&cluster);
+    let mut roles = Role::all(cluster, taken);
     assert!(roles.len() >= 5, "{}", roles.len());
-    roles.iter().for_each(|role| role.write(&cluster));
+    assert!(!left(&roles).is_empty(), "nothing was taken");
+    roles.iter().for_each(|role| role.write(cluster));
     drop(quota);
 
     let deadline = Instant::now() + DEADLINE;
@@ -195,12 +234,12 @@ fn a_cluster_without_rights_asks_for_each_that_it_has() {
         if left(&roles).is_empty() {
             break;
         }
-        let asked = refusals(&cluster);
+        let asked = refusals(cluster);
         let mut unknown = Vec::new();
         for refusal in &asked {
             let mut has = false;
             for role in &mut roles {
-                has |= role.give(refusal, &cluster);
+                has |= role.give(refusal, cluster);
             }
             if !has {
                 unknown.push(refusal);
@@ -213,11 +252,10 @@ fn a_cluster_without_rights_asks_for_each_that_it_has() {
             left(&roles),
             cluster.all_there_is()
         );
-        disturb(&cluster, &roles, round);
+        disturb(cluster, &roles, round);
         std::thread::sleep(PAUSE);
     }
     let _ = cluster.wait_until_ready();
-    asks_whose_a_token_is(&cluster);
 }
 
 /// The one right that is no namespace's: without it nobody logs in with a service account.
