@@ -189,28 +189,30 @@ fn disturb(cluster: &Kube, roles: &[Role], round: u32) {
     }
 }
 
-/// With everything that is only there when it is asked for: what Google is told by an Ingress, and all
-/// of monitoring.
+/// With what is only there when it is asked for: what Google is told beside an Ingress, and monitoring
+/// by Google.
 #[test]
 fn a_cluster_without_rights_asks_for_each_that_it_has() {
     let _machines = Machines::shared();
     let cluster = Kube::declared(
         "  ingress: {className: gce}\n  \
-         monitoring: {podMonitoring: {}, podMonitor: {}, alerts: true, dashboard: true}\n",
+         monitoring: {podMonitoring: {}, alerts: true, dashboard: true}\n",
     );
     asks_for_each_right(&cluster, |_| true);
     asks_whose_a_token_is(&cluster);
 }
 
+/// And what Google is told beside a Gateway, and monitoring by Prometheus.
 #[test]
 fn a_cluster_behind_a_gateway_asks_for_each_right_on_what_belongs_to_it() {
     let _machines = Machines::shared();
     let cluster = Kube::declared(
         "  servers: {replicas: 1}\n  \
-         ingress: {gatewayApi: {gatewayClassName: gke-l7-global-external-managed}}\n",
+         ingress: {gatewayApi: {gatewayClassName: gke-l7-global-external-managed}}\n  \
+         monitoring: {podMonitor: {}, alerts: true}\n",
     );
     asks_for_each_right(&cluster, |rule| {
-        rule.is_of(&["gateway.networking.k8s.io", "networking.gke.io"])
+        rule.is_of(&["gateway.networking.k8s.io", "networking.gke.io", "monitoring.coreos.com"])
     });
 }
 
