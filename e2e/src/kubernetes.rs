@@ -35,7 +35,7 @@ pub use logs::Logs;
 pub use nodes::{Machines, Part};
 pub use other::OtherCluster;
 pub use pod::Container;
-pub use registry::{More, another_digest, image, with};
+pub use registry::{More, another_digest, image, own_image, with};
 pub use undo::Undo;
 
 /// Where pods reach what runs beside the tests: the bridge of the test cluster's network.

@@ -3,10 +3,11 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// Between two looks.
+/// Between two looks, at least.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Looks until `look` sees it.
+/// Looks until `look` sees it. Looks that take long, since they start a program, are taken less often:
+/// the machine has what is waited for to do.
 ///
 /// # Panics
 /// When `within` has passed; `what` says what was waited for.
@@ -14,10 +15,12 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub fn wait<T>(what: &str, within: Duration, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + within;
     loop {
+        let began = Instant::now();
         if let Some(seen) = look() {
             return seen;
         }
+        let took = began.elapsed();
         assert!(Instant::now() < deadline, "waited {within:?} in vain: {what}");
-        sleep(PAUSE);
+        sleep(PAUSE.max(2 * took));
     }
 }

@@ -3,8 +3,17 @@
 
 use std::process::Command;
 use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
+use serde_json::Value;
+
+use super::registry::own_image;
+use super::undo::Undo;
 use crate::home::Said;
+use crate::wait;
+
+/// The longest that Kubernetes may take to do again what it is told.
+const AT_WORK: Duration = Duration::from_secs(120);
 
 static MACHINES: RwLock<()> = RwLock::new(());
 
@@ -46,6 +55,30 @@ impl Machines<'static> {
     #[must_use]
     pub fn own() -> Self {
         Self::Own(MACHINES.write().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+}
+
+impl Machines<'static> {
+    /// Waits until a new Deployment gets its pods. After the API server was away each controller of
+    /// Kubernetes looks for it anew only after up to half a minute.
+    ///
+    /// # Panics
+    /// When that takes too long, or others use the machines.
+    #[track_caller]
+    pub fn wait_until_at_work(&self) {
+        let words = ["create", "deployment", "at-work", "--namespace=default", "--replicas=3"];
+        let image = format!("--image={}", own_image());
+        self.kubectl(&[&words[..], &[&image]].concat());
+        let words = ["delete", "deployment", "at-work", "--namespace=default"];
+        let _undo = Undo::of(self, &words);
+        wait("a new Deployment has pods", AT_WORK, || {
+            let words = ["get", "pods", "--namespace=default", "--selector=app=at-work"];
+            let said = Said::of(Command::new("kubectl").args(words).args(["--output", "json"]));
+            let pods: Value = serde_json::from_str(&said.stdout).ok()?;
+            let pods = pods["items"].as_array()?;
+            let begun = |pod: &Value| pod["status"]["containerStatuses"][0]["imageID"].is_string();
+            (pods.len() == 3 && pods.iter().all(begun)).then_some(())
+        });
     }
 }
 

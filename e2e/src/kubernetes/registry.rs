@@ -24,6 +24,16 @@ pub struct More {
     pub files: Vec<(String, String)>,
 }
 
+/// The image of Vaultyard that the clusters of the tests run, by digest.
+///
+/// # Panics
+/// When the environment does not name it.
+#[must_use]
+#[track_caller]
+pub fn own_image() -> String {
+    std::env::var("VAULTYARD_IMAGE").expect("VAULTYARD_IMAGE is set by `cargo xtask test`")
+}
+
 /// An image that `cargo xtask image` makes under this name, in the registry of the test cluster; made
 /// once for all tests.
 ///

@@ -2,7 +2,7 @@
 //! before anything is written; what is found out only later is told while it is waited for.
 
 use serde_json::json;
-use vaultyard_e2e::kubernetes::{Kube, Machines, Undo};
+use vaultyard_e2e::kubernetes::{Kube, Machines, Undo, own_image};
 
 mod kubeconfigs;
 
@@ -164,7 +164,7 @@ fn a_quota_that_has_no_room() {
 fn an_image_that_cannot_be_pulled() {
     let _machines = Machines::shared();
     let cluster = Kube::declared("");
-    let ours = std::env::var("VAULTYARD_IMAGE").expect("set by `cargo xtask test`");
+    let ours = own_image();
     let repository = ours.split_once('@').unwrap().0;
     let image = format!("{repository}@sha256:{}", "0".repeat(64));
     let words = [&image, "cannot be pulled", "see that its registry has it"];

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use vaultyard_e2e::kubernetes::{Kube, Logs, Machines, Undo, another_digest};
+use vaultyard_e2e::kubernetes::{Kube, Logs, Machines, Undo, another_digest, own_image};
 use vaultyard_e2e::wait;
 
 /// Does `planned` under load: nothing fails, nothing is lost.
@@ -57,7 +57,7 @@ pub(crate) fn nodes_one_after_the_other(machines: &Machines<'static>, cluster: &
 
 /// Whoever preempts takes the place of everybody's pods on that node.
 pub(crate) fn a_leader_whose_place_is_taken(machines: &Machines<'static>, cluster: &Kube) {
-    let image = std::env::var("VAULTYARD_IMAGE").expect("set by `cargo xtask test`");
+    let image = own_image();
     let class = json!({
         "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass",
         "metadata": {"name": "goes-first"}, "value": 1_000_000,
@@ -99,7 +99,7 @@ pub(crate) fn a_leader_whose_place_is_taken(machines: &Machines<'static>, cluste
 fn another_release_of_vaultyard() {
     let _machines = Machines::shared();
     let cluster = Kube::patient();
-    let image = std::env::var("VAULTYARD_IMAGE").expect("set by `cargo xtask test`");
+    let image = own_image();
     let image = another_digest(&image);
     fails_no_request(&cluster, |cluster| {
         let up = cluster.up(&["--image", &image]);

@@ -4,7 +4,9 @@
 use std::path::Path;
 use std::process::Command;
 
-use vaultyard_e2e::kubernetes::{Aws, BRIDGE, Kube, Machines, More, OtherCluster, image, with};
+use vaultyard_e2e::kubernetes::{
+    Aws, BRIDGE, Kube, Machines, More, OtherCluster, image, own_image, with,
+};
 use vaultyard_e2e::{Google, Said};
 use vaultyard_emulators::google_kms::KEY;
 
@@ -60,7 +62,7 @@ fn comes_back(cluster: &Kube) {
 /// Brings a cluster up with an image of this, whose keys are kept outside of Kubernetes.
 #[track_caller]
 fn up_with(cluster: &Kube, more: &More) {
-    let image = std::env::var("VAULTYARD_IMAGE").expect("set by `cargo xtask test`");
+    let image = own_image();
     let up = cluster.up(&["--image", &with(&image, more)]);
     assert_eq!(up.code, Some(0), "{up:#?}\n{}", cluster.all_there_is());
     assert_eq!(cluster.wait_until_ready().holds("KeyBesideData"), None);

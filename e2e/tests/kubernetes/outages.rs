@@ -16,7 +16,11 @@ fn wait_out(began: Instant, outage: Duration) {
 
 /// Servers, unsealers and proxies go on without the API server: no request fails.
 #[track_caller]
-pub(crate) fn without_the_api_server(machines: &Machines, cluster: &Kube, outage: Duration) {
+pub(crate) fn without_the_api_server(
+    machines: &Machines<'static>,
+    cluster: &Kube,
+    outage: Duration,
+) {
     // Logins with service accounts work again only when the machines have found the API server again,
     // which takes kube-proxy up to a minute.
     let access = cluster.access();
@@ -40,6 +44,7 @@ pub(crate) fn without_the_api_server(machines: &Machines, cluster: &Kube, outage
     );
     journal.expect_no_failure();
     assert_eq!(journal.verdict(&journal::read_back(&access, &journal)), []);
+    machines.wait_until_at_work();
 }
 
 /// The leader's node is cut off: another leads, and nothing acknowledged is lost.

@@ -212,8 +212,9 @@ fn lost(authority: &Reference, servers: &Reference) -> Failure {
         Kind::Failed,
         format!(
             "{authority} is gone or empty, and the servers believe the root in {servers}. Restore it \
-             from a backup. A new authority would be believed by nobody who runs; if it is lost for good, \
-             delete {servers} as well, and every client must then be given the new root"
+             from a backup: everything goes on as long as its certificates last. A new authority would \
+             be believed neither by servers and proxies that run nor by the logins that the servers \
+             keep; if this one is lost for good, move to a new cluster before they end"
         ),
     )
 }
