@@ -24,24 +24,54 @@ fn fails_no_request(cluster: &Kube, planned: impl FnOnce(&Kube)) {
     assert_eq!(cluster.faults_of(&journal), []);
 }
 
+/// One after the other on one cluster.
 #[test]
-fn deleted_leaders_and_a_rollout_of_the_proxies() {
+fn leaders_proxies_and_all_that_another_release_changes_go_as_planned() {
     let _machines = Machines::shared();
     let cluster = Kube::patient();
-    fails_no_request(&cluster, |cluster| {
-        for _ in 0..3 {
+    for planned in [leaders, all_proxies, another_release] {
+        planned(&cluster);
+    }
+}
+
+fn leaders(cluster: &Kube) {
+    fails_no_request(cluster, |cluster| {
+        for _ in 0..2 {
             let leader = cluster.leader();
             cluster.delete_pods(&[&leader]);
             let _ = cluster.wait_until_ready();
             assert_ne!(cluster.leader(), leader, "another one leads");
         }
     });
-    fails_no_request(&cluster, |cluster| {
+}
+
+fn all_proxies(cluster: &Kube) {
+    fails_no_request(cluster, |cluster| {
         let proxies = format!("deployment/{}-proxy", cluster.name());
         // What the person changes is put back, which rolls the proxies a second time.
         let _ = cluster.kubectl(&["rollout", "restart", &proxies]);
         let _ = cluster.kubectl(&["rollout", "status", &proxies, "--timeout=120s"]);
     });
+}
+
+fn another_release(cluster: &Kube) {
+    let image = another_digest(&own_image());
+    fails_no_request(cluster, |cluster| {
+        let up = cluster.up(&["--image", &image]);
+        assert_eq!(up.code, Some(0), "{up:#?}");
+        // Controllers and proxies run it already; servers take it when their pods are made anew.
+        let all = ["-0", "-1", "-2"].map(|ending| format!("{}{ending}", cluster.name()));
+        let told = format!("{} as before this change", all.join(", "));
+        assert!(up.stdout.contains(&told) || up.stderr.contains(&told), "{up:#?}");
+        let leader = cluster.leader();
+        for server in all.iter().filter(|server| **server != leader).chain([&leader]) {
+            cluster.delete_pods(&[server]);
+            let _ = cluster.wait_until_ready();
+        }
+    });
+    for pod in cluster.object(&["pods"]).unwrap()["items"].as_array().unwrap() {
+        assert!(pod["spec"].to_string().contains(&image), "{pod:#}");
+    }
 }
 
 /// Whoever drains a node drains it of everybody's pods.
@@ -93,30 +123,6 @@ pub(crate) fn a_leader_whose_place_is_taken(machines: &Machines<'static>, cluste
         });
         drop(undo);
     });
-}
-
-#[test]
-fn another_release_of_vaultyard() {
-    let _machines = Machines::shared();
-    let cluster = Kube::patient();
-    let image = own_image();
-    let image = another_digest(&image);
-    fails_no_request(&cluster, |cluster| {
-        let up = cluster.up(&["--image", &image]);
-        assert_eq!(up.code, Some(0), "{up:#?}");
-        // Controllers and proxies run it already; servers take it when their pods are made anew.
-        let all = ["-0", "-1", "-2"].map(|ending| format!("{}{ending}", cluster.name()));
-        let told = format!("{} as before this change", all.join(", "));
-        assert!(up.stdout.contains(&told) || up.stderr.contains(&told), "{up:#?}");
-        let leader = cluster.leader();
-        for server in all.iter().filter(|server| **server != leader).chain([&leader]) {
-            cluster.delete_pods(&[server]);
-            let _ = cluster.wait_until_ready();
-        }
-    });
-    for pod in cluster.object(&["pods"]).unwrap()["items"].as_array().unwrap() {
-        assert!(pod["spec"].to_string().contains(&image), "{pod:#}");
-    }
 }
 
 /// What the others prove rests on clients that see a request fail when one does.

@@ -112,7 +112,7 @@ fn an_identity_of_age_that_comes_later_than_the_cluster() {
     let checked = cluster.check(&[]);
     assert!(checked.code == Some(0) && checked.stdout.contains(&note), "{checked:#?}");
 
-    let waiting = cluster.up_within("40s", &[]);
+    let waiting = cluster.up_within("25s", &[]);
     assert_eq!(waiting.code, Some(4), "{waiting:#?}");
     assert!(waiting.stderr.contains(&note), "{waiting:#?}");
     let waits = format!("waits for the Secret {secret}");

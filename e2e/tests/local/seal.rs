@@ -91,16 +91,25 @@ fn servers_with_a_seal_become_ready_open_themselves_and_have_recovery_keys() {
 #[test]
 fn a_death_while_a_server_with_a_seal_is_initialised_ends_in_one_working_cluster() {
     let other = Other::start();
-    for step in ["request", "store-keys", "join"] {
-        for servers_live in [false, true] {
-            let home = other.opens();
-            let faults = Faults { point: format!("keys/{step}/after"), servers_live };
-            let mut up = home.up_until(&faults);
-            let _ = up.wait(Duration::from_secs(60));
-            drop(up);
-            let cluster = Cluster::of(home, &[]);
-            cluster.keys_verify();
-            let _ = cluster.stop();
+    std::thread::scope(|scope| {
+        for step in ["request", "store-keys", "join"] {
+            let homes = [false, true].map(|servers_live| (servers_live, other.opens()));
+            let point = format!("keys/{step}/after");
+            scope.spawn(move || {
+                for (servers_live, home) in homes {
+                    dies_once(home, &Faults { point: point.clone(), servers_live });
+                }
+            });
         }
-    }
+    });
+}
+
+#[track_caller]
+fn dies_once(home: Home, faults: &Faults) {
+    let mut up = home.up_until(faults);
+    let _ = up.wait(Duration::from_secs(60));
+    drop(up);
+    let cluster = Cluster::of(home, &[]);
+    cluster.keys_verify();
+    let _ = cluster.stop();
 }
