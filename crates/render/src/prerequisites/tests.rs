@@ -13,6 +13,8 @@ use vaultyard_model::cluster::{
 use super::*;
 use crate::sample;
 
+mod references;
+
 fn front(way: Way, tls: FrontTls) -> Cluster {
     let name = |text: &str| GoogleName::new(text);
     let mut cluster = sample::cluster(3);
