@@ -21,8 +21,10 @@ use crate::object::Apply;
 use crate::reference::Reference;
 
 mod decide;
+mod note;
 mod pulse;
 
+pub use note::{hinder, hindrance};
 pub use pulse::{Pulse, pulse};
 
 use decide::{Decision, Record, Seen, decide};

@@ -1,7 +1,8 @@
-//! What somebody changes by hand is put back at once, and told.
+//! What somebody changes by hand is put back at once, and told; so is what cannot be put back.
 
 use std::time::{Duration, Instant};
 
+use serde_json::json;
 use vaultyard_e2e::kubernetes::{Kube, Machines};
 use vaultyard_e2e::wait;
 
@@ -15,6 +16,7 @@ fn edited_and_deleted_objects_come_back_and_a_wrong_document_changes_none() {
     let name = cluster.name().to_owned();
 
     cluster.survives(|cluster| edits_and_deletes(cluster, &name));
+    a_lost_authority(&cluster, &name);
     a_wrong_document(&cluster, &name);
 }
 
@@ -45,6 +47,24 @@ fn edits_and_deletes(cluster: &Kube, name: &str) {
         (labels["app.kubernetes.io/component"] == "server").then_some(())
     });
     assert!(began.elapsed() < 3 * SOON);
+}
+
+/// Nothing that runs needs it before a certificate is due: only its controller can tell, and no other is
+/// made in its place.
+#[track_caller]
+fn a_lost_authority(cluster: &Kube, name: &str) {
+    let (operations, secret) = (cluster.operations(), format!("{name}-authority"));
+    let kept = cluster.object_in(&operations, &["secret", &secret]).unwrap();
+    let _ = cluster.kubectl_in(&operations, &["delete", "secret", &secret]);
+    let status = cluster.wait_for("told", |status| status.reason.contains("is gone or empty"));
+    assert_eq!(status.phase, "Degraded", "{status:#?}");
+    let backup = json!({
+        "apiVersion": "v1", "kind": "Secret", "type": kept["type"], "data": kept["data"],
+        "metadata": {"name": secret, "labels": kept["metadata"]["labels"]},
+    });
+    let file = cluster.write("authority.json", &backup.to_string());
+    let _ = cluster.kubectl_in(&operations, &["create", "-f", &file]);
+    let _ = cluster.wait_until_ready();
 }
 
 #[track_caller]

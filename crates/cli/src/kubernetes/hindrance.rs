@@ -28,6 +28,11 @@ impl Hindrance {
         });
     }
 
+    /// The reason as it changes.
+    pub(crate) fn changes(&self) -> watch::Receiver<Option<String>> {
+        self.0.subscribe()
+    }
+
     /// The reason, when there is one.
     pub(crate) fn get(&self) -> Option<String> {
         self.0.borrow().clone()

@@ -8,11 +8,12 @@ use std::time::Duration;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 use tokio::sync::{oneshot, watch};
+use tracing::warn;
 use vaultyard_model::{ClusterName, Namespace};
 use vaultyard_render::kubernetes::Names;
 use vaultyard_render::kubernetes::labels::{Component, labels};
 use vaultyard_target_kubernetes::kind::LEASE;
-use vaultyard_target_kubernetes::lease::Election;
+use vaultyard_target_kubernetes::lease::{self, Election};
 use vaultyard_target_kubernetes::{Api, Reference};
 
 use super::hindrance::Hindrance;
@@ -24,6 +25,8 @@ use crate::system::SystemClock;
 
 /// The shortest and the longest pause before work that failed is begun anew.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
+/// The pause before it is told again why the work cannot be done, when that could not be told.
+const TELL_AGAIN: Duration = Duration::from_secs(2);
 /// How long the lease may take to be given back.
 const RELEASE: Duration = Duration::from_secs(3);
 
@@ -74,7 +77,7 @@ where
     let lease = Reference::within(LEASE, post.names.operations(), &lease);
     let (election, mut leads) = Election::new(
         post.api.clone(),
-        lease,
+        lease.clone(),
         labels(&post.names, Some(component)),
         pod::name()?,
         Arc::new(SystemClock),
@@ -92,17 +95,44 @@ where
             _ => None,
         })
     }));
+    let news = post.hindrance.changes();
+    let teller = tell(post.api.clone(), lease, pod::name()?, news, leads.clone());
     let (stop, stopped) = oneshot::channel::<()>();
     let election = tokio::spawn(election.run(async {
         stopped.await.ok();
     }));
     tokio::select! {
         () = take_turns(&post, &mut leads, work) => {}
+        () = teller => {}
         _ = stops.next() => {}
     }
     stop.send(()).ok();
     tokio::time::timeout(RELEASE, election).await.ok();
     Ok(ExitCode::SUCCESS)
+}
+
+/// Tells by the Lease why the work cannot be done, for the status of the cluster, as long as it is this
+/// pod's turn. Ends when nobody can be told any more.
+async fn tell(
+    api: Api,
+    lease: Reference,
+    identity: String,
+    mut hindrance: watch::Receiver<Option<String>>,
+    mut leads: watch::Receiver<bool>,
+) {
+    while leads.wait_for(|leads| *leads).await.is_ok() {
+        let why = hindrance.borrow_and_update().clone();
+        let told = lease::hinder(&api, &lease, &identity, why.as_deref()).await;
+        if let Err(error) = told {
+            warn!("{error}");
+            tokio::time::sleep(TELL_AGAIN).await;
+            continue;
+        }
+        tokio::select! {
+            changed = hindrance.changed() => if changed.is_err() { return },
+            changed = leads.changed() => if changed.is_err() { return },
+        }
+    }
 }
 
 async fn take_turns<W, F>(post: &Post, leads: &mut watch::Receiver<bool>, work: W)

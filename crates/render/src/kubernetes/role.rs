@@ -54,10 +54,14 @@ pub(super) fn roles(cluster: &Cluster, names: &Names) -> Vec<Object> {
         cluster_controller.own_role(
             names,
             operations,
-            [rule("coordination.k8s.io", "leases", [names.cluster_controller()], KEEP)]
-                .into_iter()
-                .chain(of_optional(cluster, names, operations))
-                .collect(),
+            [
+                rule("coordination.k8s.io", "leases", [names.cluster_controller()], KEEP),
+                // Whether the other controller is at work.
+                rule("coordination.k8s.io", "leases", [names.certificates_controller()], FOLLOW),
+            ]
+            .into_iter()
+            .chain(of_optional(cluster, names, operations))
+            .collect(),
         ),
         certificates_controller.own_role(names, application, of_certificates_controller(names)),
         certificates_controller.own_role(

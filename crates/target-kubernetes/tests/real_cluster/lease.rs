@@ -66,6 +66,15 @@ async fn one_leads_and_another_follows_in_order_and_after_a_crash() {
         assert_eq!(now["spec"]["holderIdentity"], "first");
         assert!(*first.leads.borrow() && !*second.leads.borrow() && !*third.leads.borrow());
 
+        // What the leader says by it stays until it says something else.
+        lease::hinder(&place.api, &lease, "first", Some("no room")).await.unwrap();
+        let now = within(Duration::from_secs(10), renewed()).await;
+        assert_eq!(now["spec"]["holderIdentity"], "first");
+        assert_eq!(lease::hindrance(&now), Some("no room"));
+        lease::hinder(&place.api, &lease, "first", None).await.unwrap();
+        let now = place.api.get(&lease).await.unwrap().unwrap();
+        assert_eq!(lease::hindrance(&now), None);
+
         let ordered = Instant::now();
         first.stop().await;
         let (mut leader, mut waiting) = tokio::select! {

@@ -16,11 +16,12 @@ use vaultyard_model::status::{Condition, ControllerStatus, Phase};
 use vaultyard_model::{Cluster, ServerName, Zone};
 use vaultyard_plan::history::History;
 use vaultyard_plan::status;
+use vaultyard_render::kubernetes::Names;
 use vaultyard_render::kubernetes::pod::ZONE;
 use vaultyard_render::kubernetes::server_pod::SERVER;
 use vaultyard_target_kubernetes::cluster::ClusterObject;
 use vaultyard_target_kubernetes::event::Recorder;
-use vaultyard_target_kubernetes::kind::{Kind, POD};
+use vaultyard_target_kubernetes::kind::{Kind, LEASE, POD};
 use vaultyard_target_kubernetes::{Api, ApiError, Reference, pods};
 
 use super::{MANAGER, reports};
@@ -31,8 +32,10 @@ use crate::kubernetes::report::{KeeperTold, Report};
 use crate::kubernetes::sites;
 use crate::system::SystemClock;
 
+mod certificates;
 mod written;
 
+use certificates::CertificatesController;
 use written::Written;
 
 /// Between two looks while all is well, and while something changes.
@@ -89,7 +92,7 @@ pub(super) async fn keep(
     let mut history =
         History { in_service: served.contains(&declared["status"]["phase"]), ..History::default() };
     let mut written = Written::new(declared);
-    let mut workloads = workloads(&post.api, &scene);
+    let mut workloads = workloads(&post.api, &post.names, &scene);
     loop {
         let told = reports::all(&scene.hosts).await;
         let seen = scene.observed(&told, began.elapsed());
@@ -140,24 +143,27 @@ fn progress(status: &vaultyard_model::status::Status, refused: Option<&str>) -> 
 enum Workload {
     Server(ServerName),
     Proxies,
+    /// The Lease of the certificates controller.
+    Certificates,
 }
 
 type Changes = std::pin::Pin<
     Box<dyn futures_util::Stream<Item = (Workload, Result<Option<Value>, ApiError>)> + Send>,
 >;
 
-fn workloads(api: &Api, scene: &Scene<'_>) -> SelectAll<Changes> {
-    let namespace = scene.cluster.namespace.as_str();
-    let watch = |workload: Workload, kind: Kind, name: &str| -> Changes {
-        let object = Reference::within(kind, namespace, name);
+fn workloads(api: &Api, names: &Names, scene: &Scene<'_>) -> SelectAll<Changes> {
+    let watch = |workload: Workload, object: Reference| -> Changes {
         let changes = vaultyard_target_kubernetes::watch::watch(api.clone(), object);
         Box::pin(changes.map(move |change| (workload.clone(), change)))
     };
+    let within = |kind, name: &str| Reference::within(kind, names.namespace(), name);
     let pods = scene.hosts.keys();
-    let pods = pods.map(|server| watch(Workload::Server(server.clone()), POD, server.as_str()));
+    let pods =
+        pods.map(|server| watch(Workload::Server(server.clone()), within(POD, server.as_str())));
     let deployment = Kind::find("apps/v1", "Deployment");
-    let proxies = deployment.map(|kind| watch(Workload::Proxies, kind, &scene.proxies));
-    pods.chain(proxies).collect()
+    let proxies = deployment.map(|kind| watch(Workload::Proxies, within(kind, &names.proxy())));
+    let lease = Reference::within(LEASE, names.operations(), &names.certificates_controller());
+    pods.chain(proxies).chain([watch(Workload::Certificates, lease)]).collect()
 }
 
 /// What is known beside the reports.
@@ -166,8 +172,7 @@ struct Scene<'a> {
     url: String,
     sites: Vec<Site>,
     hosts: BTreeMap<ServerName, String>,
-    /// The name of the proxies' Deployment.
-    proxies: String,
+    certificates: CertificatesController,
     pods: BTreeMap<ServerName, Value>,
     images: BTreeMap<ServerName, String>,
     ready_proxies: u64,
@@ -184,7 +189,7 @@ impl<'a> Scene<'a> {
             url: sites::url(&post.names),
             hosts: sites.iter().map(host).collect(),
             sites,
-            proxies: post.names.proxy(),
+            certificates: CertificatesController::new(post.names.operations(), Instant::now()),
             pods: BTreeMap::new(),
             images: BTreeMap::new(),
             ready_proxies: 0,
@@ -194,6 +199,7 @@ impl<'a> Scene<'a> {
 
     fn take(&mut self, workload: Workload, now: Option<Value>) {
         match (workload, now) {
+            (Workload::Certificates, lease) => self.certificates.take(lease, Instant::now()),
             (Workload::Proxies, now) => {
                 let ready = now.and_then(|it| it["status"]["readyReplicas"].as_u64());
                 self.ready_proxies = ready.unwrap_or_default();
@@ -281,7 +287,10 @@ impl<'a> Scene<'a> {
         let access = of_leader(|report| &report.access);
         let logins = of_leader(|report| &report.logins);
         let custody = of_leader(|report| &report.custody);
-        let renewals: Vec<_> = reports.values().map(|it| keeper(&it.certificates)).collect();
+        // Who makes the certificates, then who sees them served.
+        let made = self.certificates.hindrance(Instant::now());
+        let shown = reports.values().map(|it| keeper(&it.certificates));
+        let renewals: Vec<_> = made.into_iter().chain(shown).collect();
         let unsealings: Vec<_> = reports.values().map(|it| keeper(&it.unsealer)).collect();
         let root_token = reports.values().find_map(|report| report.root_token.clone());
         let served = |(server, report): (&&ServerName, &&Report)| {
