@@ -200,21 +200,37 @@ impl Election {
             Err(error) if error.is_conflict() || error.is_not_found() => {}
             other => return other.map(Some),
         }
-        // A person who puts a label on it does not take it; one who deletes it does.
-        let Some(now) = self.api.get(&self.lease).await? else { return Ok(None) };
-        let now = Record::read(&now);
-        if now.holder != self.identity {
-            return Ok(None);
+        match self.still_held().await? {
+            Some(now) => self.claim(Some(&now)).await.map(Some),
+            None => Ok(None),
         }
-        self.claim(Some(&now)).await.map(Some)
+    }
+
+    /// The Lease as it is now; `None` when somebody else holds it. Who writes something else on it does
+    /// not take it; who deletes it does.
+    async fn still_held(&self) -> Result<Option<Record>, ApiError> {
+        let now = self.api.get(&self.lease).await?.map(|lease| Record::read(&lease));
+        Ok(now.filter(|now| now.holder == self.identity))
     }
 
     async fn release(&self, held: &Held) {
-        let patch = decide::release(&held.record);
-        match tokio::time::timeout(RELEASE, self.patch(&patch)).await {
-            Ok(Ok(_)) => info!(lease = %self.lease, identity = self.identity, "gave the lead back"),
+        match tokio::time::timeout(RELEASE, self.give_back(&held.record)).await {
+            Ok(Ok(())) => {
+                info!(lease = %self.lease, identity = self.identity, "gave the lead back")
+            }
             Ok(Err(error)) => warn!("{error}"),
             Err(_) => warn!("the lead was not given back in time; it ends by itself"),
+        }
+    }
+
+    async fn give_back(&self, record: &Record) -> Result<(), ApiError> {
+        match self.patch(&decide::release(record)).await {
+            Err(error) if error.is_conflict() => {}
+            other => return other.map(drop),
+        }
+        match self.still_held().await? {
+            Some(now) => self.patch(&decide::release(&now)).await.map(drop),
+            None => Ok(()),
         }
     }
 }
