@@ -25,7 +25,7 @@ mod note;
 mod pulse;
 
 pub use note::{hinder, hindrance};
-pub use pulse::{Pulse, pulse};
+pub use pulse::{DOUBTFUL, Pulse, last_sign, pulse};
 
 use decide::{Decision, Record, Seen, decide};
 

@@ -56,9 +56,7 @@ impl Machines<'static> {
     pub fn own() -> Self {
         Self::Own(MACHINES.write().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
-}
 
-impl Machines<'static> {
     /// Waits until a new Deployment gets its pods. After the API server was away each controller of
     /// Kubernetes looks for it anew only after up to half a minute.
     ///

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::RENEW_EVERY;
@@ -11,9 +11,9 @@ use crate::client::Api;
 use crate::error::ApiError;
 use crate::reference::Reference;
 
-/// A sign of life that is older by the clock of who looks is doubted: by then another would have taken
-/// over from a leader that is gone.
-const DOUBTFUL: SignedDuration = SignedDuration::from_secs(30);
+/// A leader that has given no sign of life for so long is doubted: by then another would have taken over
+/// from one that is gone.
+pub const DOUBTFUL: Duration = Duration::from_secs(30);
 /// How long a second look waits for the next sign of life.
 const PATIENCE: Duration = RENEW_EVERY.saturating_add(Duration::from_secs(2));
 
@@ -45,6 +45,11 @@ pub async fn pulse(api: &Api, lease: &Reference, now: Timestamp) -> Result<Pulse
     Ok(Sign::of(api.get(lease).await?.as_ref()).judge(&first))
 }
 
+/// The last sign of life in this Lease, by the clock of who gave it.
+pub fn last_sign(lease: &Value) -> Option<Timestamp> {
+    lease["spec"]["renewTime"].as_str()?.parse().ok()
+}
+
 /// What one look at the Lease has shown.
 #[derive(Debug, Default)]
 struct Sign {
@@ -56,13 +61,14 @@ impl Sign {
     fn of(lease: Option<&Value>) -> Self {
         lease.map_or_else(Self::default, |lease| Self {
             record: Record::read(lease),
-            at: lease["spec"]["renewTime"].as_str().and_then(|time| time.parse().ok()),
+            at: last_sign(lease),
         })
     }
 
     fn is_fresh(&self, now: Timestamp) -> bool {
-        !self.record.holder.is_empty()
-            && self.at.is_some_and(|at| now.duration_since(at) < DOUBTFUL)
+        // A clock that is ahead of ours gives a negative age, which is young.
+        let age = |at| Duration::try_from(now.duration_since(at)).unwrap_or_default();
+        !self.record.holder.is_empty() && self.at.is_some_and(|at| age(at) < DOUBTFUL)
     }
 
     /// What it means when `before` was seen so long ago that every leader has renewed it since.
@@ -77,6 +83,7 @@ impl Sign {
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
     use serde_json::json;
 
     use super::*;

@@ -1,17 +1,11 @@
 //! What the certificates controller says by its Lease: that it is at work, or why it cannot be. Nobody
 //! else would tell before the certificates end.
 
-use std::time::Duration;
-
 use serde_json::Value;
 use tokio::time::Instant;
 use vaultyard_engine::keeping;
 use vaultyard_model::port::keeper::Waiting;
 use vaultyard_target_kubernetes::lease;
-
-/// A Lease that has not changed for so long is held by nobody: another would have taken it over from a
-/// holder that is gone.
-const SILENT: Duration = Duration::from_secs(30);
 
 /// The Lease as it was seen last.
 pub(super) struct CertificatesController {
@@ -35,9 +29,9 @@ impl CertificatesController {
 
     /// What keeps certificates from being kept; `None` when nothing does.
     pub(super) fn hindrance(&self, now: Instant) -> Option<keeping::Report> {
-        let lease = self.lease.as_ref();
-        let reason = if now.duration_since(self.since) > SILENT {
-            let sign = lease.and_then(|lease| lease["spec"]["renewTime"].as_str());
+        let seen = self.lease.as_ref();
+        let reason = if now.duration_since(self.since) > lease::DOUBTFUL {
+            let sign = seen.and_then(lease::last_sign);
             let since = sign.map(|sign| format!(" since {sign}")).unwrap_or_default();
             format!(
                 "no certificates controller has been at work{since}: look at its pods in the \
@@ -45,7 +39,7 @@ impl CertificatesController {
                 self.operations
             )
         } else {
-            lease::hindrance(lease?)?.to_owned()
+            lease::hindrance(seen?)?.to_owned()
         };
         let waiting = Some(Waiting { reason, stuck: false });
         Some(keeping::Report { last_success: None, waiting, begun: true })
@@ -54,6 +48,8 @@ impl CertificatesController {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use serde_json::json;
 
     use super::*;
