@@ -12,6 +12,10 @@ mod difference;
 
 pub use difference::Difference;
 
+/// How often an object is read and written that others change at the same moment. A Deployment that
+/// rolls is changed some times a second, by its own controller.
+const TRIES: u32 = 8;
+
 /// How to apply.
 #[derive(Debug, Clone, Copy)]
 pub struct Options<'a> {
@@ -191,7 +195,24 @@ impl Api {
         }
     }
 
+    /// Between reading and writing somebody else may change the object; then both are done again, so
+    /// that what is told as changed is what this write changed, and nothing that others did.
     async fn write(
+        &self,
+        object: &Reference,
+        body: &Value,
+        options: Options<'_>,
+    ) -> Result<Written, ApplyError> {
+        for _ in 1..TRIES {
+            match self.write_over(object, body, options).await {
+                Err(ApplyError::Api(error)) if error.is_conflict() => {}
+                result => return result,
+            }
+        }
+        self.write_over(object, body, options).await
+    }
+
+    async fn write_over(
         &self,
         object: &Reference,
         body: &Value,
@@ -203,7 +224,11 @@ impl Api {
             return Err(ApplyError::Foreign { object: object.to_string(), whose });
         }
         let Options { manager, force, dry_run, .. } = options;
-        let answer = self.apply_patch(object, &Apply { manager, force, dry_run }, body).await;
+        let mut body = body.clone();
+        if let Some(version) = before.as_ref().and_then(version) {
+            body["metadata"]["resourceVersion"] = version.into();
+        }
+        let answer = self.apply_patch(object, &Apply { manager, force, dry_run }, &body).await;
         let answer = answer.map_err(|error| match error.reason {
             Reason::Conflict { fields, .. } if !fields.is_empty() => {
                 ApplyError::Conflict { object: object.to_string(), fields }

@@ -59,6 +59,38 @@ async fn a_field_that_somebody_else_owns_is_a_conflict_that_names_him() {
 }
 
 #[tokio::test]
+async fn what_others_change_in_the_meantime_is_not_told_as_our_change() {
+    in_a_place(async |place| {
+        let (api, object) = (&place.api, place.object(CONFIG_MAP, "a"));
+        let ours = config(&object, json!({"x": "1"}));
+        api.apply(&object, &ours, OURS).await.unwrap();
+        let others = async {
+            for n in 0.. {
+                let value = n.to_string();
+                let annotated = json!({"metadata": {"annotations": {"others": value}}});
+                let theirs = Options { manager: "somebody", owner: Owner::Anybody, ..OURS };
+                // Both write all the time, so either may give up; the test is about what is told.
+                let _ = api.apply(&object, &body(&object, annotated), theirs).await;
+            }
+        };
+        let told = async {
+            let mut told = Vec::new();
+            for _ in 0..50 {
+                told.extend(api.apply(&object, &ours, OURS).await.ok());
+            }
+            told
+        };
+        let told = tokio::select! {
+            told = told => told,
+            () = others => unreachable!("others write without end"),
+        };
+        assert!(told.len() > 10, "hardly any was applied: {told:?}");
+        assert!(told.iter().all(|applied| *applied == Applied::Unchanged), "{told:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_belongs_to_somebody_else_is_not_taken_over() {
     in_a_place(async |place| {
         let (api, object) = (&place.api, place.object(CONFIG_MAP, "a"));
