@@ -21,6 +21,8 @@ use vaultyard_plan::shortfall::ExitText;
 const GRACE: Duration = Duration::from_secs(30);
 /// How often the audit file's size is looked at.
 const AUDIT_CHECK: Duration = Duration::from_secs(30);
+/// How often it is looked whether a disk that was full has room again.
+const ROOM_CHECK: Duration = Duration::from_secs(1);
 
 /// For so long a process gets no SIGHUP: before it has a handler for it, the signal ends it. What it
 /// would load it has just read.
@@ -196,6 +198,7 @@ impl Supervisor {
     /// Waits until a server that died may be started again. False when it was told to stop.
     async fn rest(&mut self, exit: Exit) -> bool {
         let wait = restart::delay(&exit, self.times);
+        let (for_room, room) = (exit.no_space, self.room());
         let at = self.clock.now();
         let again = at.checked_add(wait).unwrap_or(at);
         warn!(server = %self.server, times = self.times, again_in = ?wait, "server ended: {}",
@@ -204,9 +207,15 @@ impl Supervisor {
         self.process.send_replace(ProcessSeen::Ended { exit, at, again, times: self.times });
         let waited = tokio::time::sleep(wait);
         tokio::pin!(waited);
+        let mut room_check = interval_at(Instant::now() + ROOM_CHECK, ROOM_CHECK);
         loop {
             tokio::select! {
                 () = &mut waited => return true,
+                _ = room_check.tick(), if for_room => {
+                    if restart::has_room_again(room, self.room()) {
+                        return true;
+                    }
+                }
                 told = self.commands.recv() => {
                     let Some((command, answer)) = told else { return false };
                     let (result, go_on) = match command {
@@ -225,6 +234,11 @@ impl Supervisor {
                 }
             }
         }
+    }
+
+    /// What is free on its disk, in bytes.
+    fn room(&self) -> Option<u64> {
+        self.launcher.free_bytes(&self.server).ok()
     }
 
     /// What `status` and `why` tell of it when it runs again.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use vaultyard_engine::supervisor::{Supervised, supervise};
 use vaultyard_model::ClusterName;
-use vaultyard_model::observed::ProcessSeen;
+use vaultyard_model::observed::{Exit, ProcessSeen};
 use vaultyard_model::port::host::{Host, HostError, Signal};
 use vaultyard_model::port::launcher::SignalKind;
 use vaultyard_testkit::fake_launcher::{Asked, FakeLauncher, exit_by_signal};
@@ -41,6 +41,21 @@ async fn a_process_that_dies_is_started_again() {
     let ProcessSeen::Ended { times, exit, .. } = ended else { unreachable!() };
     assert_eq!((times, exit.signal), (2, Some(9)));
     until(&handle, runs_as(3)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_ended_for_want_of_room_is_started_when_there_is_room() {
+    let (launcher, handle) = start();
+    until(&handle, runs_as(1)).await;
+    launcher.set_free_bytes(0);
+    let began = tokio::time::Instant::now();
+    launcher.end_newest(Exit { code: Some(2), signal: None, reason: None, no_space: true });
+    until(&handle, |seen| matches!(seen, ProcessSeen::Ended { .. })).await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(launcher.asked(), [Asked::Launched(1)], "the disk is still full");
+    launcher.set_free_bytes(1 << 30);
+    until(&handle, runs_as(2)).await;
+    assert!(began.elapsed() <= Duration::from_secs(12), "{:?}", began.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use vaultyard_model::observed::Exit;
 
+use crate::shortfall::LEAST_FREE_BYTES;
+
 /// A life this long wipes the record of earlier ends.
 pub const STABLE_AFTER: Duration = Duration::from_secs(60);
 
@@ -25,6 +27,14 @@ pub fn delay(exit: &Exit, times: u32) -> Duration {
         0 | 1 => Duration::ZERO,
         more => FIRST.saturating_mul(1 << (more - 2).min(10)).min(LONGEST),
     }
+}
+
+/// Whether a server that ended for want of room need not wait any longer: its disk was full then and
+/// has room now. Each is the room on it in bytes. Where there was room all along, another disk is full
+/// whose room nobody knows, and only time helps.
+pub fn has_room_again(then: Option<u64>, now: Option<u64>) -> bool {
+    let was_full = then.is_some_and(|free| free < LEAST_FREE_BYTES);
+    was_full && now.is_some_and(|free| free >= LEAST_FREE_BYTES)
 }
 
 /// How often a process has now ended in a row, from the number before and how long it lived.
@@ -52,6 +62,15 @@ mod tests {
     fn a_full_disk_is_given_a_minute() {
         let exit = Exit { code: Some(2), no_space: true, ..killed() };
         assert_eq!(delay(&exit, 1), NO_SPACE);
+    }
+
+    #[test]
+    fn room_ends_the_wait_only_where_there_was_none() {
+        let (full, room) = (Some(LEAST_FREE_BYTES - 1), Some(LEAST_FREE_BYTES));
+        assert!(has_room_again(full, room));
+        for (then, now) in [(full, full), (room, room), (full, None), (None, room)] {
+            assert!(!has_room_again(then, now), "{then:?} {now:?}");
+        }
     }
 
     #[test]

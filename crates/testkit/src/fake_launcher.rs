@@ -1,6 +1,7 @@
 //! A launcher whose processes live and die as a test says.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -25,14 +26,30 @@ pub enum Asked {
 }
 
 /// Starts processes that exist only here.
-#[derive(Default)]
 pub struct FakeLauncher {
+    free_bytes: AtomicU64,
     asked: Arc<Mutex<Vec<Asked>>>,
     refusals: Mutex<VecDeque<HostError>>,
     processes: Mutex<Vec<FakeRunning>>,
 }
 
+impl Default for FakeLauncher {
+    fn default() -> Self {
+        Self {
+            free_bytes: AtomicU64::new(1 << 30),
+            asked: Arc::default(),
+            refusals: Mutex::default(),
+            processes: Mutex::default(),
+        }
+    }
+}
+
 impl FakeLauncher {
+    /// So much is free on the disk from now on.
+    pub fn set_free_bytes(&self, bytes: u64) {
+        self.free_bytes.store(bytes, Ordering::Relaxed);
+    }
+
     /// The next launch fails with this.
     pub fn refuse_next(&self, error: HostError) {
         locked(&self.refusals).push_back(error);
@@ -90,7 +107,7 @@ impl Launcher for FakeLauncher {
     }
 
     fn free_bytes(&self, _: &ServerName) -> Result<u64, HostError> {
-        Ok(1 << 30)
+        Ok(self.free_bytes.load(Ordering::Relaxed))
     }
 
     fn election_won(&self, _: &ServerName) -> Option<Timestamp> {

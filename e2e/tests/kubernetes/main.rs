@@ -12,9 +12,9 @@ mod key_stores;
 mod keys;
 mod kills;
 mod outages;
+mod permissions;
 mod plans;
 mod pods;
 mod questions;
-mod rights;
 #[cfg(feature = "soak")]
 mod soak;
