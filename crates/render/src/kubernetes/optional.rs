@@ -2,10 +2,8 @@
 //! monitoring reads. Most of these kinds are not Kubernetes' own. A Role names them only while they
 //! are asked for, so that who asks for them runs `up` once more.
 
-mod alerts;
-mod dashboard;
 mod front;
-mod gateway;
+mod gateway_api;
 mod google;
 mod ingress;
 mod monitoring;
@@ -21,6 +19,11 @@ use vaultyard_model::Cluster;
 use super::labels::{Scope, metadata};
 use super::names::Names;
 use super::object::Object;
+use gateway_api::{backend_tls_policy, gateway, http_route, tls_route};
+use google::{
+    backend_config, frontend_config, gcp_backend_policy, gcp_gateway_policy, health_check_policy,
+};
+use monitoring::{dashboard, pod_monitor, pod_monitoring, prometheus_rule, rules};
 
 pub(super) use front::{application_protocol, service_annotations};
 pub(super) use monitoring::scrapers;
@@ -40,52 +43,31 @@ const fn resource(api_version: &'static str, kind: &'static str, plural: &'stati
     Resource { api_version, kind, plural }
 }
 
+/// The group of the Gateway API.
 const GATEWAY_API: &str = "gateway.networking.k8s.io/v1";
-const GKE: &str = "networking.gke.io/v1";
-
-const CONFIG_MAP: Resource = resource("v1", "ConfigMap", "configmaps");
-const INGRESS: Resource = resource("networking.k8s.io/v1", "Ingress", "ingresses");
-const BACKEND_CONFIG: Resource = resource("cloud.google.com/v1", "BackendConfig", "backendconfigs");
-const FRONTEND_CONFIG: Resource =
-    resource("networking.gke.io/v1beta1", "FrontendConfig", "frontendconfigs");
-const GATEWAY: Resource = resource(GATEWAY_API, "Gateway", "gateways");
-const HTTP_ROUTE: Resource = resource(GATEWAY_API, "HTTPRoute", "httproutes");
-const TLS_ROUTE: Resource = resource(GATEWAY_API, "TLSRoute", "tlsroutes");
-const BACKEND_TLS_POLICY: Resource =
-    resource(GATEWAY_API, "BackendTLSPolicy", "backendtlspolicies");
-const HEALTH_CHECK_POLICY: Resource = resource(GKE, "HealthCheckPolicy", "healthcheckpolicies");
-const BACKEND_POLICY: Resource = resource(GKE, "GCPBackendPolicy", "gcpbackendpolicies");
-const GATEWAY_POLICY: Resource = resource(GKE, "GCPGatewayPolicy", "gcpgatewaypolicies");
-const POD_MONITORING: Resource =
-    resource("monitoring.googleapis.com/v1", "PodMonitoring", "podmonitorings");
-const RULES: Resource = resource("monitoring.googleapis.com/v1", "Rules", "rules");
-const POD_MONITOR: Resource = resource("monitoring.coreos.com/v1", "PodMonitor", "podmonitors");
-const PROMETHEUS_RULE: Resource =
-    resource("monitoring.coreos.com/v1", "PrometheusRule", "prometheusrules");
-
 /// All optional kinds.
 pub const RESOURCES: [Resource; 15] = [
-    CONFIG_MAP,
-    INGRESS,
-    BACKEND_CONFIG,
-    FRONTEND_CONFIG,
-    GATEWAY,
-    HTTP_ROUTE,
-    TLS_ROUTE,
-    BACKEND_TLS_POLICY,
-    HEALTH_CHECK_POLICY,
-    BACKEND_POLICY,
-    GATEWAY_POLICY,
-    POD_MONITORING,
-    RULES,
-    POD_MONITOR,
-    PROMETHEUS_RULE,
+    dashboard::RESOURCE,
+    ingress::RESOURCE,
+    backend_config::RESOURCE,
+    frontend_config::RESOURCE,
+    gateway::RESOURCE,
+    http_route::RESOURCE,
+    tls_route::RESOURCE,
+    backend_tls_policy::RESOURCE,
+    health_check_policy::RESOURCE,
+    gcp_backend_policy::RESOURCE,
+    gcp_gateway_policy::RESOURCE,
+    pod_monitoring::RESOURCE,
+    rules::RESOURCE,
+    pod_monitor::RESOURCE,
+    prometheus_rule::RESOURCE,
 ];
 
 /// The optional objects that the document asks for, in the order in which they must be applied.
 pub(super) fn objects(cluster: &Cluster, names: &Names) -> Vec<Object> {
-    let mut all = front::front(cluster, names);
-    all.extend(monitoring::monitoring(cluster, names));
+    let mut all = front::objects(cluster, names);
+    all.extend(monitoring::objects(cluster, names));
     all
 }
 
@@ -94,15 +76,18 @@ pub(super) fn objects(cluster: &Cluster, names: &Names) -> Vec<Object> {
 pub fn unwanted(cluster: &Cluster) -> Vec<Object> {
     let names = Names::of(cluster);
     let bare = |resource: &Resource, name: String| resource.object(&names, name, json!({}));
-    let named_alike = RESOURCES.iter().filter(|resource| **resource != CONFIG_MAP);
+    let named_alike = RESOURCES.iter().filter(|resource| **resource != dashboard::RESOURCE);
     let mut all: Vec<Object> =
         named_alike.map(|resource| bare(resource, names.front().to_owned())).collect();
-    all.extend([bare(&HTTP_ROUTE, names.redirect()), bare(&CONFIG_MAP, names.dashboard())]);
+    all.extend([
+        bare(&http_route::RESOURCE, names.redirect()),
+        bare(&dashboard::RESOURCE, names.dashboard()),
+    ]);
     let in_operations = |resource: Resource| {
         let metadata = metadata(&names, Scope::Operations, None, names.front());
         resource.object_with(metadata, json!({}))
     };
-    all.extend([POD_MONITORING, RULES].map(in_operations));
+    all.extend([pod_monitoring::RESOURCE, rules::RESOURCE].map(in_operations));
     let wanted = objects(cluster, &names);
     all.retain(|object| !wanted.iter().any(|wanted| wanted.is(object)));
     all

@@ -4,7 +4,7 @@ use serde_json::json;
 use vaultyard_model::Cluster;
 use vaultyard_model::cluster::{Front, Way};
 
-use super::{gateway, ingress};
+use super::{gateway_api, ingress};
 use crate::kubernetes::deployment::REQUEST_SECONDS;
 use crate::kubernetes::names::Names;
 use crate::kubernetes::object::Object;
@@ -21,13 +21,13 @@ pub(super) const HEALTH: &str = "/-/healthy";
 const MARGIN_SECONDS: u64 = 10;
 
 /// The objects.
-pub(super) fn front(cluster: &Cluster, names: &Names) -> Vec<Object> {
+pub(super) fn objects(cluster: &Cluster, names: &Names) -> Vec<Object> {
     match &cluster.ingress.front {
         None => Vec::new(),
         Some(front) => match &front.way {
             Way::Ingress { class } => ingress::ingress(cluster, names, front, class.as_str()),
             Way::Gateway { .. } | Way::SharedGateway { .. } => {
-                gateway::gateway(cluster, names, front)
+                gateway_api::objects(cluster, names, front)
             }
         },
     }

@@ -1,19 +1,29 @@
 //! What Google's load balancers are told, by an Ingress or by a Gateway.
 
+pub(super) mod backend_config;
+pub(super) mod frontend_config;
+pub(super) mod gcp_backend_policy;
+pub(super) mod gcp_gateway_policy;
+pub(super) mod health_check_policy;
+
 use serde_json::{Value as Json, json};
 use vaultyard_model::Cluster;
 use vaultyard_model::cluster::{Front, FrontTls, GoogleLoadBalancer, GoogleName, Way};
 
-use super::front::{HEALTH, request_seconds, timeout_seconds};
-use super::{BACKEND_CONFIG, BACKEND_POLICY, FRONTEND_CONFIG, GATEWAY_POLICY, HEALTH_CHECK_POLICY};
+use super::front::request_seconds;
 use crate::kubernetes::names::Names;
 use crate::kubernetes::object::Object;
-use crate::kubernetes::pod::API;
 
+/// The group of what GKE's Gateways read.
+const GKE: &str = "networking.gke.io/v1";
 /// How often each of Google's probers asks, in seconds. There are dozens of them.
 const CHECK_SECONDS: u64 = 5;
 /// How long it waits for an answer.
 const ANSWER_SECONDS: u64 = 3;
+/// So many answers make a proxy healthy.
+const HEALTHY: u64 = 1;
+/// So many answers that do not come make it unhealthy.
+const UNHEALTHY: u64 = 2;
 /// The longest draining that Google takes.
 const MOST_DRAINING_SECONDS: u64 = 3600;
 
@@ -24,30 +34,26 @@ pub(super) fn configs(
     front: &Front,
     google: &GoogleLoadBalancer,
 ) -> Vec<Object> {
-    let mut backend = json!({
-        "timeoutSec": timeout_seconds(cluster),
-        "connectionDraining": {"drainingTimeoutSec": draining_seconds(cluster, google)},
-        "healthCheck": {
-            "type": "HTTPS",
-            "requestPath": HEALTH,
-            "port": API,
-            "checkIntervalSec": CHECK_SECONDS,
-            "timeoutSec": ANSWER_SECONDS,
-            "healthyThreshold": 1,
-            "unhealthyThreshold": 2,
-        },
-    });
-    if let Some(policy) = &google.security_policy {
-        backend["securityPolicy"] = json!({"name": policy.as_str()});
-    }
-    let mut all = vec![BACKEND_CONFIG.object(names, names.front(), json!({"spec": backend}))];
+    let mut all = vec![backend_config::backend_config(cluster, names, google)];
     if front.way.is_global() {
-        let redirect = json!({"enabled": true, "responseCodeName": "PERMANENT_REDIRECT"});
-        let mut frontend = json!({"redirectToHttps": redirect});
-        if let Some(policy) = &google.ssl_policy {
-            frontend["sslPolicy"] = json!(policy.as_str());
-        }
-        all.push(FRONTEND_CONFIG.object(names, names.front(), json!({"spec": frontend})));
+        all.push(frontend_config::frontend_config(names, google));
+    }
+    all
+}
+
+/// What GKE's Gateways read beside the routes.
+pub(super) fn policies(
+    cluster: &Cluster,
+    names: &Names,
+    front: &Front,
+    google: &GoogleLoadBalancer,
+) -> Vec<Object> {
+    let mut all = vec![
+        health_check_policy::health_check_policy(names),
+        gcp_backend_policy::gcp_backend_policy(cluster, names, google),
+    ];
+    if let (Way::Gateway { .. }, Some(policy)) = (&front.way, &google.ssl_policy) {
+        all.push(gcp_gateway_policy::gcp_gateway_policy(names, policy));
     }
     all
 }
@@ -79,44 +85,6 @@ pub(super) fn annotations(
     all
 }
 
-/// What GKE's Gateways read beside the routes.
-pub(super) fn policies(
-    cluster: &Cluster,
-    names: &Names,
-    front: &Front,
-    google: &GoogleLoadBalancer,
-) -> Vec<Object> {
-    let service = json!({"group": "", "kind": "Service", "name": names.service()});
-    let mut backend = json!({
-        "timeoutSec": timeout_seconds(cluster),
-        "connectionDraining": {"drainingTimeoutSec": draining_seconds(cluster, google)},
-    });
-    if let Some(policy) = &google.security_policy {
-        backend["securityPolicy"] = json!(policy.as_str());
-    }
-    let check = json!({
-        "checkIntervalSec": CHECK_SECONDS,
-        "timeoutSec": ANSWER_SECONDS,
-        "healthyThreshold": 1,
-        "unhealthyThreshold": 2,
-        "config": {"type": "HTTPS", "httpsHealthCheck": {"requestPath": HEALTH, "port": API}},
-    });
-    let attached =
-        |default: Json, target: &Json| json!({"spec": {"default": default, "targetRef": target}});
-    let mut all = vec![
-        HEALTH_CHECK_POLICY.object(names, names.front(), attached(check, &service)),
-        BACKEND_POLICY.object(names, names.front(), attached(backend, &service)),
-    ];
-    if let (Way::Gateway { .. }, Some(policy)) = (&front.way, &google.ssl_policy) {
-        let target = json!({
-            "group": "gateway.networking.k8s.io", "kind": "Gateway", "name": names.front(),
-        });
-        let body = attached(json!({"sslPolicy": policy.as_str()}), &target);
-        all.push(GATEWAY_POLICY.object(names, names.front(), body));
-    }
-    all
-}
-
 /// Names as Google's annotations and options have them.
 pub(super) fn joined(names: &[GoogleName]) -> String {
     names.iter().map(GoogleName::as_str).collect::<Vec<_>>().join(",")
@@ -125,4 +93,14 @@ pub(super) fn joined(names: &[GoogleName]) -> String {
 fn draining_seconds(cluster: &Cluster, google: &GoogleLoadBalancer) -> u64 {
     let wanted = google.connection_draining.map(|draining| draining.as_secs());
     wanted.unwrap_or_else(|| request_seconds(cluster)).min(MOST_DRAINING_SECONDS)
+}
+
+/// What a policy holds: it is attached to what it is about.
+fn attached(default: Json, target: &Json) -> Json {
+    json!({"spec": {"default": default, "targetRef": target}})
+}
+
+/// The proxies' Service as the target of a policy.
+fn service(names: &Names) -> Json {
+    json!({"group": "", "kind": "Service", "name": names.service()})
 }

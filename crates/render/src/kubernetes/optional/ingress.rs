@@ -11,10 +11,12 @@ use vaultyard_model::Cluster;
 use vaultyard_model::cluster::{Front, FrontTls};
 
 use super::front::{PORT, timeout_seconds};
-use super::google;
+use super::{Resource, google, resource};
 use crate::kubernetes::labels::{Scope, metadata};
 use crate::kubernetes::names::Names;
 use crate::kubernetes::object::Object;
+
+pub(super) const RESOURCE: Resource = resource("networking.k8s.io/v1", "Ingress", "ingresses");
 
 /// How many certificates there may be between the proxy's and the one that is trusted.
 const CHAIN_DEPTH: u8 = 3;

@@ -1,5 +1,12 @@
 //! Who reads the metrics: monitors, alerts and a dashboard.
 
+mod alerts;
+pub(super) mod dashboard;
+pub(super) mod pod_monitor;
+pub(super) mod pod_monitoring;
+pub(super) mod prometheus_rule;
+pub(super) mod rules;
+
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::networking::v1::NetworkPolicyPeer;
@@ -10,7 +17,6 @@ use serde_json::{Value as Json, json};
 use vaultyard_model::Cluster;
 use vaultyard_model::cluster::Collector;
 
-use super::{CONFIG_MAP, POD_MONITOR, POD_MONITORING, PROMETHEUS_RULE, RULES, alerts, dashboard};
 use crate::kubernetes::labels::{INSTANCE, NAME, Scope, VAULTYARD, metadata};
 use crate::kubernetes::names::Names;
 use crate::kubernetes::network_policy::NAMESPACE;
@@ -23,38 +29,33 @@ const PATH: &str = "/metrics";
 const EVERY: &str = "30s";
 /// Where GKE runs its collectors: the second on Autopilot.
 const GOOGLE_NAMESPACES: [&str; 2] = ["gmp-system", "gke-gmp-system"];
-/// The label by which Grafana's sidecar finds dashboards.
-const GRAFANA: &str = "grafana_dashboard";
 
 /// The objects.
-pub(super) fn monitoring(cluster: &Cluster, names: &Names) -> Vec<Object> {
+pub(super) fn objects(cluster: &Cluster, names: &Names) -> Vec<Object> {
     let monitoring = &cluster.monitoring;
-    let mut all = match &monitoring.collector {
-        None => Vec::new(),
-        Some(Collector::Google) => {
-            [Scope::Application, Scope::Operations].map(|scope| pod_monitoring(names, scope)).into()
-        }
-        Some(Collector::Operator { labels, .. }) => vec![pod_monitor(names, labels)],
-    };
-    let (application, operations) =
-        (alerts::of_application(cluster, names), alerts::of_operations(names));
+    let mut all = Vec::new();
     match &monitoring.collector {
-        Some(Collector::Google) if monitoring.alerts => {
-            all.push(google_rules(names, Scope::Application, application));
-            all.push(google_rules(names, Scope::Operations, operations));
+        None => {}
+        // Both of Google's kinds see their own namespace only.
+        Some(Collector::Google) => {
+            let scopes = [Scope::Application, Scope::Operations];
+            all.extend(scopes.map(|scope| pod_monitoring::pod_monitoring(names, scope)));
+            if monitoring.alerts {
+                let (serves, keeps) =
+                    (alerts::of_application(cluster, names), alerts::of_operations(names));
+                all.push(rules::rules(names, Scope::Application, serves));
+                all.push(rules::rules(names, Scope::Operations, keeps));
+            }
         }
-        Some(Collector::Operator { labels, .. }) if monitoring.alerts => {
-            let groups = json!({"spec": {"groups": [application, operations]}});
-            all.push(PROMETHEUS_RULE.object_with(labelled(names, labels), groups));
+        Some(Collector::Operator { labels, .. }) => {
+            all.push(pod_monitor::pod_monitor(names, labels));
+            if monitoring.alerts {
+                all.push(prometheus_rule::prometheus_rule(cluster, names, labels));
+            }
         }
-        _ => {}
     }
     if monitoring.dashboard {
-        let mut metadata = metadata(names, Scope::Application, None, names.dashboard());
-        metadata.labels.get_or_insert_default().insert(GRAFANA.to_owned(), "1".to_owned());
-        let file = format!("{}-{}.json", names.namespace(), names.cluster());
-        let text = format!("{:#}\n", dashboard::dashboard(names));
-        all.push(CONFIG_MAP.object_with(metadata, json!({"data": {file: text}})));
+        all.push(dashboard::config_map(names));
     }
     all
 }
@@ -87,28 +88,6 @@ fn selector(names: &Names) -> Json {
 
 fn endpoints() -> Json {
     json!([{"port": PORT, "path": PATH, "interval": EVERY}])
-}
-
-/// A PodMonitoring sees its own namespace only.
-fn pod_monitoring(names: &Names, scope: Scope) -> Object {
-    let spec = json!({"selector": selector(names), "endpoints": endpoints()});
-    let metadata = metadata(names, scope, None, names.front());
-    POD_MONITORING.object_with(metadata, json!({"spec": spec}))
-}
-
-/// Rules see the metrics of their own namespace only.
-fn google_rules(names: &Names, scope: Scope, group: Json) -> Object {
-    let metadata = metadata(names, scope, None, names.front());
-    RULES.object_with(metadata, json!({"spec": {"groups": [group]}}))
-}
-
-fn pod_monitor(names: &Names, labels: &BTreeMap<String, String>) -> Object {
-    let spec = json!({
-        "namespaceSelector": {"matchNames": [names.namespace(), names.operations()]},
-        "selector": selector(names),
-        "podMetricsEndpoints": endpoints(),
-    });
-    POD_MONITOR.object_with(labelled(names, labels), json!({"spec": spec}))
 }
 
 /// Metadata with a person's labels beside ours, which stay what they are.

@@ -3,7 +3,16 @@
 use serde_json::{Value as Json, json};
 
 use super::alerts::{of_proxies, of_servers};
+use crate::kubernetes::labels::{Scope, metadata};
 use crate::kubernetes::names::Names;
+use crate::kubernetes::object::Object;
+use crate::kubernetes::optional::{Resource, resource};
+
+pub(in crate::kubernetes::optional) const RESOURCE: Resource =
+    resource("v1", "ConfigMap", "configmaps");
+
+/// The label by which Grafana's sidecar finds dashboards.
+const GRAFANA: &str = "grafana_dashboard";
 
 /// The columns of a dashboard.
 const WIDTH: usize = 24;
@@ -17,8 +26,17 @@ struct Panel {
     lines: Vec<(String, &'static str)>,
 }
 
+/// A ConfigMap with the dashboard.
+pub(super) fn config_map(names: &Names) -> Object {
+    let mut metadata = metadata(names, Scope::Application, None, names.dashboard());
+    metadata.labels.get_or_insert_default().insert(GRAFANA.to_owned(), "1".to_owned());
+    let file = format!("{}-{}.json", names.namespace(), names.cluster());
+    let text = format!("{:#}\n", dashboard(names));
+    RESOURCE.object_with(metadata, json!({"data": {file: text}}))
+}
+
 /// The dashboard, as Grafana imports it.
-pub(super) fn dashboard(names: &Names) -> Json {
+fn dashboard(names: &Names) -> Json {
     let title = format!("Vaultyard {}/{}", names.namespace(), names.cluster());
     let panels: Vec<Json> =
         panels(names).iter().enumerate().map(|(index, panel)| drawn(panel, index)).collect();

@@ -1,0 +1,22 @@
+//! The route of clients whose TLS the proxies end themselves.
+
+use serde_json::json;
+use vaultyard_model::Cluster;
+use vaultyard_model::cluster::Front;
+
+use super::{HTTPS, backends, parent};
+use crate::kubernetes::names::Names;
+use crate::kubernetes::object::Object;
+use crate::kubernetes::optional::{GATEWAY_API, Resource, resource};
+
+pub(in crate::kubernetes::optional) const RESOURCE: Resource =
+    resource(GATEWAY_API, "TLSRoute", "tlsroutes");
+
+pub(super) fn tls_route(cluster: &Cluster, names: &Names, front: &Front) -> Object {
+    let spec = json!({
+        "parentRefs": [parent(names, front, HTTPS)],
+        "hostnames": [cluster.dns.host.as_str()],
+        "rules": [{"backendRefs": backends(names)}],
+    });
+    RESOURCE.object(names, names.front(), json!({"spec": spec}))
+}

@@ -1,0 +1,29 @@
+//! How a Gateway of GKE treats the proxies.
+
+use serde_json::json;
+use vaultyard_model::Cluster;
+use vaultyard_model::cluster::GoogleLoadBalancer;
+
+use super::{GKE, attached, draining_seconds, service};
+use crate::kubernetes::names::Names;
+use crate::kubernetes::object::Object;
+use crate::kubernetes::optional::front::timeout_seconds;
+use crate::kubernetes::optional::{Resource, resource};
+
+pub(in crate::kubernetes::optional) const RESOURCE: Resource =
+    resource(GKE, "GCPBackendPolicy", "gcpbackendpolicies");
+
+pub(super) fn gcp_backend_policy(
+    cluster: &Cluster,
+    names: &Names,
+    google: &GoogleLoadBalancer,
+) -> Object {
+    let mut policy = json!({
+        "timeoutSec": timeout_seconds(cluster),
+        "connectionDraining": {"drainingTimeoutSec": draining_seconds(cluster, google)},
+    });
+    if let Some(security) = &google.security_policy {
+        policy["securityPolicy"] = json!(security.as_str());
+    }
+    RESOURCE.object(names, names.front(), attached(policy, &service(names)))
+}
