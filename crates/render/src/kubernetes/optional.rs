@@ -43,8 +43,6 @@ const fn resource(api_version: &'static str, kind: &'static str, plural: &'stati
     Resource { api_version, kind, plural }
 }
 
-/// The group of the Gateway API.
-const GATEWAY_API: &str = "gateway.networking.k8s.io/v1";
 /// All optional kinds.
 pub const RESOURCES: [Resource; 15] = [
     dashboard::RESOURCE,

@@ -15,6 +15,8 @@ use super::google;
 use crate::kubernetes::names::Names;
 use crate::kubernetes::object::Object;
 
+/// The group and version of its kinds.
+const VERSION: &str = "gateway.networking.k8s.io/v1";
 /// The listener of a Gateway of ours that clients use.
 const HTTPS: &str = "https";
 /// The listener that sends them there.

@@ -14,7 +14,7 @@ use super::front::request_seconds;
 use crate::kubernetes::names::Names;
 use crate::kubernetes::object::Object;
 
-/// The group of what GKE's Gateways read.
+/// The group and version of what GKE's Gateways read.
 const GKE: &str = "networking.gke.io/v1";
 /// How often each of Google's probers asks, in seconds. There are dozens of them.
 const CHECK_SECONDS: u64 = 5;

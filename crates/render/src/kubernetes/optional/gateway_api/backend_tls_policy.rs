@@ -3,13 +3,14 @@
 use serde_json::json;
 use vaultyard_model::Cluster;
 
+use super::VERSION;
 use crate::kubernetes::names::Names;
 use crate::kubernetes::object::Object;
 use crate::kubernetes::optional::front::PORT;
-use crate::kubernetes::optional::{GATEWAY_API, Resource, resource};
+use crate::kubernetes::optional::{Resource, resource};
 
 pub(in crate::kubernetes::optional) const RESOURCE: Resource =
-    resource(GATEWAY_API, "BackendTLSPolicy", "backendtlspolicies");
+    resource(VERSION, "BackendTLSPolicy", "backendtlspolicies");
 
 /// The certificate's authority stands in a ConfigMap, because no Gateway need be able to read one from
 /// a Secret.

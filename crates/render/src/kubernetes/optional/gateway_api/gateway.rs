@@ -4,16 +4,16 @@ use serde_json::{Value as Json, json};
 use vaultyard_model::Cluster;
 use vaultyard_model::cluster::{Front, FrontTls};
 
-use super::{HTTP, HTTPS};
+use super::{HTTP, HTTPS, VERSION};
 use crate::kubernetes::labels::{Scope, metadata};
 use crate::kubernetes::names::Names;
 use crate::kubernetes::object::Object;
 use crate::kubernetes::optional::front::PORT_NUMBER;
 use crate::kubernetes::optional::ingress::secret;
-use crate::kubernetes::optional::{GATEWAY_API, Resource, google, resource};
+use crate::kubernetes::optional::{Resource, google, resource};
 
 pub(in crate::kubernetes::optional) const RESOURCE: Resource =
-    resource(GATEWAY_API, "Gateway", "gateways");
+    resource(VERSION, "Gateway", "gateways");
 
 pub(super) fn gateway(cluster: &Cluster, names: &Names, front: &Front, class: &str) -> Object {
     let host = cluster.dns.host.as_str();

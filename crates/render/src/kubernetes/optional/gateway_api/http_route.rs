@@ -4,14 +4,14 @@ use serde_json::json;
 use vaultyard_model::Cluster;
 use vaultyard_model::cluster::Front;
 
-use super::{HTTP, HTTPS, backends, own_parent, parent};
+use super::{HTTP, HTTPS, VERSION, backends, own_parent, parent};
 use crate::kubernetes::names::Names;
 use crate::kubernetes::object::Object;
 use crate::kubernetes::optional::front::timeout_seconds;
-use crate::kubernetes::optional::{GATEWAY_API, Resource, resource};
+use crate::kubernetes::optional::{Resource, resource};
 
 pub(in crate::kubernetes::optional) const RESOURCE: Resource =
-    resource(GATEWAY_API, "HTTPRoute", "httproutes");
+    resource(VERSION, "HTTPRoute", "httproutes");
 
 /// To the proxies. GKE knows no timeouts of routes: its policy has them.
 pub(super) fn http_route(cluster: &Cluster, names: &Names, front: &Front) -> Object {

@@ -4,13 +4,13 @@ use serde_json::json;
 use vaultyard_model::Cluster;
 use vaultyard_model::cluster::Front;
 
-use super::{HTTPS, backends, parent};
+use super::{HTTPS, VERSION, backends, parent};
 use crate::kubernetes::names::Names;
 use crate::kubernetes::object::Object;
-use crate::kubernetes::optional::{GATEWAY_API, Resource, resource};
+use crate::kubernetes::optional::{Resource, resource};
 
 pub(in crate::kubernetes::optional) const RESOURCE: Resource =
-    resource(GATEWAY_API, "TLSRoute", "tlsroutes");
+    resource(VERSION, "TLSRoute", "tlsroutes");
 
 pub(super) fn tls_route(cluster: &Cluster, names: &Names, front: &Front) -> Object {
     let spec = json!({
