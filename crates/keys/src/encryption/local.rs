@@ -5,7 +5,7 @@
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
@@ -31,9 +31,14 @@ const KEY_BYTES: usize = 32;
 /// Encrypts data keys under a key that is kept as a text, as long as it is kept.
 pub struct LocalEncryption {
     kept: Arc<dyn KeyText>,
+    held: RwLock<Arc<Held>>,
+    random: Arc<dyn Random>,
+}
+
+/// A key in memory.
+struct Held {
     key: LessSafeKey,
     key_id: String,
-    random: Arc<dyn Random>,
 }
 
 /// Why the key file cannot be used.
@@ -132,16 +137,20 @@ impl LocalEncryption {
     /// The encryption of a text that [`key_text`] made and that is kept there; `None` when the text is
     /// something else.
     pub fn from_text(kept: Arc<dyn KeyText>, text: &[u8], random: Arc<dyn Random>) -> Option<Self> {
-        let (key, key_id) = parse(text)?;
-        Some(Self { kept, key, key_id, random })
+        let held = RwLock::new(Arc::new(parse(text)?));
+        Some(Self { kept, held, random })
     }
 
-    /// Whether the key still stands where it is kept: what is encrypted under one that is in memory
+    fn held(&self) -> Arc<Held> {
+        self.held.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The key, if it still stands where it is kept: what is encrypted under one that is in memory
     /// alone is lost with this program.
-    async fn stands(&self) -> Result<(), CustodyError> {
-        let text = self.kept.read().await?;
-        match text.map(|text| parse(text.expose()).map(|(_, key_id)| key_id)) {
-            Some(Some(key_id)) if key_id == self.key_id => Ok(()),
+    async fn standing(&self) -> Result<Arc<Held>, CustodyError> {
+        let (held, text) = (self.held(), self.kept.read().await?);
+        match text.map(|text| parse(text.expose()).map(|there| there.key_id)) {
+            Some(Some(key_id)) if key_id == held.key_id => Ok(held),
             None => Err(CustodyError::Fatal(format!(
                 "{} is gone since this program has read it; put it back, or start this program \
                  anew if nothing was ever encrypted under it",
@@ -151,17 +160,26 @@ impl LocalEncryption {
                 "{} does not hold the key {} any more, which this program has read there; put it \
                  back, or start this program anew if nothing was ever encrypted under it",
                 self.kept.location(),
-                self.key_id
+                held.key_id
             ))),
         }
     }
 
-    /// The key with this fingerprint, when somebody has put it back since this program began.
-    async fn put_back(&self, key_id: &str) -> Result<LessSafeKey, CustodyError> {
+    /// The key with this fingerprint. One that was put back since this program began takes the place
+    /// of the one that stood there then.
+    async fn key(&self, key_id: &str) -> Result<Arc<Held>, CustodyError> {
+        let held = self.held();
+        if held.key_id == key_id {
+            return Ok(held);
+        }
         let text = self.kept.read().await?;
         let holds = match text.and_then(|text| parse(text.expose())) {
-            Some((key, held)) if held == key_id => return Ok(key),
-            Some((_, held)) => format!("holds the key {held}"),
+            Some(there) if there.key_id == key_id => {
+                let there = Arc::new(there);
+                *self.held.write().unwrap_or_else(PoisonError::into_inner) = there.clone();
+                return Ok(there);
+            }
+            Some(there) => format!("holds the key {}", there.key_id),
             None => "holds none".to_owned(),
         };
         Err(CustodyError::Fatal(format!(
@@ -171,7 +189,7 @@ impl LocalEncryption {
     }
 }
 
-fn parse(text: &[u8]) -> Option<(LessSafeKey, String)> {
+fn parse(text: &[u8]) -> Option<Held> {
     let text = std::str::from_utf8(text).ok()?;
     let encoded = text.strip_prefix(FIRST_LINE)?.strip_prefix('\n')?.strip_suffix('\n')?;
     let bytes = Zeroizing::new(STANDARD.decode(encoded).ok()?);
@@ -181,7 +199,7 @@ fn parse(text: &[u8]) -> Option<(LessSafeKey, String)> {
     let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &bytes).ok()?);
     // A fingerprint of a random key tells nothing about it, and a wrong file from a right one.
     let fingerprint = digest(&SHA256, &bytes);
-    Some((key, format!("local/{}", hex(&fingerprint.as_ref()[..16]))))
+    Some(Held { key, key_id: format!("local/{}", hex(&fingerprint.as_ref()[..16])) })
 }
 
 /// A text in a file that nobody else can read.
@@ -239,11 +257,11 @@ impl KeyEncryption for LocalEncryption {
     }
 
     async fn wrap_key(&self, key: &Secret, context: &[u8]) -> Result<WrappedKey, CustodyError> {
-        self.stands().await?;
+        let held = self.standing().await?;
         let mut nonce = [0; NONCE_LEN];
         self.random.fill(&mut nonce).map_err(CustodyError::Retryable)?;
         let mut sealed = Zeroizing::new(key.expose().to_vec());
-        let tag = self
+        let tag = held
             .key
             .seal_in_place_separate_tag(
                 Nonce::assume_unique_for_key(nonce),
@@ -252,14 +270,11 @@ impl KeyEncryption for LocalEncryption {
             )
             .map_err(|_| CustodyError::Fatal("a data key cannot be encrypted".to_owned()))?;
         let bytes = [&nonce, sealed.as_slice(), tag.as_ref()].concat();
-        Ok(WrappedKey { key_id: self.key_id.clone(), bytes })
+        Ok(WrappedKey { key_id: held.key_id.clone(), bytes })
     }
 
     async fn unwrap_key(&self, key: &WrappedKey, context: &[u8]) -> Result<Secret, CustodyError> {
-        if key.key_id == self.key_id {
-            return decrypt(&self.key, key, context);
-        }
-        decrypt(&self.put_back(&key.key_id).await?, key, context)
+        decrypt(&self.key(&key.key_id).await?.key, key, context)
     }
 }
 
@@ -340,13 +355,15 @@ mod tests {
         let random = Arc::new(SeededRandom::new(4));
         let wrong = LocalEncryption::open_or_create(file.clone(), &store, random).await.unwrap();
         let refused = wrong.unwrap_key(&wrapped, b"c").await.err().unwrap().to_string();
-        assert!(refused.contains(&format!("holds the key {}", wrong.key_id)), "{refused}");
+        assert!(refused.contains(&format!("holds the key {}", wrong.held().key_id)), "{refused}");
         fs::remove_file(&file).unwrap();
         let refused = wrong.unwrap_key(&wrapped, b"c").await.err().unwrap().to_string();
         assert!(refused.contains("holds none"), "{refused}");
 
         fs::rename(&right, &file).unwrap();
         assert!(wrong.unwrap_key(&wrapped, b"c").await.unwrap().same_as(&key));
+        let under_it = wrong.wrap_key(&key, b"c").await.unwrap();
+        assert_eq!(under_it.key_id, wrapped.key_id, "it is the program's own from then on");
     }
 
     #[tokio::test]
