@@ -1,5 +1,7 @@
 //! Server-side apply of whole objects, which says what it changed and takes nothing over.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use vaultyard_render::kubernetes::labels::{INSTANCE, MANAGED_BY, VAULTYARD};
 
@@ -12,9 +14,11 @@ mod difference;
 
 pub use difference::Difference;
 
-/// How often an object is read and written that others change at the same moment. A Deployment that
-/// rolls is changed some times a second, by its own controller.
-const TRIES: u32 = 8;
+/// How often an object is read and written once more that others change at the same moment. A
+/// Deployment that rolls is changed some times a second, by its own controller.
+const TRIES: u32 = 5;
+/// The pause before the second of them; each further one is longer by it.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// How to apply.
 #[derive(Debug, Clone, Copy)]
@@ -196,27 +200,32 @@ impl Api {
     }
 
     /// Between reading and writing somebody else may change the object; then both are done again, so
-    /// that what is told as changed is what this write changed, and nothing that others did.
+    /// that what is told as changed is what this write changed, and nothing that others did. Where they
+    /// never cease, to write counts for more than to tell.
     async fn write(
         &self,
         object: &Reference,
         body: &Value,
         options: Options<'_>,
     ) -> Result<Written, ApplyError> {
-        for _ in 1..TRIES {
-            match self.write_over(object, body, options).await {
-                Err(ApplyError::Api(error)) if error.is_conflict() => {}
+        for tried in 1..=TRIES {
+            match self.write_over(object, body, options, true).await {
+                Err(ApplyError::Api(error)) if error.is_conflict() => {
+                    tokio::time::sleep(PAUSE * tried).await;
+                }
                 result => return result,
             }
         }
-        self.write_over(object, body, options).await
+        self.write_over(object, body, options, false).await
     }
 
+    /// `alone`: only if nobody else has written since it was read.
     async fn write_over(
         &self,
         object: &Reference,
         body: &Value,
         options: Options<'_>,
+        alone: bool,
     ) -> Result<Written, ApplyError> {
         let before = self.get(object).await?;
         let of_others = before.as_ref().filter(|before| !options.made(before));
@@ -225,7 +234,7 @@ impl Api {
         }
         let Options { manager, force, dry_run, .. } = options;
         let mut body = body.clone();
-        if let Some(version) = before.as_ref().and_then(version) {
+        if let Some(version) = before.as_ref().filter(|_| alone).and_then(version) {
             body["metadata"]["resourceVersion"] = version.into();
         }
         let answer = self.apply_patch(object, &Apply { manager, force, dry_run }, &body).await;
