@@ -155,6 +155,14 @@ impl Authority {
         Ok(Self { root, servers, clients })
     }
 
+    /// Whether the store holds a root, so that [`open`](Self::open) makes no new one.
+    ///
+    /// # Errors
+    /// [`FileError`] when that cannot be read.
+    pub fn has_root(store: &dyn PemStore) -> Result<bool, FileError> {
+        Ok(store.read(&certificate_name(ROOT))?.is_some())
+    }
+
     /// The root's certificate in PEM: what everybody trusts who talks to the cluster.
     pub fn root_pem(&self) -> &str {
         &self.root.pem
@@ -218,13 +226,13 @@ impl Authority {
 
 /// A new root beside CAs that an older one signed would be trusted by nobody.
 fn refuse_a_second_root(store: &dyn PemStore) -> Result<(), AuthorityError> {
-    let root = certificate_name(ROOT);
-    if store.read(&root)?.is_some() {
+    if Authority::has_root(store)? {
         return Ok(());
     }
     for name in ["servers.crt", "servers.key", "clients.crt", "clients.key"] {
         if store.read(name)?.is_some() {
-            let (root, found) = (store.location(&root), store.location(name));
+            let root = store.location(&certificate_name(ROOT));
+            let found = store.location(name);
             return Err(AuthorityError::RootMissing { root, found });
         }
     }

@@ -35,6 +35,8 @@ const MANAGER: &str = "vaultyard-certificates-controller";
 const LOOK_AT_LEAST: Duration = Duration::from_secs(600);
 /// The entry of whom the holder of certificates believes.
 const ROOT: &str = "ca.crt";
+/// The entry of whom the servers believe about identities.
+const CLIENTS: &str = "clients.crt";
 
 /// Keeps the certificates until it is told to stop.
 pub(crate) async fn run() -> Result<ExitCode, Failure> {
@@ -129,11 +131,11 @@ impl Keeper {
         names: &Names,
         now: Timestamp,
     ) -> Result<Option<Timestamp>, Failure> {
-        let authority = self.authority(cluster, now).await?;
+        let authority = self.authority(cluster, names, now).await?;
         let (root, clients) = (authority.root_pem(), authority.clients_pem());
         let each = [
             (&self.secrets.servers, of_servers(cluster, names)?, (ROOT, root)),
-            (&self.secrets.identities, of_identities(), ("clients.crt", clients)),
+            (&self.secrets.identities, of_identities(), (CLIENTS, clients)),
             (&self.secrets.proxy, of_proxies(cluster, names)?, (ROOT, root)),
         ];
         let mut next: Option<Timestamp> = None;
@@ -148,16 +150,20 @@ impl Keeper {
     }
 
     /// The authority; a new one only where nobody believes an older one.
-    async fn authority(&self, cluster: &Cluster, now: Timestamp) -> Result<Authority, Failure> {
+    async fn authority(
+        &self,
+        cluster: &Cluster,
+        names: &Names,
+        now: Timestamp,
+    ) -> Result<Authority, Failure> {
         let secret = &self.secrets.authority;
         let kept = secret.read().await.map_err(failed)?;
-        if kept.as_ref().is_none_or(|kept| kept.data.is_empty()) {
-            let servers = self.secrets.servers.read().await.map_err(failed)?;
-            if servers.is_some_and(|servers| servers.data.contains_key(ROOT)) {
-                return Err(lost(secret.object(), self.secrets.servers.object()));
-            }
-        }
         let mut entries = entries(secret, kept.as_ref());
+        if !Authority::has_root(&entries).map_err(failed)?
+            && let Some(believed) = self.believed(names).await?
+        {
+            return Err(lost(secret.object(), &believed));
+        }
         let authority = Authority::open(&mut entries, &cluster.name, &*self.random, now);
         let authority = authority.map_err(failed)?;
         if entries.changed() {
@@ -165,6 +171,19 @@ impl Keeper {
             write(secret, kept.as_ref(), entries).await?;
         }
         Ok(authority)
+    }
+
+    /// Where an authority is known by that was there before; nowhere in a new cluster.
+    async fn believed(&self, names: &Names) -> Result<Option<Reference>, Failure> {
+        let Secrets { servers, proxy, identities, .. } = &self.secrets;
+        for (secret, entry) in [(servers, ROOT), (proxy, ROOT), (identities, CLIENTS)] {
+            let kept = secret.read().await.map_err(failed)?;
+            if kept.is_some_and(|kept| kept.data.contains_key(entry)) {
+                return Ok(Some(secret.object().clone()));
+            }
+        }
+        let published = trust::find(&self.api, names).await?;
+        Ok(published.map(|_| trust::object(names)))
     }
 
     async fn leaves(
@@ -207,14 +226,14 @@ async fn write(
     Ok(())
 }
 
-fn lost(authority: &Reference, servers: &Reference) -> Failure {
+fn lost(authority: &Reference, believed: &Reference) -> Failure {
     Failure::text(
         Kind::Failed,
         format!(
-            "{authority} is gone or empty, and the servers believe the root in {servers}. Restore it \
-             from a backup: everything goes on as long as its certificates last. A new authority would \
-             be believed neither by servers and proxies that run nor by the logins that the servers \
-             keep; if this one is lost for good, move to a new cluster before they end"
+            "{authority} is gone or empty, and what it made stands in {believed}. Restore it from a \
+             backup: everything goes on as long as its certificates last. A new authority would be \
+             believed neither by servers and proxies that run nor by the logins that the servers keep; \
+             if this one is lost for good, move to a new cluster before they end"
         ),
     )
 }

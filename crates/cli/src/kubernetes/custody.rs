@@ -21,7 +21,7 @@ use crate::failure::{Failure, failed};
 use crate::system::SystemRandom;
 
 /// Opens what the document names, from within a server's pod. A key beside the data is made when
-/// there is none and nothing was encrypted yet.
+/// there is none and the store holds nothing either.
 pub(crate) async fn open(api: &Api, names: &Names, keys: &Keys) -> Result<Opened, Failure> {
     let encryption = keys.encryption.with_files_in(Path::new(KEY_FILES_FOLDER));
     let keys = Keys { encryption, ..keys.clone() };

@@ -21,8 +21,7 @@ pub(crate) async fn publish(
     manager: &str,
     root: &str,
 ) -> Result<(), Failure> {
-    let now = api.get(&object(names)).await.map_err(failed)?.unwrap_or_default();
-    if now["data"][TRUST_KEY] == root {
+    if find(api, names).await?.as_deref() == Some(root) {
         return Ok(());
     }
     let Object { body, .. } = trust(names, root);
@@ -31,16 +30,21 @@ pub(crate) async fn publish(
     api.apply(&object(names), &body, options).await.map(drop).map_err(failed)
 }
 
-/// The root, PEM.
+/// The root, PEM; `None` when it has not been written.
+pub(crate) async fn find(api: &Api, names: &Names) -> Result<Option<String>, Failure> {
+    let now = api.get(&object(names)).await.map_err(failed)?.unwrap_or_default();
+    Ok(now["data"][TRUST_KEY].as_str().map(str::to_owned))
+}
+
+/// The root, PEM; it must be there.
 pub(crate) async fn read(api: &Api, names: &Names) -> Result<String, Failure> {
-    let object = object(names);
-    let now = api.get(&object).await.map_err(failed)?.unwrap_or_default();
     let absent = || {
+        let object = object(names);
         let what = format!("{object} does not hold the root that the proxies are known by");
         Failure::text(Kind::Failed, what).hint(
             "the certificates controller writes it; `vaultyard status --target kubernetes` says \
              how the cluster is, and `vaultyard up` brings an older one up to date",
         )
     };
-    now["data"][TRUST_KEY].as_str().map(str::to_owned).ok_or_else(absent)
+    find(api, names).await?.ok_or_else(absent)
 }
