@@ -24,8 +24,8 @@ mod decide;
 mod note;
 mod pulse;
 
-pub use note::{hinder, hindrance};
-pub use pulse::{DOUBTFUL, Pulse, last_sign, pulse};
+pub use note::hindrance;
+pub use pulse::{DOUBTFUL, Pulse, is_doubtful, last_sign, pulse};
 
 use decide::{Decision, Record, Seen, decide};
 
@@ -39,28 +39,39 @@ const GIVE_UP: Duration = Duration::from_secs(9);
 /// How long giving the Lease back may take when the process ends.
 const RELEASE: Duration = Duration::from_secs(2);
 
-/// One candidate.
+/// Who runs for a Lease.
+pub struct Candidate {
+    /// What nobody else is called: the pod's name.
+    pub identity: String,
+    /// The labels with which the Lease is made when there is none.
+    pub labels: BTreeMap<String, String>,
+    /// Why the work of the leader cannot be done, which each sign of life says.
+    pub hindrance: Receiver<Option<String>>,
+}
+
+/// One candidate's part in an election.
 pub struct Election {
     api: Api,
     lease: Reference,
-    labels: BTreeMap<String, String>,
-    identity: String,
+    candidate: Candidate,
     clock: Arc<dyn Clock>,
     leads: Sender<bool>,
 }
 
 impl Election {
-    /// A candidate that nobody else is called like: `identity` is the pod's name. The Lease is made
-    /// with these labels when there is none. The receiver tells whether this candidate leads.
+    /// The receiver tells whether this candidate leads.
     pub fn new(
         api: Api,
         lease: Reference,
-        labels: BTreeMap<String, String>,
-        identity: String,
+        candidate: Candidate,
         clock: Arc<dyn Clock>,
     ) -> (Self, Receiver<bool>) {
         let (leads, led) = watch::channel(false);
-        (Self { api, lease, labels, identity, clock, leads }, led)
+        (Self { api, lease, candidate, clock, leads }, led)
+    }
+
+    fn identity(&self) -> &str {
+        &self.candidate.identity
     }
 
     /// Runs for the Lease, and keeps it, until `stop`; then gives it back, so that the next one leads
@@ -74,7 +85,7 @@ impl Election {
                 () = &mut stop => return,
                 held = self.wait_for_turn() => held,
             };
-            info!(lease = %self.lease, identity = self.identity, "leads");
+            info!(lease = %self.lease, identity = self.identity(), "leads");
             self.leads.send_replace(true);
             let mut held = held;
             tokio::select! {
@@ -86,7 +97,7 @@ impl Election {
                 () = self.keep(&mut held) => {}
             }
             self.leads.send_replace(false);
-            warn!(lease = %self.lease, identity = self.identity, "leads no more");
+            warn!(lease = %self.lease, identity = self.identity(), "leads no more");
         }
     }
 
@@ -96,7 +107,7 @@ impl Election {
         let mut backoff = Backoff::default();
         let mut seen = self.next(&mut changes).await;
         loop {
-            let decision = decide(seen.as_ref(), &self.identity, Instant::now().into_std());
+            let decision = decide(seen.as_ref(), self.identity(), Instant::now().into_std());
             if let Decision::Wait(time) = decision {
                 tokio::select! {
                     next = self.next(&mut changes) => seen = next,
@@ -140,7 +151,12 @@ impl Election {
         let last_sign = Instant::now();
         let now = self.clock.now();
         let lease = match before {
-            Some(before) => self.patch(&decide::claim(before, &self.identity, LASTS, now)).await?,
+            Some(before) => {
+                let hindrance = self.candidate.hindrance.borrow().clone();
+                let mut patch = decide::claim(before, self.identity(), LASTS, now);
+                patch["metadata"]["annotations"] = json!({note::HINDRANCE: hindrance});
+                self.patch(&patch).await?
+            }
             None => self.create(now).await?,
         };
         Ok(Held { record: Record::read(&lease), last_sign })
@@ -148,14 +164,14 @@ impl Election {
 
     async fn create(&self, now: Timestamp) -> Result<Value, ApiError> {
         let kind = self.lease.kind();
-        let spec = decide::claim(&Record::default(), &self.identity, LASTS, now)["spec"].take();
+        let spec = decide::claim(&Record::default(), self.identity(), LASTS, now)["spec"].take();
         let body = json!({
             "apiVersion": kind.api_version,
             "kind": kind.kind,
-            "metadata": {"name": self.lease.name(), "labels": self.labels},
+            "metadata": {"name": self.lease.name(), "labels": self.candidate.labels},
             "spec": spec,
         });
-        let apply = Apply { manager: &self.identity, force: false, dry_run: false };
+        let apply = Apply { manager: self.identity(), force: false, dry_run: false };
         let answer = self.api.apply_patch(&self.lease, &apply, &body).await?;
         if answer.created {
             return Ok(answer.body);
@@ -166,7 +182,7 @@ impl Election {
     }
 
     async fn patch(&self, patch: &Value) -> Result<Value, ApiError> {
-        self.api.merge(&self.lease, "", &self.identity, patch).await
+        self.api.merge(&self.lease, "", self.identity(), patch).await
     }
 
     /// Returns when the Lease is not held any more, or cannot be known to be.
@@ -210,13 +226,13 @@ impl Election {
     /// not take it; who deletes it does.
     async fn still_held(&self) -> Result<Option<Record>, ApiError> {
         let now = self.api.get(&self.lease).await?.map(|lease| Record::read(&lease));
-        Ok(now.filter(|now| now.holder == self.identity))
+        Ok(now.filter(|now| now.holder == self.identity()))
     }
 
     async fn release(&self, held: &Held) {
         match tokio::time::timeout(RELEASE, self.give_back(&held.record)).await {
             Ok(Ok(())) => {
-                info!(lease = %self.lease, identity = self.identity, "gave the lead back")
+                info!(lease = %self.lease, identity = self.identity(), "gave the lead back")
             }
             Ok(Err(error)) => warn!("{error}"),
             Err(_) => warn!("the lead was not given back in time; it ends by itself"),

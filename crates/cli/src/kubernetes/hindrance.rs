@@ -1,4 +1,4 @@
-//! Why a part of a cluster cannot do its work, for whoever asks at its door.
+//! Why a part of a cluster cannot do its work, for whoever asks at its door or looks at its Lease.
 
 use std::sync::Arc;
 

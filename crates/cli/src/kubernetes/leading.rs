@@ -8,12 +8,11 @@ use std::time::Duration;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 use tokio::sync::{oneshot, watch};
-use tracing::warn;
 use vaultyard_model::{ClusterName, Namespace};
 use vaultyard_render::kubernetes::Names;
 use vaultyard_render::kubernetes::labels::{Component, labels};
 use vaultyard_target_kubernetes::kind::LEASE;
-use vaultyard_target_kubernetes::lease::{self, Election};
+use vaultyard_target_kubernetes::lease::{Candidate, Election};
 use vaultyard_target_kubernetes::{Api, Reference};
 
 use super::hindrance::Hindrance;
@@ -25,8 +24,6 @@ use crate::system::SystemClock;
 
 /// The shortest and the longest pause before work that failed is begun anew.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
-/// The pause before it is told again why the work cannot be done, when that could not be told.
-const TELL_AGAIN: Duration = Duration::from_secs(2);
 /// How long the lease may take to be given back.
 const RELEASE: Duration = Duration::from_secs(3);
 
@@ -37,7 +34,7 @@ pub(crate) struct Post {
     pub(crate) api: Api,
     /// What everything of the cluster is called.
     pub(crate) names: Names,
-    /// Why the work cannot be done; for the door.
+    /// Why the work cannot be done; for the door and for the Lease.
     pub(crate) hindrance: Hindrance,
     /// How often something was put back that somebody else had changed.
     pub(crate) corrected: Counter,
@@ -77,9 +74,12 @@ where
     let lease = Reference::within(LEASE, post.names.operations(), &lease);
     let (election, mut leads) = Election::new(
         post.api.clone(),
-        lease.clone(),
-        labels(&post.names, Some(component)),
-        pod::name()?,
+        lease,
+        Candidate {
+            identity: pod::name()?,
+            labels: labels(&post.names, Some(component)),
+            hindrance: post.hindrance.changes(),
+        },
         Arc::new(SystemClock),
     );
     let (hindrance, corrected) = (post.hindrance.clone(), post.corrected.clone());
@@ -95,44 +95,17 @@ where
             _ => None,
         })
     }));
-    let news = post.hindrance.changes();
-    let teller = tell(post.api.clone(), lease, pod::name()?, news, leads.clone());
     let (stop, stopped) = oneshot::channel::<()>();
     let election = tokio::spawn(election.run(async {
         stopped.await.ok();
     }));
     tokio::select! {
         () = take_turns(&post, &mut leads, work) => {}
-        () = teller => {}
         _ = stops.next() => {}
     }
     stop.send(()).ok();
     tokio::time::timeout(RELEASE, election).await.ok();
     Ok(ExitCode::SUCCESS)
-}
-
-/// Tells by the Lease why the work cannot be done, for the status of the cluster, as long as it is this
-/// pod's turn. Ends when nobody can be told any more.
-async fn tell(
-    api: Api,
-    lease: Reference,
-    identity: String,
-    mut hindrance: watch::Receiver<Option<String>>,
-    mut leads: watch::Receiver<bool>,
-) {
-    while leads.wait_for(|leads| *leads).await.is_ok() {
-        let why = hindrance.borrow_and_update().clone();
-        let told = lease::hinder(&api, &lease, &identity, why.as_deref()).await;
-        if let Err(error) = told {
-            warn!("{error}");
-            tokio::time::sleep(TELL_AGAIN).await;
-            continue;
-        }
-        tokio::select! {
-            changed = hindrance.changed() => if changed.is_err() { return },
-            changed = leads.changed() => if changed.is_err() { return },
-        }
-    }
 }
 
 async fn take_turns<W, F>(post: &Post, leads: &mut watch::Receiver<bool>, work: W)
@@ -157,14 +130,17 @@ where
                 }
                 post.hindrance.set(Some(last.clone()));
                 tokio::select! {
-                    () = tokio::time::sleep(pause) => pause = (pause * 2).min(PAUSES.1),
+                    () = tokio::time::sleep(pause) => {
+                        pause = (pause * 2).min(PAUSES.1);
+                        continue;
+                    }
                     _ = &mut lost => {}
                 }
             }
-            _ = &mut lost => {
-                post.hindrance.set(None);
-                pause = PAUSES.0;
-            }
+            _ = &mut lost => {}
         }
+        // Whoever leads now says how he gets on.
+        post.hindrance.set(None);
+        pause = PAUSES.0;
     }
 }

@@ -85,10 +85,8 @@ async fn a_leader_that_cannot_say_that_it_lives_leads_no_more_before_another_doe
         let wire = Wire::lay().await;
         let lease = place.object(LEASE, "a");
         let run = |api: &Api, name: &str| {
-            let (api, labels) = (api.clone(), place.labels());
-            let clock = Arc::new(WallClock);
-            let (election, leads) =
-                Election::new(api, lease.clone(), labels, name.to_owned(), clock);
+            let ((candidate, _), clock) = (place.candidate(name), Arc::new(WallClock));
+            let (election, leads) = Election::new(api.clone(), lease.clone(), candidate, clock);
             tokio::spawn(election.run(std::future::pending()));
             leads
         };

@@ -12,23 +12,23 @@ use vaultyard_target_kubernetes::lease::{self, Election, Pulse};
 
 use crate::place::{Place, WallClock, in_a_place, within};
 
-struct Candidate {
+struct Running {
     leads: watch::Receiver<bool>,
+    hindrance: watch::Sender<Option<String>>,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
 }
 
-impl Candidate {
+impl Running {
     fn start(place: &Place, lease: &Reference, identity: &str) -> Self {
-        let (api, labels) = (place.api.clone(), place.labels());
+        let (candidate, hindrance) = place.candidate(identity);
         let clock = Arc::new(WallClock);
-        let (election, leads) =
-            Election::new(api, lease.clone(), labels, identity.to_owned(), clock);
+        let (election, leads) = Election::new(place.api.clone(), lease.clone(), candidate, clock);
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(election.run(async {
             stopped.await.ok();
         }));
-        Self { leads, stop: Some(stop), task }
+        Self { leads, hindrance, stop: Some(stop), task }
     }
 
     async fn leads(&mut self, limit: Duration) {
@@ -45,10 +45,10 @@ impl Candidate {
 async fn one_leads_and_another_follows_in_order_and_after_a_crash() {
     in_a_place(async |place| {
         let lease = place.object(LEASE, "vault-cluster-controller");
-        let mut first = Candidate::start(&place, &lease, "first");
+        let mut first = Running::start(&place, &lease, "first");
         first.leads(Duration::from_secs(10)).await;
-        let mut second = Candidate::start(&place, &lease, "second");
-        let mut third = Candidate::start(&place, &lease, "third");
+        let mut second = Running::start(&place, &lease, "second");
+        let mut third = Running::start(&place, &lease, "third");
 
         // Whoever puts a label on it does not take it.
         place.put(&lease, json!({"metadata": {"labels": {"touched": "yes"}}})).await;
@@ -66,14 +66,12 @@ async fn one_leads_and_another_follows_in_order_and_after_a_crash() {
         assert_eq!(now["spec"]["holderIdentity"], "first");
         assert!(*first.leads.borrow() && !*second.leads.borrow() && !*third.leads.borrow());
 
-        // What the leader says by it stays until it says something else.
-        lease::hinder(&place.api, &lease, "first", Some("no room")).await.unwrap();
-        let now = within(Duration::from_secs(10), renewed()).await;
-        assert_eq!(now["spec"]["holderIdentity"], "first");
-        assert_eq!(lease::hindrance(&now), Some("no room"));
-        lease::hinder(&place.api, &lease, "first", None).await.unwrap();
-        let now = place.api.get(&lease).await.unwrap().unwrap();
-        assert_eq!(lease::hindrance(&now), None);
+        // Each sign of life says what hinders the leader.
+        for why in [Some("no room"), None] {
+            first.hindrance.send_replace(why.map(str::to_owned));
+            let said = async { while lease::hindrance(&renewed().await) != why {} };
+            within(Duration::from_secs(10), said).await;
+        }
 
         let ordered = Instant::now();
         first.stop().await;
@@ -104,7 +102,7 @@ async fn who_only_looks_sees_whether_anybody_leads() {
         let look = async |now| lease::pulse(&place.api, &lease, now).await.unwrap();
         assert_eq!(look(ahead).await, Pulse::Still { since: None });
 
-        let mut only = Candidate::start(&place, &lease, "only");
+        let mut only = Running::start(&place, &lease, "only");
         only.leads(Duration::from_secs(10)).await;
         assert_eq!(look(WallClock.now()).await, Pulse::Beats);
         assert_eq!(look(ahead).await, Pulse::Beats);

@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use kube::config::Kubeconfig;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use vaultyard_model::cluster::Cluster;
 use vaultyard_model::port::clock::{Clock, Random};
 use vaultyard_model::{Namespace, port::clock};
 use vaultyard_render::kubernetes::Names;
 use vaultyard_target_kubernetes::apply::{Options, Owner};
 use vaultyard_target_kubernetes::kind::{NAMESPACE, SECRET};
+use vaultyard_target_kubernetes::lease::Candidate;
 use vaultyard_target_kubernetes::{Api, Kind, Reference};
 
 const MANAGER: &str = "somebody-else";
@@ -85,6 +87,13 @@ impl Place {
 
     pub(crate) fn secret(&self, name: &str) -> Reference {
         self.object(SECRET, name)
+    }
+
+    /// One who runs for a Lease, and by which he says what hinders him.
+    pub(crate) fn candidate(&self, identity: &str) -> (Candidate, watch::Sender<Option<String>>) {
+        let (say, hindrance) = watch::channel(None);
+        let identity = identity.to_owned();
+        (Candidate { identity, labels: self.labels(), hindrance }, say)
     }
 
     pub(crate) fn labels(&self) -> BTreeMap<String, String> {

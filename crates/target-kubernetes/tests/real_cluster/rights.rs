@@ -68,8 +68,9 @@ async fn controllers_lead_and_keep_their_secrets_with_their_rights() {
         for account in [names.cluster_controller(), names.certificates_controller()] {
             let api = place.as_account(names.operations(), &account).await;
             let lease = Reference::within(LEASE, names.operations(), &account);
-            let (election, mut leads) =
-                Election::new(api, lease, place.labels(), "pod".to_owned(), Arc::new(WallClock));
+            let (candidate, _) = place.candidate("pod");
+            let clock = Arc::new(WallClock);
+            let (election, mut leads) = Election::new(api, lease, candidate, clock);
             let task = tokio::spawn(election.run(std::future::pending()));
             within(Duration::from_secs(10), leads.wait_for(|leads| *leads)).await.unwrap();
             task.abort();

@@ -1,7 +1,7 @@
-//! Makes the status of the cluster from what the unsealers tell and from how the pods are, and writes
-//! it into the `VaultCluster`.
+//! Makes the status of the cluster from what the unsealers tell, from how the pods are and from the
+//! Lease of the certificates controller, and writes it into the `VaultCluster`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures_util::stream::{SelectAll, StreamExt};
@@ -41,6 +41,8 @@ use written::Written;
 /// Between two looks while all is well, and while something changes.
 const CALM: Duration = Duration::from_secs(1);
 const BUSY: Duration = Duration::from_millis(200);
+/// How long the first status waits until everything that is watched was seen once.
+const FIRST_LOOK: Duration = Duration::from_secs(2);
 
 /// Writes why a `VaultCluster` is not followed of which nothing stands.
 pub(super) async fn refused(
@@ -93,6 +95,7 @@ pub(super) async fn keep(
         History { in_service: served.contains(&declared["status"]["phase"]), ..History::default() };
     let mut written = Written::new(declared);
     let mut workloads = workloads(&post.api, &post.names, &scene);
+    tokio::time::timeout(FIRST_LOOK, scene.look_once(&mut workloads)).await.ok();
     loop {
         let told = reports::all(&scene.hosts).await;
         let seen = scene.observed(&told, began.elapsed());
@@ -111,10 +114,7 @@ pub(super) async fn keep(
                 changed = workloads.next() => {
                     let ended = || Failure::text(Fault::Failed, "the watch of the pods ended");
                     let (workload, change) = changed.ok_or_else(ended)?;
-                    match change {
-                        Ok(now) => scene.take(workload, now),
-                        Err(error) => tracing::warn!("{error}"),
-                    }
+                    scene.take(workload, change);
                 }
                 () = tokio::time::sleep_until(next) => break,
             }
@@ -139,7 +139,7 @@ fn progress(status: &vaultyard_model::status::Status, refused: Option<&str>) -> 
 }
 
 /// What is watched.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Workload {
     Server(ServerName),
     Proxies,
@@ -197,31 +197,49 @@ impl<'a> Scene<'a> {
         })
     }
 
-    fn take(&mut self, workload: Workload, now: Option<Value>) {
-        match (workload, now) {
-            (Workload::Certificates, lease) => self.certificates.take(lease, Instant::now()),
-            (Workload::Proxies, now) => {
+    /// Returns when everything that is watched was seen, or cannot be.
+    async fn look_once(&mut self, workloads: &mut SelectAll<Changes>) {
+        let (all, mut seen) = (workloads.len(), BTreeSet::new());
+        while seen.len() < all {
+            let Some((workload, change)) = workloads.next().await else { return };
+            seen.insert(workload.clone());
+            self.take(workload, change);
+        }
+    }
+
+    fn take(&mut self, workload: Workload, change: Result<Option<Value>, ApiError>) {
+        if let Err(error) = &change {
+            tracing::warn!("{error}");
+        }
+        match (workload, change) {
+            (Workload::Certificates, change) => {
+                self.certificates.take(change, Instant::now(), SystemClock.now());
+            }
+            (_, Err(_)) => {}
+            (Workload::Proxies, Ok(now)) => {
                 let ready = now.and_then(|it| it["status"]["readyReplicas"].as_u64());
                 self.ready_proxies = ready.unwrap_or_default();
             }
-            (Workload::Server(server), None) => {
+            (Workload::Server(server), Ok(None)) => {
                 self.pods.remove(&server);
                 self.images.remove(&server);
             }
-            (Workload::Server(server), Some(pod)) => {
-                let zone = pod["metadata"]["labels"][ZONE].as_str();
-                let zone = zone.and_then(|zone| Zone::new(zone).ok());
-                if let Some(site) = self.sites.iter_mut().find(|site| site.name == server) {
-                    site.zone = zone.or(site.zone.take());
-                }
-                let containers = pod["spec"]["containers"].as_array().into_iter().flatten();
-                let own = containers.into_iter().find(|container| container["name"] == SERVER);
-                if let Some(image) = own.and_then(|container| container["image"].as_str()) {
-                    self.images.insert(server.clone(), image.to_owned());
-                }
-                self.pods.insert(server, pod);
-            }
+            (Workload::Server(server), Ok(Some(pod))) => self.take_pod(server, pod),
         }
+    }
+
+    fn take_pod(&mut self, server: ServerName, pod: Value) {
+        let zone = pod["metadata"]["labels"][ZONE].as_str();
+        let zone = zone.and_then(|zone| Zone::new(zone).ok());
+        if let Some(site) = self.sites.iter_mut().find(|site| site.name == server) {
+            site.zone = zone.or(site.zone.take());
+        }
+        let containers = pod["spec"]["containers"].as_array().into_iter().flatten();
+        let own = containers.into_iter().find(|container| container["name"] == SERVER);
+        if let Some(image) = own.and_then(|container| container["image"].as_str()) {
+            self.images.insert(server.clone(), image.to_owned());
+        }
+        self.pods.insert(server, pod);
     }
 
     fn observed(
