@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use vaultyard_render::kubernetes::labels::{INSTANCE, MANAGED_BY};
 use vaultyard_target_kubernetes::apply::{Applied, ApplyError, Options, Owner};
@@ -69,14 +71,16 @@ async fn what_others_change_in_the_meantime_is_not_told_as_our_change() {
                 let value = n.to_string();
                 let annotated = json!({"metadata": {"annotations": {"others": value}}});
                 let theirs = Options { manager: "somebody", owner: Owner::Anybody, ..OURS };
-                // Both write all the time, so either may give up; the test is about what is told.
-                let _ = api.apply(&object, &body(&object, annotated), theirs).await;
+                api.apply(&object, &body(&object, annotated), theirs).await.unwrap();
+                // Some times a second, as the controller of a Deployment that rolls. Where others
+                // never cease, it is written all the same, and what is told need not be exact.
+                tokio::time::sleep(Duration::from_millis(25)).await;
             }
         };
         let told = async {
             let mut told = Vec::new();
             for _ in 0..50 {
-                told.extend(api.apply(&object, &ours, OURS).await.ok());
+                told.push(api.apply(&object, &ours, OURS).await.unwrap());
             }
             told
         };
@@ -84,7 +88,6 @@ async fn what_others_change_in_the_meantime_is_not_told_as_our_change() {
             told = told => told,
             () = others => unreachable!("others write without end"),
         };
-        assert!(told.len() > 10, "hardly any was applied: {told:?}");
         assert!(told.iter().all(|applied| *applied == Applied::Unchanged), "{told:?}");
     })
     .await;
