@@ -198,7 +198,7 @@ impl Supervisor {
     /// Waits until a server that died may be started again. False when it was told to stop.
     async fn rest(&mut self, exit: Exit) -> bool {
         let wait = restart::delay(&exit, self.times);
-        let (for_room, room) = (exit.no_space, self.room());
+        let room = exit.no_space.then(|| self.room()).flatten();
         let at = self.clock.now();
         let again = at.checked_add(wait).unwrap_or(at);
         warn!(server = %self.server, times = self.times, again_in = ?wait, "server ended: {}",
@@ -211,7 +211,7 @@ impl Supervisor {
         loop {
             tokio::select! {
                 () = &mut waited => return true,
-                _ = room_check.tick(), if for_room => {
+                _ = room_check.tick(), if room.is_some() => {
                     if restart::has_room_again(room, self.room()) {
                         return true;
                     }

@@ -52,12 +52,13 @@ pub fn last_sign(lease: &Value) -> Option<Timestamp> {
 
 /// Whether the last sign of life in this Lease is so old, by this clock, that its holder is doubted.
 pub fn is_doubtful(lease: &Value, now: Timestamp) -> bool {
-    last_sign(lease).is_none_or(|at| age(at, now) >= DOUBTFUL)
+    is_old(last_sign(lease), now)
 }
 
-/// A clock that is ahead of ours gives a negative age, which is young.
-fn age(at: Timestamp, now: Timestamp) -> Duration {
-    Duration::try_from(now.duration_since(at)).unwrap_or_default()
+fn is_old(sign: Option<Timestamp>, now: Timestamp) -> bool {
+    // A clock that is ahead of ours gives a negative age, which is young.
+    let age = |at| Duration::try_from(now.duration_since(at)).unwrap_or_default();
+    sign.is_none_or(|at| age(at) >= DOUBTFUL)
 }
 
 /// What one look at the Lease has shown.
@@ -76,7 +77,7 @@ impl Sign {
     }
 
     fn is_fresh(&self, now: Timestamp) -> bool {
-        !self.record.holder.is_empty() && self.at.is_some_and(|at| age(at, now) < DOUBTFUL)
+        !self.record.holder.is_empty() && !is_old(self.at, now)
     }
 
     /// What it means when `before` was seen so long ago that every leader has renewed it since.
