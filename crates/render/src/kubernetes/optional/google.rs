@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use vaultyard_model::Cluster;
 use vaultyard_model::cluster::{Front, FrontTls, GoogleLoadBalancer, GoogleName, Way};
 
-use super::front::request_seconds;
+use super::front::{request_seconds, timeout_seconds};
 use crate::kubernetes::names::Names;
 use crate::kubernetes::object::Object;
 
@@ -90,9 +90,14 @@ pub(super) fn joined(names: &[GoogleName]) -> String {
     names.iter().map(GoogleName::as_str).collect::<Vec<_>>().join(",")
 }
 
-fn draining_seconds(cluster: &Cluster, google: &GoogleLoadBalancer) -> u64 {
+/// How proxies are treated, in the words that both kinds have which say so.
+fn treatment(cluster: &Cluster, google: &GoogleLoadBalancer) -> Json {
     let wanted = google.connection_draining.map(|draining| draining.as_secs());
-    wanted.unwrap_or_else(|| request_seconds(cluster)).min(MOST_DRAINING_SECONDS)
+    let draining = wanted.unwrap_or_else(|| request_seconds(cluster)).min(MOST_DRAINING_SECONDS);
+    json!({
+        "timeoutSec": timeout_seconds(cluster),
+        "connectionDraining": {"drainingTimeoutSec": draining},
+    })
 }
 
 /// What a policy holds: it is attached to what it is about.

@@ -4,10 +4,10 @@ use serde_json::json;
 use vaultyard_model::Cluster;
 use vaultyard_model::cluster::GoogleLoadBalancer;
 
-use super::{ANSWER_SECONDS, CHECK_SECONDS, HEALTHY, UNHEALTHY, draining_seconds};
+use super::{ANSWER_SECONDS, CHECK_SECONDS, HEALTHY, UNHEALTHY, treatment};
 use crate::kubernetes::names::Names;
 use crate::kubernetes::object::Object;
-use crate::kubernetes::optional::front::{HEALTH, timeout_seconds};
+use crate::kubernetes::optional::front::HEALTH;
 use crate::kubernetes::optional::{Resource, resource};
 use crate::kubernetes::pod::API;
 
@@ -19,18 +19,15 @@ pub(super) fn backend_config(
     names: &Names,
     google: &GoogleLoadBalancer,
 ) -> Object {
-    let mut spec = json!({
-        "timeoutSec": timeout_seconds(cluster),
-        "connectionDraining": {"drainingTimeoutSec": draining_seconds(cluster, google)},
-        "healthCheck": {
-            "type": "HTTPS",
-            "requestPath": HEALTH,
-            "port": API,
-            "checkIntervalSec": CHECK_SECONDS,
-            "timeoutSec": ANSWER_SECONDS,
-            "healthyThreshold": HEALTHY,
-            "unhealthyThreshold": UNHEALTHY,
-        },
+    let mut spec = treatment(cluster, google);
+    spec["healthCheck"] = json!({
+        "type": "HTTPS",
+        "requestPath": HEALTH,
+        "port": API,
+        "checkIntervalSec": CHECK_SECONDS,
+        "timeoutSec": ANSWER_SECONDS,
+        "healthyThreshold": HEALTHY,
+        "unhealthyThreshold": UNHEALTHY,
     });
     if let Some(policy) = &google.security_policy {
         spec["securityPolicy"] = json!({"name": policy.as_str()});

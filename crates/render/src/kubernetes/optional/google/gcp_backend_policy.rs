@@ -4,10 +4,9 @@ use serde_json::json;
 use vaultyard_model::Cluster;
 use vaultyard_model::cluster::GoogleLoadBalancer;
 
-use super::{GKE, attached, draining_seconds, service};
+use super::{GKE, attached, service, treatment};
 use crate::kubernetes::names::Names;
 use crate::kubernetes::object::Object;
-use crate::kubernetes::optional::front::timeout_seconds;
 use crate::kubernetes::optional::{Resource, resource};
 
 pub(in crate::kubernetes::optional) const RESOURCE: Resource =
@@ -18,10 +17,7 @@ pub(super) fn gcp_backend_policy(
     names: &Names,
     google: &GoogleLoadBalancer,
 ) -> Object {
-    let mut policy = json!({
-        "timeoutSec": timeout_seconds(cluster),
-        "connectionDraining": {"drainingTimeoutSec": draining_seconds(cluster, google)},
-    });
+    let mut policy = treatment(cluster, google);
     if let Some(security) = &google.security_policy {
         policy["securityPolicy"] = json!(security.as_str());
     }
