@@ -28,6 +28,17 @@ pub(crate) struct Leader {
     pub(crate) term: u64,
 }
 
+/// What a server says of itself when it is asked how it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// It leads (200).
+    Active,
+    /// It does not: a standby, sealed, not initialised.
+    NotActive,
+    /// Nothing: no address, no connection, no answer in time.
+    Nothing,
+}
+
 /// What is known of all servers. Pure: the time is an argument.
 pub(crate) struct Board {
     servers: Vec<Seen>,
@@ -40,6 +51,7 @@ pub(crate) struct Board {
 #[derive(Clone, Default)]
 struct Seen {
     active: bool,
+    silent: bool,
     excluded: u32,
     distrusted_until: Option<Instant>,
 }
@@ -56,11 +68,13 @@ impl Board {
         self.leader
     }
 
-    /// A server that was asked at `asked` answered as active (200), or anything else.
+    /// What came of asking a server at `asked`.
     ///
     /// For a moment two servers can answer as active; the one that began last is right.
-    pub(crate) fn heard(&mut self, server: usize, active: bool, asked: Instant, now: Instant) {
+    pub(crate) fn heard(&mut self, server: usize, answer: Answer, asked: Instant, now: Instant) {
         let Some(seen) = self.servers.get_mut(server) else { return };
+        let active = answer == Answer::Active;
+        seen.silent = answer == Answer::Nothing;
         if seen.distrusted_until.is_some_and(|until| asked < until) || seen.excluded > 0 {
             return;
         }
@@ -122,16 +136,22 @@ impl Board {
     /// How long to wait before `server` is asked again.
     ///
     /// An election takes a second or less when it goes well, and every poll too late is a longer
-    /// gap for all clients; after ten seconds something else is wrong, and haste helps nobody.
+    /// gap for all clients; after ten seconds something else is wrong, and haste helps nobody. A
+    /// server that cannot be reached has to start, and be unsealed, before it can lead: it is asked
+    /// less often, since each try at a name that does not resolve is several questions of DNS.
     pub(crate) fn pause(&self, server: usize, now: Instant) -> Duration {
+        let silent = self.servers.get(server).is_some_and(|seen| seen.silent);
         let recent = now.duration_since(self.unknown_since) < Duration::from_secs(10);
-        match self.leader {
-            _ if self.changes > 0 => Duration::from_millis(20),
-            None if recent => Duration::from_millis(20),
-            None => Duration::from_millis(100),
-            Some(leader) if leader.server == server => Duration::from_millis(500),
-            Some(_) => Duration::from_secs(1),
-        }
+        let hasty = self.changes > 0 || (self.leader.is_none() && recent);
+        let milliseconds = match self.leader {
+            _ if hasty && silent => 100,
+            _ if hasty => 20,
+            None if silent => 250,
+            None => 100,
+            Some(leader) if leader.server == server => 500,
+            Some(_) => 1000,
+        };
+        Duration::from_millis(milliseconds)
     }
 }
 
@@ -176,8 +196,8 @@ impl Leadership {
     }
 
     /// See [`Board::heard`].
-    pub(crate) fn heard(&self, server: usize, active: bool, asked: Instant) {
-        self.change(|board, now| board.heard(server, active, asked, now));
+    pub(crate) fn heard(&self, server: usize, answer: Answer, asked: Instant) {
+        self.change(|board, now| board.heard(server, answer, asked, now));
     }
 
     /// See [`Board::refused`]. All servers are asked at once.
@@ -265,7 +285,8 @@ mod tests {
         }
 
         fn heard(&mut self, server: usize, active: bool) -> Option<usize> {
-            self.board.heard(server, active, self.now, self.now);
+            let answer = if active { Answer::Active } else { Answer::NotActive };
+            self.board.heard(server, answer, self.now, self.now);
             self.leader()
         }
 
@@ -339,5 +360,28 @@ mod tests {
         assert!(play.board.pause(0, play.now) < soon && play.board.pause(1, play.now) < soon);
         play.board.end_change();
         assert!(play.board.pause(0, play.now) > soon);
+    }
+
+    #[test]
+    fn a_server_that_says_nothing_is_asked_in_haste_only_once_it_answers() {
+        let mut play = Play::new();
+        let later = play.now + Duration::from_secs(60);
+        play.board.heard(0, Answer::Nothing, play.now, play.now);
+        for now in [play.now, later] {
+            assert!(play.board.pause(0, now) > play.board.pause(1, now));
+        }
+        play.heard(0, false);
+        for now in [play.now, later] {
+            assert_eq!(play.board.pause(0, now), play.board.pause(1, now));
+        }
+    }
+
+    #[test]
+    fn what_an_excluded_server_says_still_tells_that_it_can_be_reached() {
+        let mut play = Play::new();
+        play.board.heard(0, Answer::Nothing, play.now, play.now);
+        play.board.exclude(0, play.now);
+        play.heard(0, true);
+        assert_eq!(play.board.pause(0, play.now), play.board.pause(1, play.now));
     }
 }

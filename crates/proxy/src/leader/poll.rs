@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Request, StatusCode, Uri};
 
-use super::Leadership;
+use super::{Answer, Leadership};
 use crate::body::RequestBody;
 use crate::headers;
 use crate::upstream::Upstream;
@@ -29,9 +29,12 @@ pub(crate) async fn all(leadership: &Leadership, upstreams: &[Arc<Upstream>]) {
 async fn one(leadership: &Leadership, server: usize, upstream: &Upstream) {
     loop {
         let asked = Instant::now();
-        let status = tokio::time::timeout(DEADLINE, ask(upstream)).await;
-        let active = matches!(status, Ok(Some(StatusCode::OK)));
-        leadership.heard(server, active, asked);
+        let answer = match tokio::time::timeout(DEADLINE, ask(upstream)).await {
+            Ok(Some(StatusCode::OK)) => Answer::Active,
+            Ok(Some(_)) => Answer::NotActive,
+            Ok(None) | Err(_) => Answer::Nothing,
+        };
+        leadership.heard(server, answer, asked);
         upstream.prune();
         leadership.pause(server).await;
     }
