@@ -43,6 +43,14 @@ fn fill_the_leaders(cluster: &mut Cluster, disks: &[(&str, Disk)]) -> (String, D
     (leader, disk.clone())
 }
 
+/// Writes more than fits into the room that the server's files have within themselves.
+fn write_much(home: &Home) {
+    let line = "eval \"$(vaultyard env)\"; vaultyard login; head -c 900000 /dev/zero | tr '\\0' x > big; \
+                bao kv put secret/big value=@big";
+    // Nobody may be there to take it.
+    let _ = home.shell(line);
+}
+
 fn keeps_everything(cluster: Cluster, journal: &Journal) {
     let cluster = cluster.restart();
     assert_eq!(cluster.faults_of(journal), []);
@@ -56,6 +64,7 @@ fn a_leader_whose_data_disk_is_full_says_so_while_the_others_go_on() {
     writing.wait_for(20);
     let (full, disk) = fill_the_leaders(&mut cluster, &disks);
     cluster.wait_for("led by another, and aware of the full disk", |home, status| {
+        write_much(home);
         let led = status.leader().is_some_and(|leader| leader != full);
         led && home.run(&["why", &full]).stdout.contains("make room")
     });
@@ -78,12 +87,8 @@ fn a_server_that_panics_for_want_of_room_says_so_and_nothing_is_wiped() {
     let writing = cluster.start_writing();
     writing.wait_for(20);
     let (full, disk) = fill_the_leaders(&mut cluster, &disks);
-    // More than fits into what the data's file has already.
-    let big = "eval \"$(vaultyard env)\"; vaultyard login; head -c 900000 /dev/zero | tr '\\0' x > big; \
-               bao kv put secret/big value=@big";
     cluster.wait_for("aware of how it ended", |home, _| {
-        // Nobody may be there to take it.
-        let _ = home.shell(big);
+        write_much(home);
         home.run(&["why", &full]).stdout.contains("no space left")
     });
     writing.wait_for(50);
