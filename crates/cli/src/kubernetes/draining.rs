@@ -35,10 +35,13 @@ impl Default for Draining {
 
 impl Draining {
     /// A proxy's question whether it is to hold: answered when it is, or after a while.
+    ///
+    /// The first one of a proxy is answered at once, so that it learns that it is known.
     pub(crate) async fn is_to_hold(&self, proxy: &str) -> bool {
-        let _open = self.enter(proxy);
+        let open = self.enter(proxy);
+        let within = if open.is_first { Duration::ZERO } else { POLL };
         let mut begun = self.begun.subscribe();
-        let answered = timeout(POLL, begun.wait_for(|begun| *begun)).await;
+        let answered = timeout(within, begun.wait_for(|begun| *begun)).await;
         matches!(answered, Ok(Ok(_)))
     }
 
@@ -82,10 +85,11 @@ impl Draining {
         let now = Instant::now();
         // Only those that ask are kept: the names of pods that are long gone would pile up.
         proxies.retain(|_, proxy| proxy.open > 0 || proxy.last.elapsed() < GONE);
+        let is_first = !proxies.contains_key(proxy);
         let known = proxies.entry(proxy.to_owned());
         let known = known.or_insert(Proxy { open: 0, last: now, holds: false });
         known.open += 1;
-        Open { draining: self, proxy: proxy.to_owned() }
+        Open { draining: self, proxy: proxy.to_owned(), is_first }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Proxy>> {
@@ -97,6 +101,7 @@ impl Draining {
 struct Open<'a> {
     draining: &'a Draining,
     proxy: String,
+    is_first: bool,
 }
 
 impl Drop for Open<'_> {
@@ -122,6 +127,23 @@ mod tests {
         let before = Instant::now();
         assert!(draining.drain(LONG).await.is_empty());
         assert_eq!(before.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_proxys_first_question_is_answered_at_once_and_its_next_one_when_there_is_news() {
+        let draining = Draining::default();
+        let before = Instant::now();
+        assert!(!draining.is_to_hold("new").await);
+        assert_eq!(before.elapsed(), Duration::ZERO);
+        assert!(!draining.is_to_hold("new").await);
+        assert_eq!(before.elapsed(), POLL);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_proxy_that_first_asks_in_the_middle_of_a_drain_is_to_hold() {
+        let draining = Draining::default();
+        assert!(draining.drain(LONG).await.is_empty());
+        assert!(draining.is_to_hold("new").await);
     }
 
     #[tokio::test(start_paused = true)]

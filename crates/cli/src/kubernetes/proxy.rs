@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use vaultyard_certificates::tls::client_config;
 use vaultyard_model::layout::{API_PORT, Site};
 use vaultyard_proxy::{Config, Ending, Metrics, Server};
+use vaultyard_render::kubernetes::Names;
 use vaultyard_render::kubernetes::deployment::{LINGER_SECONDS, REQUEST_SECONDS};
 
 use super::gauges::Expiries;
@@ -26,6 +27,9 @@ use crate::{metrics, system};
 
 /// Between two looks at the certificates. Kubelet itself brings a changed Secret only after a minute.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Between two questions for the servers' common name, and for how long it is asked for at the start.
+const NAMES_EVERY: Duration = Duration::from_millis(250);
+const NAMES_LAST: Duration = Duration::from_secs(10);
 /// The name, in the proxies' Secret, of the leaf that clients see.
 pub(crate) const SERVED: &str = "tls";
 /// The name of the leaf that unsealers see.
@@ -46,6 +50,11 @@ pub(crate) async fn run() -> Result<ExitCode, Failure> {
     let counts = registry.sub_registry_with_prefix("vaultyard");
     let expiries = Expiries::register(counts);
     let sites = sites::of(&cluster)?;
+    let servers = Names::of(&cluster).servers_host();
+    tokio::select! {
+        () = first_server(&servers) => {}
+        _ = stops.next() => return Ok(ExitCode::SUCCESS),
+    }
     let config = Config {
         listen: system::everywhere(API_PORT),
         limits: cluster.ingress.proxy.clone(),
@@ -92,6 +101,21 @@ pub(crate) async fn run() -> Result<ExitCode, Failure> {
     }
     running.stop().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Waits until any server has a name, for a while.
+///
+/// Who asks DNS for a name too early makes it keep for seconds that there is none, also for the
+/// servers, which look for each other while a cluster comes up.
+async fn first_server(host: &str) {
+    let found = async {
+        while tokio::net::lookup_host((host, API_PORT)).await.is_err() {
+            tokio::time::sleep(NAMES_EVERY).await;
+        }
+    };
+    if tokio::time::timeout(NAMES_LAST, found).await.is_err() {
+        tracing::warn!("no server has an address in DNS: {host} has none");
+    }
 }
 
 fn server(site: &Site) -> Server {

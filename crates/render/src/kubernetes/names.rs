@@ -226,7 +226,12 @@ impl Names {
     /// The DNS name of the server with this ordinal, as everything within Kubernetes reaches it. It
     /// does not end in the cluster's domain, which nobody need know: resolvers add it.
     pub fn server_host(&self, ordinal: u8) -> String {
-        format!("{}.{}.{}.svc", self.server(ordinal), self.servers(), self.namespace)
+        format!("{}.{}", self.server(ordinal), self.servers_host())
+    }
+
+    /// The DNS name that all servers have in common.
+    pub fn servers_host(&self) -> String {
+        format!("{}.{}.svc", self.servers(), self.namespace)
     }
 
     /// The DNS name of the proxy's Service within Kubernetes.

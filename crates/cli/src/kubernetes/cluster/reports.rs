@@ -1,6 +1,10 @@
 //! Asks the unsealers how their servers are.
+//!
+//! At the addresses of their pods, which the API server tells: who asks DNS for the name of a pod
+//! that has no address yet makes it keep for seconds that there is no such name.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -18,22 +22,26 @@ use crate::kubernetes::report::Report;
 /// An unsealer answers from memory; one that has not by then is not there.
 const DEADLINE: Duration = Duration::from_millis(800);
 
-/// Every server's report, or why there is none.
+/// The report of every server, of which the pod has this address; or why there is none.
 pub(super) async fn all(
-    hosts: &BTreeMap<ServerName, String>,
+    addresses: BTreeMap<ServerName, Option<IpAddr>>,
 ) -> BTreeMap<ServerName, Result<Report, String>> {
-    let each = hosts.iter().map(|(server, host)| async {
-        let answer = timeout(DEADLINE, one(host)).await;
+    let each = addresses.into_iter().map(|(server, address)| async move {
+        let Some(address) = address else {
+            return (server, Err("its pod has no address".to_owned()));
+        };
+        let answer = timeout(DEADLINE, one(address)).await;
         let late = |_| Err(format!("its unsealer did not answer within {DEADLINE:?}"));
-        (server.clone(), answer.unwrap_or_else(late))
+        (server, answer.unwrap_or_else(late))
     });
     join_all(each).await.into_iter().collect()
 }
 
-async fn one(host: &str) -> Result<Report, String> {
+async fn one(address: IpAddr) -> Result<Report, String> {
     let silent = |error: &dyn std::fmt::Display| format!("its unsealer cannot be asked: {error}");
-    let stream = TcpStream::connect((host, door::PORT)).await.map_err(|error| silent(&error))?;
-    let request = Request::get("/report").header(HOST, host).body(Empty::new());
+    let address = SocketAddr::new(address, door::PORT);
+    let stream = TcpStream::connect(address).await.map_err(|error| silent(&error))?;
+    let request = Request::get("/report").header(HOST, address.to_string()).body(Empty::new());
     let request = request.map_err(|error| silent(&error))?;
     let (status, bytes) = converse::ask(stream, request).await.map_err(|error| silent(&error))?;
     if status != StatusCode::OK {

@@ -2,6 +2,7 @@
 //! Lease of the certificates controller, and writes it into the `VaultCluster`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use futures_util::stream::{SelectAll, StreamExt};
@@ -97,7 +98,7 @@ pub(super) async fn keep(
     let mut workloads = workloads(&post.api, &post.names, &scene);
     tokio::time::timeout(FIRST_LOOK, scene.look_once(&mut workloads)).await.ok();
     loop {
-        let told = reports::all(&scene.hosts).await;
+        let told = reports::all(scene.addresses()).await;
         let seen = scene.observed(&told, began.elapsed());
         let quorum = usize::from(cluster.servers.replicas.quorum());
         history = history.after(&seen, quorum);
@@ -157,9 +158,9 @@ fn workloads(api: &Api, names: &Names, scene: &Scene<'_>) -> SelectAll<Changes> 
         Box::pin(changes.map(move |change| (workload.clone(), change)))
     };
     let within = |kind, name: &str| Reference::within(kind, names.namespace(), name);
-    let pods = scene.hosts.keys();
+    let servers = scene.sites.iter().map(|site| &site.name);
     let pods =
-        pods.map(|server| watch(Workload::Server(server.clone()), within(POD, server.as_str())));
+        servers.map(|server| watch(Workload::Server(server.clone()), within(POD, server.as_str())));
     let deployment = Kind::find("apps/v1", "Deployment");
     let proxies = deployment.map(|kind| watch(Workload::Proxies, within(kind, &names.proxy())));
     let lease = Reference::within(LEASE, names.operations(), &names.certificates_controller());
@@ -171,7 +172,6 @@ struct Scene<'a> {
     cluster: &'a Cluster,
     url: String,
     sites: Vec<Site>,
-    hosts: BTreeMap<ServerName, String>,
     certificates: CertificatesController,
     pods: BTreeMap<ServerName, Value>,
     images: BTreeMap<ServerName, String>,
@@ -182,13 +182,10 @@ struct Scene<'a> {
 
 impl<'a> Scene<'a> {
     fn new(post: &Post, cluster: &'a Cluster) -> Result<Self, Failure> {
-        let sites = sites::of(cluster)?;
-        let host = |site: &Site| (site.name.clone(), site.address.host.to_string());
         Ok(Self {
             cluster,
             url: sites::url(&post.names),
-            hosts: sites.iter().map(host).collect(),
-            sites,
+            sites: sites::of(cluster)?,
             certificates: CertificatesController::new(post.names.operations(), Instant::now()),
             pods: BTreeMap::new(),
             images: BTreeMap::new(),
@@ -240,6 +237,13 @@ impl<'a> Scene<'a> {
             self.images.insert(server.clone(), image.to_owned());
         }
         self.pods.insert(server, pod);
+    }
+
+    /// Where each server's pod is, if it is anywhere.
+    fn addresses(&self) -> BTreeMap<ServerName, Option<IpAddr>> {
+        let address = |server| self.pods.get(server)?["status"]["podIP"].as_str()?.parse().ok();
+        let sites = self.sites.iter();
+        sites.map(|site| (site.name.clone(), address(&site.name))).collect()
     }
 
     fn observed(
