@@ -25,4 +25,4 @@ pub use layout::Layout;
 pub use name::{ClusterName, DnsName, Namespace, ServerName, Zone};
 pub use secret::Secret;
 pub use value::Value;
-pub use version::{Software, Version};
+pub use version::{Minor, Software, Version};

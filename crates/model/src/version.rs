@@ -39,6 +39,13 @@ impl fmt::Display for Software {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version(semver::Version);
 
+/// The releases that differ in their patch level only: `2.7`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Minor {
+    major: u64,
+    minor: u64,
+}
+
 /// Why a text is not a version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("is not a version of the form MAJOR.MINOR.PATCH")]
@@ -52,6 +59,29 @@ impl Version {
     pub fn new(text: &str) -> Result<Self, VersionError> {
         let text = text.strip_prefix('v').unwrap_or(text);
         semver::Version::parse(text).map(Self).map_err(|_| VersionError)
+    }
+
+    /// The releases that it is one of.
+    pub fn minor(&self) -> Minor {
+        Minor::new(self.0.major, self.0.minor)
+    }
+
+    /// Its patch level.
+    pub fn patch(&self) -> u64 {
+        self.0.patch
+    }
+}
+
+impl Minor {
+    /// `MAJOR.MINOR`.
+    pub const fn new(major: u64, minor: u64) -> Self {
+        Self { major, minor }
+    }
+}
+
+impl fmt::Display for Minor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.major, self.minor)
     }
 }
 

@@ -6,6 +6,8 @@ use std::net::Ipv4Addr;
 use vaultyard_model::Cluster;
 use vaultyard_model::bytes::Binary;
 
+use crate::versions;
+
 /// A change that is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
@@ -15,10 +17,11 @@ pub struct Fault {
     why: Why,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Why {
     NotYet,
     Fixed,
+    Version(versions::Refused),
 }
 
 impl Fault {
@@ -30,11 +33,12 @@ impl Fault {
 impl Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { what, was, is, why } = self;
-        let why = match why {
-            Why::NotYet => "this change is not supported by this version",
-            Why::Fixed => "it is fixed once the cluster exists",
-        };
-        write!(f, "{what} was {was} and is {is} now: {why}")
+        write!(f, "{what} was {was} and is {is} now: ")?;
+        match why {
+            Why::NotYet => f.write_str("this change is not supported by this version"),
+            Why::Fixed => f.write_str("it is fixed once the cluster exists"),
+            Why::Version(refused) => refused.fmt(f),
+        }
     }
 }
 
@@ -50,8 +54,12 @@ pub fn refuse(old: &Cluster, new: &Cluster) -> Vec<Fault> {
     compare("spec.servers.replicas", replicas(old), replicas(new), Why::NotYet);
     let software = (before.software.to_string(), after.software.to_string());
     compare("spec.servers.software", software.0, software.1, Why::Fixed);
-    let version = (before.version.to_string(), after.version.to_string());
-    compare("spec.servers.version", version.0, version.1, Why::NotYet);
+    if before.software == after.software {
+        let version = (before.version.to_string(), after.version.to_string());
+        let passage = versions::passage(before.software, &before.version, &after.version);
+        let why = passage.map_or_else(Why::Version, |_| Why::NotYet);
+        compare("spec.servers.version", version.0, version.1, why);
+    }
     let seal = |cluster: &Cluster| match &cluster.seal {
         Some(seal) => seal.to_string(),
         None => "none".to_owned(),
@@ -95,6 +103,7 @@ pub fn reclassed(old: &Cluster, new: &Cluster) -> Option<Fault> {
 
 #[cfg(test)]
 mod tests {
+    use vaultyard_model::Version;
     use vaultyard_model::cluster::{Encryption, GoogleKey, ObjectName, Store};
     use vaultyard_testkit::{matrix, sample};
 
@@ -143,6 +152,23 @@ mod tests {
             "spec.servers.replicas was 3 and is 1 now: this change is not supported by this version"
         );
     }
+
+    #[test]
+    fn another_version_is_refused_by_what_may_follow_the_present_one() {
+        let old = sample::cluster(3);
+        let refused = |version| {
+            let mut new = old.clone();
+            new.servers.version = Version::new(version).unwrap();
+            refuse(&old, &new).iter().map(Fault::to_string).collect::<Vec<_>>().join("\n")
+        };
+        let patch = "spec.servers.version was 2.7.2 and is 2.7.1 now: this change is not supported by \
+                     this version";
+        assert_eq!(refused("2.7.1"), patch);
+        let minor = refused("2.6.2");
+        let expected = "spec.servers.version was 2.7.2 and is 2.6.2 now: 2.6 cannot lead on";
+        assert!(minor.starts_with(expected), "{minor}");
+    }
+
     #[test]
     fn other_addresses_and_other_volumes_are_named() {
         let fault = moved(Some(FIRST), Ipv4Addr::new(127, 0, 1, 10)).unwrap().to_string();

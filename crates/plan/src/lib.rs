@@ -9,6 +9,7 @@
 //! | [`shortfall`] | what each server still lacks |
 //! | [`status`] | phase, conditions and the sentence that explains them |
 //! | [`change`] | which changes of a document an existing cluster cannot follow |
+//! | [`versions`] | which version may follow which, and what cannot be undone then |
 //! | [`shutdown`] | in which order servers are stopped |
 
 pub mod change;
@@ -18,3 +19,4 @@ pub mod restart;
 pub mod shortfall;
 pub mod shutdown;
 pub mod status;
+pub mod versions;
