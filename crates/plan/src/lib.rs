@@ -9,7 +9,6 @@
 //! | [`shortfall`] | what each server still lacks |
 //! | [`status`] | phase, conditions and the sentence that explains them |
 //! | [`change`] | which changes of a document an existing cluster cannot follow |
-//! | [`rollout`] | which server is replaced next, and what must hold before |
 //! | [`versions`] | which version may follow which, and what cannot be undone then |
 //! | [`shutdown`] | in which order servers are stopped |
 
@@ -17,7 +16,6 @@ pub mod change;
 pub mod history;
 pub mod life;
 pub mod restart;
-pub mod rollout;
 pub mod shortfall;
 pub mod shutdown;
 pub mod status;

@@ -259,11 +259,6 @@ pub(crate) mod tests {
 
     /// Three servers as they should be; the first leads.
     pub(crate) fn healthy() -> Observed {
-        cluster(3)
-    }
-
-    /// The same with another number of servers.
-    pub(crate) fn cluster(replicas: u8) -> Observed {
         let at = Timestamp::from_second(1_800_000_000).unwrap();
         let server = |ordinal: u8| {
             let state = if ordinal == 0 { State::Active } else { State::Standby };
@@ -285,8 +280,8 @@ pub(crate) mod tests {
         Observed {
             at,
             uptime: Duration::ZERO,
-            servers: (0..replicas).map(server).collect(),
-            peers: Some((0..replicas).map(peer).collect()),
+            servers: (0..3).map(server).collect(),
+            peers: Some((0..3).map(peer).collect()),
             probe: Probe::Read(Duration::from_millis(1)),
             elections_won: [].into(),
         }
