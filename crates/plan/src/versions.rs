@@ -120,9 +120,10 @@ impl Display for Refused {
             Why::Unknown => write!(f, "no way from {from} to this version is known")?,
         }
         let open: Vec<_> = open.iter().map(Target::to_string).collect();
-        match open.is_empty() {
-            true => write!(f, "; from {from} it is open to other releases of {from}"),
-            false => write!(f, "; from {from} it is open to {}", open.join(", ")),
+        if open.is_empty() {
+            write!(f, "; from {from} it is open to other releases of {from}")
+        } else {
+            write!(f, "; from {from} it is open to {}", open.join(", "))
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::kubernetes::report::Report;
 /// An unsealer answers from memory; one that has not by then is not there.
 const DEADLINE: Duration = Duration::from_millis(800);
 
-/// The report of every server, of which the pod has this address; or why there is none.
+/// The report of every server, asked at the address of its pod; or why there is none.
 pub(super) async fn all(
     addresses: BTreeMap<ServerName, Option<IpAddr>>,
 ) -> BTreeMap<ServerName, Result<Report, String>> {
