@@ -123,7 +123,8 @@ fn tests(words: &[&str]) -> Command {
 }
 
 fn all_tests() -> Result<(), String> {
-    shell::run(&mut tests(&["--quiet"]))
+    // Many wait, for servers that they start: more fit than there are processors.
+    shell::run(tests(&["--quiet"]).env("RUST_TEST_THREADS", (2 * processors()).to_string()))
 }
 
 fn processors() -> usize {
