@@ -7,7 +7,7 @@ use crate::{drains, outages, pods};
 
 type Part = fn(&Machines<'static>, &Kube);
 
-/// The API server last: logins with service accounts take a minute after it was away.
+/// The API server last: logins with service accounts take half a minute after it was away.
 const PARTS: [(&str, Part); 6] = [
     ("nodes are drained", drains::nodes_one_after_the_other),
     ("a pod of higher priority", drains::a_leader_whose_place_is_taken),

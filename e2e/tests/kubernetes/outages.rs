@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use vaultyard_e2e::kubernetes::{Kube, Machines, Part};
 use vaultyard_e2e::{journal, wait};
 
-/// For how long things are away here; `soak` has the long outages.
-const OUTAGE: Duration = Duration::from_secs(20);
+/// For how long things are away here; `soak` has the long outages. The longer the API server is away, the
+/// more rarely the parts of Kubernetes look for it, and all other tests wait for them.
+const OUTAGE: Duration = Duration::from_secs(10);
 
 /// Lets time pass, in which writes must go on.
 fn wait_out(began: Instant, outage: Duration) {
