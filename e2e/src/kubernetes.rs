@@ -8,6 +8,7 @@ mod authority;
 mod aws;
 mod front;
 mod logs;
+mod looks;
 mod nodes;
 mod other;
 mod pod;
@@ -43,8 +44,9 @@ pub const BRIDGE: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 1);
 /// In the `spec` of a cluster of which a test expects that no request fails. This machine runs other
 /// clusters beside it, and by default a leader that gets no processor for half a second steps down.
 pub const PATIENT: &str = "  servers: {storage: {raft: {performanceMultiplier: 5}}}\n";
-/// Every write is read back in the end, and the machine does more than that.
-const PACE: Pace = Pace { writers: 4, every: Duration::from_millis(50) };
+/// From one write of a client to its next. Every write is read back in the end, and the machine does more
+/// than that.
+const PACE: Duration = Duration::from_millis(100);
 /// The longest that a cluster may take to be `Ready` on a busy machine.
 const READY: Duration = Duration::from_secs(180);
 /// The longest that logins may be refused: kube-proxy asks an API server that was away again only after
@@ -289,8 +291,7 @@ impl Kube {
     #[track_caller]
     pub fn wait_until_ready(&self) -> Status {
         wait("all pods are ready", READY, || {
-            let pods = self.object(&["pods"])?;
-            let pods = pods["items"].as_array()?.clone();
+            let pods = self.pods()?;
             (!pods.is_empty() && pods.iter().all(is_ready)).then_some(())
         });
         self.wait_for("Ready", Status::is_ready)
@@ -330,7 +331,7 @@ impl Kube {
     #[must_use]
     #[track_caller]
     pub fn server_access(&self, server: &str) -> Access {
-        let pod = self.object(&["pod", server]).expect("the pod is there");
+        let pod = self.pod(server).expect("the pod is there");
         let address = pod["status"]["podIP"].as_str().expect("it has an address");
         let address = format!("{address}:8200").parse().unwrap();
         let host = format!("{server}.{0}-servers.{0}.svc", self.name);
@@ -341,9 +342,16 @@ impl Kube {
     #[must_use]
     #[track_caller]
     pub fn start_writing(&self) -> Writing {
+        self.start_writing_every(PACE)
+    }
+
+    /// The same at another pace.
+    #[must_use]
+    #[track_caller]
+    pub fn start_writing_every(&self, every: Duration) -> Writing {
         let access = self.access();
         journal::provide(&access);
-        journal::start(&access, PACE)
+        journal::start(&access, Pace { writers: 4, every })
     }
 
     /// Does `harm` under load, waits until all is ready again and writes go on, and holds what was

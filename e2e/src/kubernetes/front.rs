@@ -70,7 +70,7 @@ impl Kube {
         let file = self.write("front.json", &list.to_string());
         let _ = self.kubectl_in(&front.namespace, &["apply", "-f", &file]);
         let address = wait("nginx is ready", PATIENCE, || {
-            let pod = self.object_in(&front.namespace, &["pod", "nginx"])?;
+            let pod = self.pod_in(&front.namespace, "nginx")?;
             let said = || kubectl(&front.namespace, &["logs", "nginx", "--tail=20"]);
             let state = &pod["status"]["containerStatuses"][0];
             assert!(state["restartCount"].as_u64().unwrap_or_default() < 2, "{:#?}", said());

@@ -44,8 +44,7 @@ impl<'a> Logs<'a> {
     /// # Panics
     /// When `kubectl` cannot be started.
     pub fn follow_new(&mut self) {
-        let pods = self.cluster.object(&["pods"]).unwrap_or_default();
-        for pod in pods["items"].as_array().into_iter().flatten() {
+        for pod in self.cluster.pods().unwrap_or_default() {
             let metadata = &pod["metadata"];
             let (Some(name), Some(uid)) = (metadata["name"].as_str(), metadata["uid"].as_str())
             else {

@@ -48,15 +48,6 @@ impl Kube {
         ids.iter().for_each(|id| kill_process(*id, Signal::KILL).unwrap());
     }
 
-    /// The pod of a controller that leads.
-    #[must_use]
-    pub fn leading(&self, controller: &str) -> Option<String> {
-        let lease = format!("{}-{controller}", self.name());
-        let lease = self.object_in(&self.operations(), &["lease", &lease])?;
-        let holder = lease["spec"]["holderIdentity"].as_str()?;
-        (!holder.is_empty()).then(|| holder.to_owned())
-    }
-
     /// How often a container of a pod was started again.
     #[must_use]
     pub fn restarts(&self, pod: &str, container: Container) -> Option<u64> {
@@ -66,7 +57,7 @@ impl Kube {
     /// The same of any pod.
     #[must_use]
     pub fn restarts_in(&self, namespace: &str, pod: &str, container: &str) -> Option<u64> {
-        let pod = self.object_in(namespace, &["pod", pod])?;
+        let pod = self.pod_in(namespace, pod)?;
         state_of(&pod, container)?["restartCount"].as_u64()
     }
 
@@ -89,7 +80,7 @@ impl Kube {
     /// Deletes pods at once and waits until others have taken their places.
     #[track_caller]
     pub fn delete_pods(&self, pods: &[&str]) {
-        let uid = |pod: &str| Some(self.object(&["pod", pod])?["metadata"]["uid"].clone());
+        let uid = |pod: &str| Some(self.pod(pod)?["metadata"]["uid"].clone());
         let before: Vec<_> = pods.iter().map(|pod| uid(pod)).collect();
         let _ = self.kubectl(&[&["delete", "pod", "--wait=false"], pods].concat());
         for (pod, before) in pods.iter().zip(before) {
@@ -107,18 +98,8 @@ impl Kube {
     #[must_use]
     #[track_caller]
     pub fn node_of(&self, pod: &str) -> String {
-        let pod = self.object(&["pod", pod]).expect("the pod is there");
+        let pod = self.pod(pod).expect("the pod is there");
         pod["spec"]["nodeName"].as_str().expect("it is on a node").to_owned()
-    }
-
-    /// The pods of a part of the cluster.
-    #[must_use]
-    pub fn pods_of(&self, namespace: &str, part: &str) -> Vec<String> {
-        let label = format!("app.kubernetes.io/component={part}");
-        let pods = self.object_in(namespace, &["pods", "-l", &label]).unwrap_or_default();
-        let pods = pods["items"].as_array().cloned().unwrap_or_default();
-        let name = |pod: &Value| pod["metadata"]["name"].as_str().map(str::to_owned);
-        pods.iter().filter_map(name).collect()
     }
 
     /// `kill -9` to a container of any pod.
@@ -156,7 +137,7 @@ impl Kube {
     /// The process that a container of any pod was started with.
     #[must_use]
     pub fn process_in(&self, namespace: &str, pod: &str, container: &str) -> Option<Pid> {
-        let pod = self.object_in(namespace, &["pod", pod])?;
+        let pod = self.pod_in(namespace, pod)?;
         let id = state_of(&pod, container)?["containerID"].as_str()?.to_owned();
         let id = id.rsplit_once("//")?.1.to_owned();
         let processes = std::fs::read_dir("/proc").unwrap().flatten();

@@ -69,7 +69,7 @@ fn another_release(cluster: &Kube) {
             let _ = cluster.wait_until_ready();
         }
     });
-    for pod in cluster.object(&["pods"]).unwrap()["items"].as_array().unwrap() {
+    for pod in cluster.pods().unwrap() {
         assert!(pod["spec"].to_string().contains(&image), "{pod:#}");
     }
 }
@@ -115,7 +115,7 @@ pub(crate) fn a_leader_whose_place_is_taken(machines: &Machines<'static>, cluste
             let _ = cluster.kubectl_in("default", &["create", "-f", &file]);
         }
         wait("the leader's place is taken", Duration::from_secs(120), || {
-            let pod = cluster.object_in("default", &["pod", "goes-first"])?;
+            let pod = cluster.pod_in("default", "goes-first")?;
             (pod["spec"]["nodeName"] == node.as_str()).then_some(())
         });
         let _ = cluster.wait_for("led by another", |status| {
@@ -130,7 +130,7 @@ pub(crate) fn a_leader_whose_place_is_taken(machines: &Machines<'static>, cluste
 fn a_leader_that_goes_unplanned_fails_requests() {
     let _machines = Machines::shared();
     let cluster = Kube::new();
-    let writing = cluster.start_writing();
+    let writing = cluster.start_writing_every(Duration::from_millis(20));
     writing.wait_for(100);
     let fails = || {
         let leader = cluster.leader();

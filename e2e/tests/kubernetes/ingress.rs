@@ -8,7 +8,7 @@ use vaultyard_e2e::journal::{self, Journal, Pace};
 use vaultyard_e2e::kubernetes::{Front, Kube, Machines, PATIENT};
 use vaultyard_e2e::{Access, wait};
 
-const PACE: Pace = Pace { writers: 4, every: Duration::from_millis(20) };
+const PACE: Pace = Pace { writers: 4, every: Duration::from_millis(50) };
 /// nginx waits for an answer no longer than this when nobody tells it otherwise.
 const ITS_OWN_PATIENCE: Duration = Duration::from_secs(60);
 /// The longest that servers may take to end.

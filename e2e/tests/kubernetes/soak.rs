@@ -115,7 +115,7 @@ fn goes_on(cluster: &Kube, controller: &str, point: &str, object: &str) {
     let _ = cluster.kubectl_in(&operations, &words);
     // The one before may still lead when the rollout is over.
     wait(&format!("one leads that is to die at {point}"), Duration::from_secs(60), || {
-        let pod = cluster.object_in(&operations, &["pod", &cluster.leading(controller)?])?;
+        let pod = cluster.pod_in(&operations, &cluster.leading(controller)?)?;
         pod["spec"]["containers"].to_string().contains(point).then_some(())
     });
     let _ = cluster.wait_until_ready();

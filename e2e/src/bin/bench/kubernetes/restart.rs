@@ -69,7 +69,7 @@ pub(crate) fn run(effort: Effort) -> Report {
 
 fn kill(cluster: &Kube, name: &str, times: &mut Times) {
     let access = cluster.server_access(name);
-    let uid = cluster.object(&["pod", name]).unwrap()["metadata"]["uid"].clone();
+    let uid = cluster.pod(name).unwrap()["metadata"]["uid"].clone();
     let uid = uid.as_str().unwrap();
     let before = server_of(uid).unwrap();
     let mut pods = Pods::watch(cluster.name());
