@@ -14,6 +14,9 @@ use std::path::Path;
 use tempfile::NamedTempFile;
 
 pub mod growing;
+mod unnamed;
+
+pub use unnamed::Unnamed;
 
 /// The mode of secrets and everything beside them: for the owner alone.
 pub const PRIVATE: u32 = 0o600;
@@ -48,11 +51,9 @@ pub fn make_private_folder(path: &Path) -> io::Result<()> {
 /// # Errors
 /// The file system's.
 pub fn create(path: &Path, bytes: &[u8]) -> io::Result<bool> {
-    match stage(path, bytes, PRIVATE)?.persist_noclobber(path) {
-        Ok(_) => sync_folder_of(path).map(|()| true),
-        Err(refused) if refused.error.kind() == ErrorKind::AlreadyExists => Ok(false),
-        Err(refused) => Err(refused.error),
-    }
+    let mut file = Unnamed::beside(path)?;
+    file.write_all(bytes)?;
+    file.create()
 }
 
 /// Writes a file with this mode, in place of the one that is there.
@@ -142,15 +143,21 @@ pub fn is_temporary_of(of: &str, name: &str) -> bool {
 
 /// A complete file on the disk that does not have its name yet. Dropped, it is removed.
 fn stage(path: &Path, bytes: &[u8], mode: u32) -> io::Result<NamedTempFile> {
+    let mut file = temporary(path, mode)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    Ok(file)
+}
+
+/// An empty file beside the place of another one.
+fn temporary(path: &Path, mode: u32) -> io::Result<NamedTempFile> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let mut file = tempfile::Builder::new()
+    let file = tempfile::Builder::new()
         .prefix(&format!(".{name}."))
         .suffix(TEMPORARY)
         .tempfile_in(folder_of(path))?;
     // Not left to the umask, which may take from it.
     file.as_file().set_permissions(Permissions::from_mode(mode))?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
     Ok(file)
 }
 
