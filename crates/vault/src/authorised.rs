@@ -6,6 +6,7 @@ mod mount;
 mod policy;
 pub(crate) mod raft;
 pub(crate) mod service_account;
+mod snapshot;
 pub(crate) mod token;
 mod transit;
 

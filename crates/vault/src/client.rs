@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, header};
+use http::{HeaderValue, Request, Response, header};
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
 use rustls::ClientConfig;
 use rustls::client::Resumption;
 use rustls_pki_types::ServerName as TlsName;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, mpsc};
 use tokio::time::timeout;
 use vaultyard_model::port::server::CallError;
 use vaultyard_model::{Address, Secret};
@@ -84,6 +85,39 @@ impl Client {
         self.send(call).await?.success()
     }
 
+    /// Sends a call on a connection of its own and hands on the body of a 2xx, piece by piece as it
+    /// arrives. The call's deadline is that of each step, not of all together. Whoever takes the pieces
+    /// may go at any time, which ends it without an error.
+    pub(crate) async fn stream(
+        &self,
+        call: Call<'_>,
+        to: mpsc::Sender<Bytes>,
+    ) -> Result<(), CallError> {
+        let by = call.deadline;
+        let connected = timeout(by, self.way.connect()).await.map_err(|_| late(by, false))?;
+        let mut connection =
+            connected.map_err(|wrong| CallError::Unreachable(wrong.to_string()))?;
+        let request = self.request(&call)?;
+        let sent = timeout(by, connection.send(request)).await.map_err(|_| late(by, true))?;
+        let response = sent.map_err(Failed::from)?;
+        if !response.status().is_success() {
+            let answer = timeout(by, whole(response)).await.map_err(|_| late(by, true))?;
+            return Err(answer?.refused());
+        }
+        let mut body = response.into_body();
+        loop {
+            let Some(frame) = timeout(by, body.frame()).await.map_err(|_| late(by, true))? else {
+                return Ok(());
+            };
+            let frame = frame.map_err(|wrong| CallError::NoAnswer(wrong.to_string()))?;
+            if let Ok(piece) = frame.into_data()
+                && to.send(piece).await.is_err()
+            {
+                return Ok(());
+            }
+        }
+    }
+
     /// Gives the kept connection up.
     pub(crate) async fn hang_up(&self) {
         *self.idle.lock().await = None;
@@ -124,17 +158,7 @@ impl Client {
     }
 
     async fn on(&self, connection: &mut Connection, call: &Call<'_>) -> Result<Answer, Failed> {
-        let response = connection.send(self.request(call)?).await?;
-        let status = response.status().as_u16();
-        let mut body = Limited::new(response.into_body(), LARGEST_ANSWER);
-        let mut bytes = Zeroizing::new(Vec::with_capacity(FIRST_ROOM));
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|wrong| Failed::Sent(wrong.to_string()))?;
-            if let Ok(data) = frame.into_data() {
-                bytes.extend_from_slice(&data);
-            }
-        }
-        Ok(Answer { status, body: bytes })
+        whole(connection.send(self.request(call)?).await?).await
     }
 
     fn request(&self, call: &Call<'_>) -> Result<Request<Full<Bytes>>, Failed> {
@@ -158,6 +182,20 @@ impl Client {
         }
         request.body(body).map_err(|wrong| Failed::NotSent(wrong.to_string()))
     }
+}
+
+/// Reads an answer to its end.
+async fn whole(response: Response<Incoming>) -> Result<Answer, Failed> {
+    let status = response.status().as_u16();
+    let mut body = Limited::new(response.into_body(), LARGEST_ANSWER);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(FIRST_ROOM));
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|wrong| Failed::Sent(wrong.to_string()))?;
+        if let Ok(data) = frame.into_data() {
+            bytes.extend_from_slice(&data);
+        }
+    }
+    Ok(Answer { status, body: bytes })
 }
 
 fn late(deadline: Duration, sent: bool) -> CallError {

@@ -12,6 +12,9 @@ const REFUSED: &str =
 const OPENS_ITSELF: &str = "HTTP/1.1 200 OK\r\ncontent-length: 69\r\n\r\n\
     {\"keys_base64\":[],\"recovery_keys_base64\":[\"YQ==\"],\"root_token\":\"s.r\"}";
 const EMPTY: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
+const PIECES: &str =
+    "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n";
+const CUT_OFF: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\none\r\n";
 
 #[tokio::test]
 async fn where_nobody_listens_nothing_was_sent() {
@@ -97,4 +100,28 @@ async fn what_may_change_something_is_never_asked_twice() {
     assert!(client.health().await.is_ok());
     let asked = serving.await.unwrap();
     assert_eq!(asked.iter().filter(|line| line.starts_with("PUT")).count(), 1);
+}
+
+/// What arrives of a snapshot that this server gives, and how that ends.
+async fn snapshot(act: Act) -> (Vec<u8>, Result<(), CallError>) {
+    let (_folder, client, _serving) = server(vec![act]).await;
+    let token = Secret::from("s.token".to_owned());
+    let (to, mut pieces) = mpsc::channel(9);
+    let ended = client.with_token(&token).snapshot(to).await;
+    let mut arrived = Vec::new();
+    while let Some(piece) = pieces.recv().await {
+        arrived.extend_from_slice(&piece);
+    }
+    (arrived, ended)
+}
+
+#[tokio::test]
+async fn a_snapshot_is_handed_on_in_pieces_and_one_that_is_cut_off_is_an_error() {
+    assert_eq!(snapshot(Act::Answer(PIECES)).await, (b"onetwo".to_vec(), Ok(())));
+    let (arrived, ended) = snapshot(Act::Answer(CUT_OFF)).await;
+    assert_eq!(arrived, b"one");
+    assert!(matches!(ended, Err(CallError::NoAnswer(_))), "{ended:?}");
+    let (arrived, ended) = snapshot(Act::Answer(REFUSED)).await;
+    assert!(matches!(ended, Err(CallError::Refused { status: 400, .. })), "{ended:?}");
+    assert!(arrived.is_empty());
 }
