@@ -46,6 +46,8 @@ const LAYERS: &[Layer] = &[
         never: &["kube*", "google-cloud-*", "hickory-*"] },
     Layer { package: "vaultyard-keys", ours: &[DURABLE, MODEL, "vaultyard-vault"],
         never: &["kube*", "google-cloud-*", "hickory-*"] },
+    Layer { package: "vaultyard-snapshots", ours: &[DURABLE, MODEL, "vaultyard-keys"],
+        never: &["kube*", "google-cloud-*", "hickory-*"] },
     Layer { package: "vaultyard-certificates", ours: &[DURABLE, MODEL], never: &["kube*", "hickory-*"] },
     Layer { package: "vaultyard-dns", ours: &[MODEL], never: &["kube*"] },
     Layer { package: "vaultyard-proxy", ours: &[MODEL], never: &["kube*", "hickory-*"] },

@@ -132,6 +132,9 @@ On Kubernetes the servers' volumes and the unseal keys stay, unless --volumes an
     /// The unseal keys: check them, hand them out, make a root token from them
     #[command(subcommand)]
     Keys(Keys),
+    /// Snapshots of the data: take one, list them, check them
+    #[command(subcommand)]
+    Snapshot(Snapshot),
     /// The certificates, and whether they are served
     Certificates(Output),
     /// The names that the DNS server answers for
@@ -413,6 +416,25 @@ Example:
         /// The cluster's name; asked for, twice, when left out
         #[arg(long, value_name = "NAME")]
         yes: Option<String>,
+    },
+}
+
+/// What can be done with snapshots.
+#[derive(Subcommand)]
+pub(crate) enum Snapshot {
+    /// Take one of the server that leads, and keep it encrypted
+    #[command(after_help = "\
+It lies in the state directory, under the key that encrypts the unseal keys, and its name is printed. \
+Whoever restores it needs the unseal keys of this cluster too: keep both.")]
+    Take,
+    /// List them, the oldest first
+    List(Output),
+    /// Decrypt one and hold every byte against its checksums
+    Verify {
+        /// Which, as `list` names it [default: the newest]
+        name: Option<String>,
+        #[command(flatten)]
+        output: Output,
     },
 }
 

@@ -15,6 +15,7 @@ mod login;
 mod logs;
 mod render;
 mod run;
+mod snapshot;
 mod status;
 pub(crate) mod up;
 mod why;
@@ -49,6 +50,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Down => wait(down::run(&common)),
         Command::Destroy(destroy) => wait(destroy::run(&common, &destroy)),
         Command::Keys(keys) => wait(keys::run(&common, &keys)),
+        Command::Snapshot(snapshot) => wait(snapshot::run(&common, &snapshot)),
         Command::Certificates(output) => wait(certificates::run(&common, &output)),
         Command::Dns(output) => wait(dns::run(&common, &output)),
         Command::Binaries(binaries) => wait(binaries::run(&common, &binaries)),
@@ -66,6 +68,7 @@ fn refuse_what_is_local(command: &Command) -> Result<(), Failure> {
     let name = match command {
         Command::Run(_) => "run",
         Command::Keys(_) => "keys",
+        Command::Snapshot(_) => "snapshot",
         Command::Certificates(_) => "certificates",
         Command::Dns(_) => "dns",
         Command::Binaries(_) => "binaries",

@@ -23,7 +23,6 @@ pub mod record;
 pub mod store;
 pub mod stored;
 pub mod take_over;
+pub mod text;
 pub mod verify;
 pub mod volume;
-
-mod text;

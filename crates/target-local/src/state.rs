@@ -263,7 +263,13 @@ impl StateDirectory {
         if let Some(folder) = keys_elsewhere {
             remove_where(folder, is_key_object)?;
         }
-        let folders = [paths.keys(), paths.key_encryption(), paths.pki(), paths.binaries()];
+        let folders = [
+            paths.snapshots(),
+            paths.keys(),
+            paths.key_encryption(),
+            paths.pki(),
+            paths.binaries(),
+        ];
         for path in folders {
             files::remove_folder(&path).map_err(unusable(path))?;
         }

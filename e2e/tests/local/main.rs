@@ -19,5 +19,6 @@ mod run_command;
 mod seal;
 mod second_up;
 mod secrets;
+mod snapshots;
 mod state_folder;
 mod take_over;

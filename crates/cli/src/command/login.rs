@@ -26,7 +26,7 @@ const TOKEN_FILE: &str = ".vault-token";
 pub(super) async fn run(common: &Common, print: bool) -> Result<ExitCode, Failure> {
     let (login, place) = match common.target {
         Target::Local => {
-            let (login, server) = log_in(&local::state::known(common)?).await?;
+            let LoggedIn { login, server, .. } = log_in(&local::state::known(common)?).await?;
             (login, server.to_string())
         }
         Target::Kubernetes => kubernetes::login::log_in(common).await?,
@@ -51,9 +51,16 @@ pub(super) async fn run(common: &Common, print: bool) -> Result<ExitCode, Failur
     Ok(ExitCode::SUCCESS)
 }
 
+/// The administrator, logged in at the server that leads.
+pub(crate) struct LoggedIn {
+    pub(crate) login: Login,
+    pub(crate) server: ServerName,
+    pub(crate) client: Arc<Client>,
+}
+
 /// Logs in as the administrator, straight at the server that leads: the proxy ends TLS, so it
 /// cannot pass a client certificate on.
-pub(crate) async fn log_in(known: &Known) -> Result<(Login, ServerName), Failure> {
+pub(crate) async fn log_in(known: &Known) -> Result<LoggedIn, Failure> {
     let pki = known.state.paths().pki();
     let folder = identities::folder(&pki, Identity::Administrator);
     let leaf = Leaf::load(&folder).map_err(bad_input)?;
@@ -61,12 +68,12 @@ pub(crate) async fn log_in(known: &Known) -> Result<(Login, ServerName), Failure
     let tls = identities::tls(&root, &leaf)?;
     let clients = identities::clients(&known.layout.sites(), &tls)?;
     let session = Session::new(clients.clone(), Identity::Administrator);
-    let leader = leader(&session).await?;
-    let login = leader.log_in(Identity::Administrator.as_str(), DEADLINE).await.map_err(failed)?;
-    let at = |(name, client): (&ServerName, _)| Arc::ptr_eq(client, leader).then(|| name.clone());
+    let client = Arc::clone(leader(&session).await?);
+    let login = client.log_in(Identity::Administrator.as_str(), DEADLINE).await.map_err(failed)?;
+    let at = |(name, other): (&ServerName, _)| Arc::ptr_eq(other, &client).then(|| name.clone());
     let server =
         clients.iter().find_map(at).unwrap_or_else(|| known.layout.servers[0].name.clone());
-    Ok((login, server))
+    Ok(LoggedIn { login, server, client })
 }
 
 /// The server that leads; an election is waited for.

@@ -7,10 +7,13 @@ use async_trait::async_trait;
 use vaultyard_keys::encryption::local::LocalEncryption;
 use vaultyard_keys::last_unsealed::UnsealLog;
 use vaultyard_keys::store::directory::DirectoryStore;
-use vaultyard_model::Cluster;
+use vaultyard_keys::{envelope, stored};
 use vaultyard_model::port::custody::{KeyEncryption, KeyStore};
+use vaultyard_model::{Cluster, ClusterName};
 use vaultyard_target_local::Paths;
 
+use super::state::{self, Known};
+use crate::arguments::Common;
 use crate::custody::{self, Own};
 use crate::failure::{Failure, failed};
 use crate::system::SystemRandom;
@@ -24,6 +27,20 @@ pub(crate) struct Custody {
     pub(crate) encryption: Arc<dyn KeyEncryption>,
     /// When they last unsealed a server.
     pub(crate) log: UnsealLog,
+}
+
+impl Custody {
+    /// The keys of this cluster, decrypted.
+    pub(crate) async fn load(&self, cluster: &ClusterName) -> Result<envelope::Keys, Failure> {
+        stored::load(cluster, &*self.store, &*self.encryption).await.map_err(failed)
+    }
+}
+
+/// The cluster in the state directory, and where its keys are.
+pub(crate) async fn of_state(common: &Common) -> Result<(Known, Custody), Failure> {
+    let known = state::known(common)?;
+    let custody = open(&known.document.cluster, known.state.paths(), Missing::Refuse).await?;
+    Ok((known, custody))
 }
 
 /// Whether a new key-encryption key may be made.

@@ -18,6 +18,7 @@ use vaultyard_render::server_configuration::AUDIT_FILE;
 /// pki/                 the private certificate authority
 /// keys/                the encrypted unseal shares
 /// key-encryption/      the key that encrypts them, in a folder of its own
+/// snapshots/           snapshots of the data, encrypted
 /// last-unsealed.json   when and where the keys last unsealed a server
 /// root-tokens.json     root tokens that were made from the shares and may live
 /// servers/NAME/        see ServerFolder
@@ -90,6 +91,11 @@ impl Paths {
     /// The folder of the key-encryption key.
     pub fn key_encryption(&self) -> PathBuf {
         self.at("key-encryption")
+    }
+
+    /// Snapshots of the data.
+    pub fn snapshots(&self) -> PathBuf {
+        self.at("snapshots")
     }
 
     /// When and where the keys last unsealed a server.

@@ -36,7 +36,7 @@ pub(super) async fn run(
     let place = place.ok_or_else(leaderless)?;
     let paths = known.state.paths();
     let socket = Client::unix(paths.server(&place.name).admin_socket());
-    let keys = super::load(known, custody).await?;
+    let keys = custody.load(&known.document.cluster.name).await?;
     let record = RootRecord::new(paths.root_tokens());
     let made = generate_root(&socket, &keys, &record, SystemClock.now()).await.map_err(failed)?;
     if !common.quiet {

@@ -1,0 +1,80 @@
+//! `vaultyard snapshot`
+
+mod take;
+mod verify;
+
+use std::process::ExitCode;
+
+use indicatif::BinaryBytes;
+use serde::Serialize;
+use vaultyard_snapshots::folder::{Folder, Kept};
+
+use crate::arguments::{Common, Output, Snapshot};
+use crate::failure::{Failure, failed};
+use crate::local::state::Known;
+use crate::{local, output};
+
+pub(super) async fn run(common: &Common, snapshot: &Snapshot) -> Result<ExitCode, Failure> {
+    match snapshot {
+        Snapshot::Take => take::run(common).await,
+        Snapshot::List(output) => list(common, output),
+        Snapshot::Verify { name, output } => verify::run(common, name.as_deref(), output).await,
+    }
+}
+
+/// The snapshots of the cluster in the state directory.
+fn folder(known: &Known) -> Folder {
+    Folder::at(known.state.paths().snapshots())
+}
+
+/// A snapshot, for programs.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed {
+    name: String,
+    bytes: u64,
+    /// What is wrong with it, when it does not even say what it is.
+    fault: Option<String>,
+    taken: Option<String>,
+    server: Option<String>,
+    version: Option<String>,
+}
+
+impl From<Kept> for Listed {
+    fn from(kept: Kept) -> Self {
+        let (fault, header) = match kept.header {
+            Ok(header) => (None, Some(header)),
+            Err(error) => (Some(error.to_string()), None),
+        };
+        Self {
+            name: kept.name.to_string(),
+            bytes: kept.bytes,
+            fault,
+            taken: header.as_ref().map(|header| header.taken.to_string()),
+            server: header.as_ref().map(|header| header.server.clone()),
+            version: header.map(|header| header.version),
+        }
+    }
+}
+
+fn list(common: &Common, arguments: &Output) -> Result<ExitCode, Failure> {
+    let known = local::state::known(common)?;
+    let all = folder(&known).list().map_err(failed)?;
+    let all: Vec<Listed> = all.into_iter().map(Listed::from).collect();
+    output::print(arguments.output, &all, |all| {
+        let row = |it: &Listed| {
+            let size = BinaryBytes(it.bytes).to_string();
+            let from = it.server.clone();
+            let fault = it.fault.clone().unwrap_or_default();
+            vec![
+                it.name.clone(),
+                output::or_dash(from),
+                output::or_dash(it.version.clone()),
+                size,
+                fault,
+            ]
+        };
+        output::table(&["NAME", "SERVER", "VERSION", "SIZE", ""], all.iter().map(row).collect())
+    })?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,109 @@
+//! Whether a snapshot that was kept is still whole, and opens.
+
+use std::io;
+
+use tokio::task::spawn_blocking;
+use vaultyard_keys::record::Generation;
+use vaultyard_model::ClusterName;
+use vaultyard_model::port::custody::KeyEncryption;
+
+use crate::archive::{self, ArchiveError, Meta};
+use crate::file::{self, FileError, Header, Unlocked};
+use crate::folder::{Folder, Name};
+
+/// A snapshot of which every byte was read.
+#[derive(Debug)]
+pub struct Verified {
+    /// What it is, proven.
+    pub header: Header,
+    /// Up to where it goes.
+    pub meta: Meta,
+}
+
+/// Why a snapshot could not be restored.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// There is none of this name.
+    #[error("there is no snapshot {name} in {folder}")]
+    Missing {
+        /// Which.
+        name: Name,
+        /// Where.
+        folder: String,
+    },
+    /// The file is not what was written.
+    #[error("the snapshot {name} {why}")]
+    File {
+        /// Which.
+        name: Name,
+        /// Why.
+        why: FileError,
+    },
+    /// The archive in it is not whole.
+    #[error("the snapshot {name} {why}")]
+    Archive {
+        /// Which.
+        name: Name,
+        /// Why.
+        why: ArchiveError,
+    },
+    /// It is of another cluster.
+    #[error("the snapshot {name} is of the cluster {found:?}, not of {expected}")]
+    OtherCluster {
+        /// Which.
+        name: Name,
+        /// Whose data it is.
+        found: String,
+        /// Whose was asked for.
+        expected: ClusterName,
+    },
+    /// No server that is restored from it could be unsealed with the keys that are kept.
+    #[error(
+        "the snapshot {name} belongs to the keys of {found}, and the store holds those of {stored}; \
+         bring these back from a backup of the store"
+    )]
+    OtherKeys {
+        /// Which.
+        name: Name,
+        /// Which keys open a server that was restored from it.
+        found: Generation,
+        /// Which keys there are.
+        stored: Generation,
+    },
+}
+
+/// Decrypts a snapshot from its first byte to its last and holds it against its checksums. `keys` are
+/// the unseal keys that are kept.
+///
+/// # Errors
+/// [`VerifyError`].
+pub async fn verify(
+    folder: &Folder,
+    name: &Name,
+    cluster: &ClusterName,
+    keys: &Generation,
+    encryption: &dyn KeyEncryption,
+) -> Result<Verified, VerifyError> {
+    let of_file = |why| VerifyError::File { name: name.clone(), why };
+    let found = folder.read(name).map_err(FileError::Read).map_err(of_file)?;
+    let found = found.ok_or_else(|| VerifyError::Missing {
+        name: name.clone(),
+        folder: folder.path().display().to_string(),
+    })?;
+    let opened = file::open(found).map_err(of_file)?;
+    // It is unproven yet. What is wrong here would be wrong of a proven one too.
+    let header = opened.header().clone();
+    if header.cluster != cluster.as_str() {
+        let (found, expected) = (header.cluster, cluster.clone());
+        return Err(VerifyError::OtherCluster { name: name.clone(), found, expected });
+    }
+    if header.generation != *keys {
+        let (found, stored) = (header.generation, keys.clone());
+        return Err(VerifyError::OtherKeys { name: name.clone(), found, stored });
+    }
+    let archive = opened.unlock(encryption).await.and_then(Unlocked::archive).map_err(of_file)?;
+    let checked = spawn_blocking(move || archive::check(archive)).await;
+    let checked = checked.unwrap_or_else(|gone| Err(ArchiveError::Damaged(io::Error::other(gone))));
+    let meta = checked.map_err(|why| VerifyError::Archive { name: name.clone(), why })?;
+    Ok(Verified { header, meta })
+}

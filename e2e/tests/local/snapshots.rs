@@ -1,0 +1,51 @@
+//! Snapshots of the data: taken, listed and checked.
+
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::Value;
+use vaultyard_e2e::Cluster;
+
+#[test]
+fn a_snapshot_is_kept_encrypted_and_one_that_was_changed_is_told() {
+    let cluster = Cluster::new();
+    let home = cluster.home();
+    let none = home.run(&["snapshot", "verify"]);
+    assert_eq!(none.code, Some(2), "{none:#?}");
+    assert!(none.stderr.contains("vaultyard snapshot take"), "{none:#?}");
+
+    let name = home.run(&["snapshot", "take"]).done().trim().to_owned();
+    let listed = home.run(&["snapshot", "list", "--output", "json"]).done();
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!(
+        (&listed[0]["name"], listed[0]["fault"].is_null()),
+        (&Value::from(name.clone()), true)
+    );
+    let verified = home.run(&["snapshot", "verify", "--output", "json"]).done();
+    let verified: Value = serde_json::from_str(&verified).unwrap();
+    assert_eq!(verified["name"], name);
+    assert!(verified["index"].as_u64().is_some_and(|index| index > 0), "{verified:#}");
+
+    let file = home.state().join(format!("snapshots/{name}.snapshot"));
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let good = std::fs::read(&file).unwrap();
+    for (what, at) in [("the header", 40), ("the archive", good.len() / 2)] {
+        let mut changed = good.clone();
+        changed[at] ^= 1;
+        std::fs::write(&file, &changed).unwrap();
+        let said = home.run(&["snapshot", "verify", &name]);
+        assert_eq!(said.code, Some(1), "{what}: {said:#?}");
+    }
+    std::fs::write(&file, &good).unwrap();
+
+    // Nothing of it needs a server that runs, but taking one does.
+    let home = cluster.stop();
+    let taken = home.run(&["snapshot", "take"]);
+    assert_eq!(taken.code, Some(1), "{taken:#?}");
+    let _ = home.run(&["snapshot", "verify", &name]).done();
+    let missing = home.run(&["snapshot", "verify", "20200101T000000Z"]);
+    assert_eq!(missing.code, Some(1), "{missing:#?}");
+    let wrong = home.run(&["snapshot", "verify", "latest"]);
+    assert_eq!(wrong.code, Some(2), "{wrong:#?}");
+    let left = std::fs::read_dir(home.state().join("snapshots")).unwrap().count();
+    assert_eq!(left, 1, "nothing is left of the one that was not taken");
+}
