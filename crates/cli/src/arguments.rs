@@ -429,6 +429,19 @@ Whoever restores it needs the unseal keys of this cluster too: keep both.")]
     Take,
     /// List them, the oldest first
     List(Output),
+    /// Put one in place of all data of the running cluster it was taken of
+    #[command(after_help = "\
+What was written after it is lost. For some seconds no request is answered.
+
+Example:
+  vaultyard snapshot restore 20261129T225620Z")]
+    Restore {
+        /// Which, as `list` names it
+        name: String,
+        /// The cluster's name; asked for, twice, when left out
+        #[arg(long, value_name = "NAME")]
+        yes: Option<String>,
+    },
     /// Decrypt one and hold every byte against its checksums
     Verify {
         /// Which, as `list` names it [default: the newest]

@@ -3,7 +3,7 @@
 //! - [`archive`]: what a server sends, and whether it is whole.
 //! - [`file`](mod@file): a snapshot as it is kept: a header that anybody may read, and the archive, encrypted.
 //! - [`folder`]: the snapshots of a cluster, one file each.
-//! - [`take`](mod@take) and [`verify`](mod@verify): what people do with them.
+//! - [`take`](mod@take), [`verify`](mod@verify) and [`restore`]: what people do with them.
 //!
 //! A snapshot holds all data of the cluster under its own seal, and neither raft peers nor unseal keys:
 //! it is worth as much as the keys of its [`Generation`](vaultyard_keys::record::Generation), which the
@@ -12,5 +12,6 @@
 pub mod archive;
 pub mod file;
 pub mod folder;
+pub mod restore;
 pub mod take;
 pub mod verify;

@@ -1,6 +1,7 @@
 //! Whether a snapshot that was kept is still whole, and opens.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, BufReader};
 
 use tokio::task::spawn_blocking;
 use vaultyard_keys::record::Generation;
@@ -72,18 +73,17 @@ pub enum VerifyError {
     },
 }
 
-/// Decrypts a snapshot from its first byte to its last and holds it against its checksums. `keys` are
-/// the unseal keys that are kept.
+/// A snapshot of this cluster, under the keys that it has, ready to be decrypted.
 ///
 /// # Errors
 /// [`VerifyError`].
-pub async fn verify(
+pub async fn unlock(
     folder: &Folder,
     name: &Name,
     cluster: &ClusterName,
     keys: &Generation,
     encryption: &dyn KeyEncryption,
-) -> Result<Verified, VerifyError> {
+) -> Result<(Header, Unlocked<BufReader<File>>), VerifyError> {
     let of_file = |why| VerifyError::File { name: name.clone(), why };
     let found = folder.read(name).map_err(FileError::Read).map_err(of_file)?;
     let found = found.ok_or_else(|| VerifyError::Missing {
@@ -101,7 +101,25 @@ pub async fn verify(
         let (found, stored) = (header.generation, keys.clone());
         return Err(VerifyError::OtherKeys { name: name.clone(), found, stored });
     }
-    let archive = opened.unlock(encryption).await.and_then(Unlocked::archive).map_err(of_file)?;
+    let unlocked = opened.unlock(encryption).await.map_err(of_file)?;
+    Ok((header, unlocked))
+}
+
+/// Decrypts a snapshot from its first byte to its last and holds it against its checksums. `keys` are
+/// the unseal keys that are kept.
+///
+/// # Errors
+/// [`VerifyError`].
+pub async fn verify(
+    folder: &Folder,
+    name: &Name,
+    cluster: &ClusterName,
+    keys: &Generation,
+    encryption: &dyn KeyEncryption,
+) -> Result<Verified, VerifyError> {
+    let (header, unlocked) = unlock(folder, name, cluster, keys, encryption).await?;
+    let archive =
+        unlocked.archive().map_err(|why| VerifyError::File { name: name.clone(), why })?;
     let checked = spawn_blocking(move || archive::check(archive)).await;
     let checked = checked.unwrap_or_else(|gone| Err(ArchiveError::Damaged(io::Error::other(gone))));
     let meta = checked.map_err(|why| VerifyError::Archive { name: name.clone(), why })?;

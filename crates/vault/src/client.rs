@@ -1,14 +1,17 @@
 //! A client of one server.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::TryStreamExt;
+use futures_util::stream::poll_fn;
 use http::{HeaderValue, Request, Response, header};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
+use http_body_util::{BodyExt, Full, Limited, StreamBody};
+use hyper::body::{Frame, Incoming};
 use rustls::ClientConfig;
 use rustls::client::Resumption;
 use rustls_pki_types::ServerName as TlsName;
@@ -19,8 +22,8 @@ use vaultyard_model::{Address, Secret};
 use zeroize::Zeroizing;
 
 use crate::Authorised;
-use crate::call::{Answer, Call};
-use crate::connection::{Connection, SendError, Way};
+use crate::call::{Answer, Call, DEADLINE};
+use crate::connection::{Carried, Connection, SendError, Way};
 
 /// The largest answer that is read, in bytes. The longest we ask for is a list of accessors.
 const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
@@ -88,18 +91,15 @@ impl Client {
     /// Sends a call on a connection of its own and hands on the body of a 2xx, piece by piece as it
     /// arrives. The call's deadline is that of each step, not of all together. Whoever takes the pieces
     /// may go at any time, which ends it without an error.
-    pub(crate) async fn stream(
+    pub(crate) async fn download(
         &self,
         call: Call<'_>,
         to: mpsc::Sender<Bytes>,
     ) -> Result<(), CallError> {
         let by = call.deadline;
-        let connected = timeout(by, self.way.connect()).await.map_err(|_| late(by, false))?;
-        let mut connection =
-            connected.map_err(|wrong| CallError::Unreachable(wrong.to_string()))?;
-        let request = self.request(&call)?;
-        let sent = timeout(by, connection.send(request)).await.map_err(|_| late(by, true))?;
-        let response = sent.map_err(Failed::from)?;
+        let mut connection = timeout(by, self.connect()).await.map_err(|_| late(by, false))??;
+        let sent = timeout(by, connection.send(self.request(&call)?)).await;
+        let response = sent.map_err(|_| late(by, true))?.map_err(Failed::from)?;
         if !response.status().is_success() {
             let answer = timeout(by, whole(response)).await.map_err(|_| late(by, true))?;
             return Err(answer?.refused());
@@ -116,6 +116,28 @@ impl Client {
                 return Ok(());
             }
         }
+    }
+
+    /// Sends a call whose body is what arrives in `pieces`, on a connection of its own, and expects a
+    /// 2xx. An error among the pieces breaks the connection off: the server never takes a part for the
+    /// whole. The call's deadline is for all of it together.
+    pub(crate) async fn upload(
+        &self,
+        call: Call<'_>,
+        mut pieces: mpsc::Receiver<io::Result<Bytes>>,
+    ) -> Result<Answer, CallError> {
+        let by = call.deadline;
+        let mut connection =
+            timeout(DEADLINE, self.connect()).await.map_err(|_| late(DEADLINE, false))??;
+        let pieces = poll_fn(move |context| pieces.poll_recv(context)).map_ok(Frame::data);
+        let request = self.carrying(&call, StreamBody::new(pieces).boxed_unsync())?;
+        let answered = timeout(by, async { whole(connection.send(request).await?).await }).await;
+        answered.map_err(|_| late(by, true))??.success()
+    }
+
+    async fn connect(&self) -> Result<Connection, CallError> {
+        let connected = self.way.connect().await;
+        connected.map_err(|wrong| CallError::Unreachable(wrong.to_string()))
     }
 
     /// Gives the kept connection up.
@@ -136,9 +158,7 @@ impl Client {
             }
             sent.store(false, Ordering::Relaxed);
         }
-        let connected = self.way.connect().await;
-        let mut connection =
-            connected.map_err(|wrong| CallError::Unreachable(wrong.to_string()))?;
+        let mut connection = self.connect().await?;
         sent.store(true, Ordering::Relaxed);
         let answer = self.on(&mut connection, call).await?;
         Ok(self.keep(connection, answer).await)
@@ -161,11 +181,15 @@ impl Client {
         whole(connection.send(self.request(call)?).await?).await
     }
 
-    fn request(&self, call: &Call<'_>) -> Result<Request<Full<Bytes>>, Failed> {
+    fn request(&self, call: &Call<'_>) -> Result<Request<Carried>, Failed> {
         let body = match &call.body {
             Some(json) => Full::new(Bytes::from_owner(json.clone())),
             None => Full::default(),
         };
+        self.carrying(call, body.map_err(|never| match never {}).boxed_unsync())
+    }
+
+    fn carrying(&self, call: &Call<'_>, body: Carried) -> Result<Request<Carried>, Failed> {
         let mut request = Request::builder()
             .method(call.method.clone())
             .uri(format!("/v1/{}", call.path))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Full;
+use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -17,6 +17,9 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 use vaultyard_model::Address;
+
+/// What a request carries: JSON as a whole, or a file piece by piece.
+pub(crate) type Carried = UnsyncBoxBody<Bytes, io::Error>;
 
 /// Where a server is, and how it is spoken to.
 pub(crate) enum Way {
@@ -65,7 +68,7 @@ pub(crate) enum ConnectError {
 
 /// An open connection. The task that drives it ends with it.
 pub(crate) struct Connection {
-    sender: SendRequest<Full<Bytes>>,
+    sender: SendRequest<Carried>,
     driver: JoinHandle<()>,
 }
 
@@ -87,7 +90,7 @@ impl Connection {
 
     pub(crate) async fn send(
         &mut self,
-        request: Request<Full<Bytes>>,
+        request: Request<Carried>,
     ) -> Result<Response<Incoming>, SendError> {
         self.sender.try_send_request(request).await.map_err(|mut failed| {
             match failed.take_message() {

@@ -49,3 +49,39 @@ fn a_snapshot_is_kept_encrypted_and_one_that_was_changed_is_told() {
     let left = std::fs::read_dir(home.state().join("snapshots")).unwrap().count();
     assert_eq!(left, 1, "nothing is left of the one that was not taken");
 }
+
+/// Logs in, and does this in the cluster's shell.
+fn with_token(cluster: &Cluster, line: &str) -> vaultyard_e2e::Said {
+    let login = "eval \"$(vaultyard env)\"; vaultyard login 2>/dev/null;";
+    cluster.home().shell(&format!("{login} {line}"))
+}
+
+#[test]
+fn a_restored_cluster_has_the_data_of_its_snapshot_and_goes_on() {
+    let mut cluster = Cluster::new();
+    let _ = with_token(&cluster, "bao kv put secret/before it=is").done();
+    let name = cluster.home().run(&["snapshot", "take"]).done().trim().to_owned();
+    let _ = with_token(&cluster, "bao kv put secret/after it=is").done();
+    let servers = cluster.home().processes().servers();
+
+    let unasked = cluster.home().run(&["snapshot", "restore", &name]);
+    assert_eq!(unasked.code, Some(5), "{unasked:#?}");
+    let other = cluster.home().run(&["snapshot", "restore", &name, "--yes", "other"]);
+    assert_eq!(other.code, Some(2), "{other:#?}");
+    let _ = with_token(&cluster, "bao kv get secret/after").done();
+
+    let restored = cluster.home().run(&["snapshot", "restore", &name, "--yes", "vault"]);
+    assert_eq!(restored.code, Some(0), "{restored:#?}");
+    assert!(cluster.wait_until_ready().is_ready());
+    let _ = with_token(&cluster, "bao kv get secret/before").done();
+    let gone = with_token(&cluster, "bao kv get secret/after");
+    assert_eq!(gone.code, Some(2), "{gone:#?}");
+    let _ = with_token(&cluster, "bao kv put secret/later it=is").done();
+    assert_eq!(cluster.home().processes().servers(), servers, "a server was ended");
+    cluster.keys_verify();
+
+    // It is the data of all servers, whoever leads then.
+    let cluster = Cluster::of(cluster.stop(), &[]);
+    let _ = with_token(&cluster, "bao kv get secret/before").done();
+    let _ = with_token(&cluster, "bao kv get secret/later").done();
+}

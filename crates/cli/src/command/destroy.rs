@@ -38,8 +38,8 @@ pub(super) async fn run(common: &Common, arguments: &Destroy) -> Result<ExitCode
         }
     };
     let what = format!(
-        "This removes the cluster {name:?} in {} for good: the servers' data, {keys}the \
-         certificates. There is no way back.{stays}",
+        "This removes the cluster {name:?} in {} for good: the servers' data and its snapshots, \
+         {keys}the certificates. There is no way back.{stays}",
         root.display()
     );
     if yes == Some(name) && !common.quiet {

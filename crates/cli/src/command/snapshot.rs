@@ -1,5 +1,6 @@
 //! `vaultyard snapshot`
 
+mod restore;
 mod take;
 mod verify;
 
@@ -7,10 +8,11 @@ use std::process::ExitCode;
 
 use indicatif::BinaryBytes;
 use serde::Serialize;
-use vaultyard_snapshots::folder::{Folder, Kept};
+use vaultyard_snapshots::folder::{Folder, Kept, Name};
+use vaultyard_snapshots::verify::VerifyError;
 
 use crate::arguments::{Common, Output, Snapshot};
-use crate::failure::{Failure, failed};
+use crate::failure::{Failure, Kind, failed};
 use crate::local::state::Known;
 use crate::{local, output};
 
@@ -18,6 +20,7 @@ pub(super) async fn run(common: &Common, snapshot: &Snapshot) -> Result<ExitCode
     match snapshot {
         Snapshot::Take => take::run(common).await,
         Snapshot::List(output) => list(common, output),
+        Snapshot::Restore { name, yes } => restore::run(common, name, yes.as_deref()).await,
         Snapshot::Verify { name, output } => verify::run(common, name.as_deref(), output).await,
     }
 }
@@ -25,6 +28,29 @@ pub(super) async fn run(common: &Common, snapshot: &Snapshot) -> Result<ExitCode
 /// The snapshots of the cluster in the state directory.
 fn folder(known: &Known) -> Folder {
     Folder::at(known.state.paths().snapshots())
+}
+
+/// The name that a person wrote.
+fn named(text: &str) -> Result<Name, Failure> {
+    Name::parse(text).ok_or_else(|| {
+        let what = format!("{text:?} is no name of a snapshot; they look like 20261129T225620Z");
+        Failure::text(Kind::BadInput, what).hint("`vaultyard snapshot list` names those there are")
+    })
+}
+
+/// The name of the newest.
+fn newest(folder: &Folder) -> Result<Name, Failure> {
+    let newest = folder.list().map_err(failed)?.pop();
+    newest.map(|kept| kept.name).ok_or_else(|| {
+        let what = format!("there is no snapshot in {}", folder.path().display());
+        Failure::text(Kind::BadInput, what).hint("take one with `vaultyard snapshot take`")
+    })
+}
+
+fn not_sound(error: VerifyError) -> Failure {
+    failed(error).hint(
+        "`vaultyard snapshot list` shows the others; `vaultyard snapshot take` takes a new one",
+    )
 }
 
 /// A snapshot, for programs.

@@ -5,7 +5,8 @@ use vaultyard_testkit::fixed::SeededRandom;
 
 use super::*;
 use crate::archive::tests::whole;
-use crate::verify::verify;
+use crate::restore;
+use crate::verify::{unlock, verify};
 
 struct World {
     folder: Folder,
@@ -44,6 +45,22 @@ impl World {
         let keys = header().generation;
         let verified = verify(&self.folder, name, &cluster, &keys, &self.encryption).await;
         verified.map(|verified| verified.meta).map_err(|error| error.to_string())
+    }
+
+    /// What a server gets to which this snapshot is given back.
+    async fn given_back(&self, name: &Name) -> Vec<io::Result<Bytes>> {
+        let Header { cluster, generation, .. } = header();
+        let cluster = ClusterName::new(&cluster).unwrap();
+        let unlocked = unlock(&self.folder, name, &cluster, &generation, &self.encryption).await;
+        let (_, unlocked) = unlocked.unwrap();
+        let (to, mut arriving) = mpsc::channel(1);
+        let sending = spawn_blocking(move || restore::send(unlocked, &to));
+        let mut pieces = Vec::new();
+        while let Some(piece) = arriving.recv().await {
+            pieces.push(piece);
+        }
+        sending.await.unwrap();
+        pieces
     }
 
     fn files(&self) -> usize {
@@ -123,4 +140,21 @@ async fn a_snapshot_that_was_damaged_or_swapped_is_told() {
     std::fs::remove_file(&file).unwrap();
     let told = world.verify(&taken.name, "vault").await.unwrap_err();
     assert!(told.contains("there is no snapshot 20261129T225620Z in "), "{told}");
+}
+
+#[tokio::test]
+async fn a_server_is_given_what_was_taken_and_never_a_damaged_one_as_a_whole() {
+    let world = World::new();
+    let archive = whole(&(0..50_000u32).flat_map(u32::to_be_bytes).collect::<Vec<_>>());
+    let taken = world.take(in_pieces(&archive), Ok(())).await.unwrap();
+    let pieces = world.given_back(&taken.name).await;
+    let pieces: Vec<_> = pieces.into_iter().map(io::Result::unwrap).collect();
+    assert_eq!(pieces.concat(), archive);
+
+    let file = world.folder.path().join(format!("{}.snapshot", taken.name));
+    let mut damaged = std::fs::read(&file).unwrap();
+    *damaged.last_mut().unwrap() ^= 1;
+    std::fs::write(&file, damaged).unwrap();
+    let pieces = world.given_back(&taken.name).await;
+    assert!(pieces.last().unwrap().is_err(), "the server must not take it for the end");
 }

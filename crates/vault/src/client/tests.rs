@@ -125,3 +125,19 @@ async fn a_snapshot_is_handed_on_in_pieces_and_one_that_is_cut_off_is_an_error()
     assert!(matches!(ended, Err(CallError::Refused { status: 400, .. })), "{ended:?}");
     assert!(arrived.is_empty());
 }
+
+#[tokio::test]
+async fn a_snapshot_that_breaks_off_on_its_way_to_a_server_is_never_taken_for_a_whole_one() {
+    let (_folder, client, serving) = server(vec![Act::Answer(EMPTY), Act::Hang]).await;
+    let token = Secret::from("s.token".to_owned());
+    for (piece, whole) in
+        [(Ok(Bytes::from("one")), true), (Err(io::ErrorKind::Other.into()), false)]
+    {
+        let (to, pieces) = mpsc::channel(1);
+        to.try_send(piece).unwrap();
+        drop(to);
+        let answer = client.with_token(&token).restore(pieces).await;
+        assert_eq!(answer.is_ok(), whole, "{answer:?}");
+    }
+    serving.abort();
+}

@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 
 use serde::Serialize;
-use vaultyard_snapshots::folder::{Folder, Name};
+use vaultyard_snapshots::folder::Name;
 use vaultyard_snapshots::verify::{Verified, verify};
 
 use crate::arguments::{Common, Output};
-use crate::failure::{Failure, Kind, failed};
+use crate::failure::Failure;
 use crate::{local, output};
 
 /// What was found, for programs.
@@ -32,36 +32,16 @@ pub(super) async fn run(
 ) -> Result<ExitCode, Failure> {
     let (known, custody) = local::keys::of_state(common).await?;
     let folder = super::folder(&known);
-    let name = named(&folder, name)?;
+    let name = match name {
+        Some(name) => super::named(name)?,
+        None => super::newest(&folder)?,
+    };
     let cluster = &known.document.cluster.name;
     let keys = custody.load(cluster).await?.header.generation;
     let verified = verify(&folder, &name, cluster, &keys, &*custody.encryption).await;
-    let verified = verified.map_err(|error| {
-        failed(error).hint(
-            "`vaultyard snapshot list` shows the others; `vaultyard snapshot take` takes a new one",
-        )
-    })?;
+    let verified = verified.map_err(super::not_sound)?;
     output::print(arguments.output, &found(&name, verified), show)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// The one that was named, else the newest.
-fn named(folder: &Folder, name: Option<&str>) -> Result<Name, Failure> {
-    match name {
-        Some(text) => Name::parse(text).ok_or_else(|| {
-            let what =
-                format!("{text:?} is no name of a snapshot; they look like 20261129T225620Z");
-            Failure::text(Kind::BadInput, what)
-                .hint("`vaultyard snapshot list` names those there are")
-        }),
-        None => {
-            let newest = folder.list().map_err(failed)?.pop();
-            newest.map(|kept| kept.name).ok_or_else(|| {
-                let what = format!("there is no snapshot in {}", folder.path().display());
-                Failure::text(Kind::BadInput, what).hint("take one with `vaultyard snapshot take`")
-            })
-        }
-    }
 }
 
 fn found(name: &Name, verified: Verified) -> Found {
