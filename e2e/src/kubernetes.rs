@@ -31,7 +31,7 @@ use crate::{Access, Status, wait};
 
 pub use account::{Account, NoPods};
 pub use aws::Aws;
-pub use front::Front;
+pub use front::{Front, PATIENCE_OF_NGINX};
 pub use logs::Logs;
 pub use nodes::{Machines, Part};
 pub use other::OtherCluster;

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use super::registry::image;
 use super::{Kube, is_ready, kubectl};
 use crate::{Access, wait};
+pub use configuration::PATIENCE_OF_NGINX;
 use configuration::{Ports, Route};
 
 /// Where it answers.

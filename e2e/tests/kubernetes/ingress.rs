@@ -5,12 +5,10 @@
 use std::time::{Duration, Instant};
 
 use vaultyard_e2e::journal::{self, Journal, Pace};
-use vaultyard_e2e::kubernetes::{Front, Kube, Machines, PATIENT};
+use vaultyard_e2e::kubernetes::{Front, Kube, Machines, PATIENCE_OF_NGINX, PATIENT};
 use vaultyard_e2e::{Access, wait};
 
 const PACE: Pace = Pace { writers: 4, every: Duration::from_millis(50) };
-/// nginx waits for an answer no longer than this when nobody tells it otherwise.
-const ITS_OWN_PATIENCE: Duration = Duration::from_secs(60);
 /// The longest that servers may take to end.
 const ENDED: Duration = Duration::from_secs(120);
 
@@ -35,7 +33,7 @@ fn requests_through_an_ingress_outlast_leaders_and_the_patience_of_nginx() {
     assert_whole(&access, &writing.stop());
 
     let journal = without_servers_for_longer_than_nginx_waits(&cluster, &access);
-    assert!(journal.longest_gap > ITS_OWN_PATIENCE, "{:?}", journal.longest_gap);
+    assert!(journal.longest_gap > PATIENCE_OF_NGINX, "{:?}", journal.longest_gap);
     assert_whole(&access, &journal);
 
     // Whoever asks for no Ingress any more has none; what is of others stays.
@@ -129,8 +127,8 @@ fn without_servers_for_longer_than_nginx_waits(cluster: &Kube, access: &Access) 
     scale(name, &format!("statefulset/{name}"), "0");
     gone(name, "server");
     let (writing, began) = (journal::start(access, PACE), Instant::now());
-    wait("nginx would have given up by itself", ITS_OWN_PATIENCE * 2, || {
-        (began.elapsed() > ITS_OWN_PATIENCE).then_some(())
+    wait("nginx would have given up by itself", PATIENCE_OF_NGINX * 2, || {
+        (began.elapsed() > PATIENCE_OF_NGINX).then_some(())
     });
     scale(&operations, &controller, "2");
     let _ = cluster.wait_until_ready();

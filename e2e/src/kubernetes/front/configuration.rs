@@ -1,5 +1,7 @@
 //! An Ingress as configuration of nginx.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 /// What every controller reads in an Ingress alike.
@@ -29,6 +31,10 @@ pub(super) struct Treatment {
     /// The path by which backends are asked whether they are well.
     pub(super) health: Option<String>,
 }
+
+/// nginx waits for an answer no longer than this when nobody tells it otherwise. By itself it waits for a
+/// minute, which a test would have to outlast.
+pub const PATIENCE_OF_NGINX: Duration = Duration::from_secs(20);
 
 /// Where nginx answers.
 #[derive(Debug, Clone, Copy)]
@@ -109,12 +115,14 @@ impl Route {
             )
         });
         let checked: String = checked.collect();
+        let patience = PATIENCE_OF_NGINX.as_secs();
         format!(
             "worker_processes 2;
 pid /tmp/nginx.pid;
 events {{ worker_connections 1024; }}
 http {{
   access_log off;
+  proxy_read_timeout {patience}s;
   client_body_temp_path /tmp/client;
   proxy_temp_path /tmp/proxy;
   fastcgi_temp_path /tmp/fastcgi;

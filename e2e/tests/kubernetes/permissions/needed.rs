@@ -275,9 +275,13 @@ fn asks_whose_a_token_is(cluster: &Kube) {
     becomes("a login works", true);
     write(&json!([]));
     becomes("no login works", false);
-    let told = |status: &Status| status.holds("ServiceAccountLogins") == Some(false);
+    // On a busy machine something else may be told first for a moment.
+    let told = |status: &Status| {
+        status.holds("ServiceAccountLogins") == Some(false)
+            && status.reason.contains("tokenreviews")
+    };
     let status = cluster.wait_for("known to let nobody in", told);
-    assert!(!status.is_ready() && status.reason.contains("tokenreviews"), "{status:#?}");
+    assert!(!status.is_ready(), "{status:#?}");
     write(&rules);
     becomes("a login works again", true);
 }
