@@ -7,6 +7,7 @@ use std::time::Instant;
 use crate::{layering, parts, shell, tidy};
 
 mod kubernetes;
+mod programs;
 
 /// A step has a heading and is timed.
 type Step = (&'static str, fn() -> Result<(), String>);
@@ -123,8 +124,8 @@ fn tests(words: &[&str]) -> Command {
 }
 
 fn all_tests() -> Result<(), String> {
-    // Many wait, for servers that they start: more fit than there are processors.
-    shell::run(tests(&["--quiet"]).env("RUST_TEST_THREADS", (2 * processors()).to_string()))
+    programs::run(tests(&["--quiet"]), processors())?;
+    shell::run(&mut tests(&["--quiet", "--doc"]))
 }
 
 fn processors() -> usize {
