@@ -132,7 +132,7 @@ On Kubernetes the servers' volumes and the unseal keys stay, unless --volumes an
     /// The unseal keys: check them, hand them out, make a root token from them
     #[command(subcommand)]
     Keys(Keys),
-    /// Snapshots of the data: take one, list them, check them
+    /// Snapshots of the data: take one, list them, check one, put one back
     #[command(subcommand)]
     Snapshot(Snapshot),
     /// The certificates, and whether they are served

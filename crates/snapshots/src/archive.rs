@@ -8,6 +8,7 @@ use std::io::{self, Read};
 use aws_lc_rs::digest::{Context, SHA256};
 use flate2::read::GzDecoder;
 use serde::Deserialize;
+use vaultyard_keys::text::hex;
 
 /// Members whose checksums must stand in [`SUMS`].
 const META: &str = "meta.json";
@@ -115,7 +116,7 @@ fn digest(mut from: impl Read) -> io::Result<String> {
             read => digest.update(&buffer[..read]),
         }
     }
-    Ok(digest.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(digest.finish().as_ref()))
 }
 
 #[cfg(test)]
