@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::{cluster, image, parts, shell, test};
+use crate::{builds, cluster, image, parts, shell};
 
 /// `--quick` and names of benchmarks are handed on. Without names it is all that need no Kubernetes.
 pub(crate) fn run(options: &[&str]) -> Result<(), String> {
@@ -59,5 +59,5 @@ fn built(what: &[&str]) -> Result<PathBuf, String> {
     let mut build = shell::cargo();
     build.args(["build", "--release", "--message-format", "json-render-diagnostics"]).args(what);
     let said = shell::output(&mut build)?;
-    test::executable(&said).ok_or_else(|| format!("cargo does not say where it built {what:?}"))
+    builds::executable(&said).ok_or_else(|| format!("cargo does not say where it built {what:?}"))
 }

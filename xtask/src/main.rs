@@ -1,6 +1,7 @@
 //! `cargo xtask`: the checks and helpers that are no part of the product.
 
 mod bench;
+mod builds;
 mod cluster;
 mod image;
 mod layering;

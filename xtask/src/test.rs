@@ -1,9 +1,8 @@
 //! The whole check, in the order in which a fault is found soonest.
 
-use std::path::PathBuf;
-use std::process::Command;
 use std::time::Instant;
 
+use crate::builds::{binary_with_faults, lints, tests};
 use crate::{layering, parts, shell, tidy};
 
 mod kubernetes;
@@ -17,7 +16,7 @@ const WITHOUT_SERVERS: &[Step] = &[
     ("layering", layering::check),
     ("rules of this project", tidy::check),
     ("licences, bans and sources of dependencies", deny),
-    ("lints", lints),
+    ("builds and lints", lints),
 ];
 
 const QUICK: &[Step] = &[("unit tests", unit_tests)];
@@ -69,26 +68,6 @@ pub(crate) fn deny() -> Result<(), String> {
     shell::run(deny.args(["--log-level", "error", "check", "bans", "licenses", "sources"]))
 }
 
-/// The binary with named fault points, apart from the one that people get: the end-to-end tests
-/// and the soak run this one.
-pub(crate) fn binary_with_faults() -> Result<PathBuf, String> {
-    let mut build = shell::cargo();
-    build.args(["build", "--quiet", "--package", "vaultyard-cli", "--features", "fault-injection"]);
-    build.args(["--message-format", "json-render-diagnostics"]);
-    let said = shell::output(&mut build)?;
-    let built = executable(&said).ok_or("cargo does not say where it built vaultyard")?;
-    let folder = parts::folder().join("vaultyard-with-faults");
-    let kept = folder.join("vaultyard");
-    let copied = std::fs::create_dir_all(&folder).and_then(|()| {
-        // A running program cannot be written over; its name can be given to another one.
-        let fresh = folder.join("vaultyard.new");
-        std::fs::copy(&built, &fresh)?;
-        std::fs::rename(&fresh, &kept)
-    });
-    copied.map_err(|error| format!("{}: {error}", kept.display()))?;
-    Ok(kept)
-}
-
 fn walk(steps: &[Step]) -> Result<(), String> {
     let began = Instant::now();
     for (heading, step) in steps {
@@ -105,22 +84,8 @@ fn formatting() -> Result<(), String> {
     shell::run(shell::cargo().args(["fmt", "--all", "--check"]))
 }
 
-fn lints() -> Result<(), String> {
-    let mut clippy = shell::cargo();
-    clippy.args(["clippy", "--quiet", "--workspace", "--all-targets", "--all-features"]);
-    shell::run(clippy.args(["--", "-D", "warnings"]))
-}
-
 fn unit_tests() -> Result<(), String> {
     shell::run(&mut tests(&["--quiet", "--lib", "--bins"]))
-}
-
-/// Tests of the whole workspace, of which those are run that `words` name. One package alone would ask
-/// for fewer features of libraries, and nearly all of them would be built once more for it.
-fn tests(words: &[&str]) -> Command {
-    let mut test = shell::cargo();
-    test.args(["test", "--workspace", "--features", "vaultyard-cli/fault-injection"]).args(words);
-    test
 }
 
 fn all_tests() -> Result<(), String> {
@@ -134,31 +99,15 @@ fn processors() -> usize {
 
 fn end_to_end() -> Result<(), String> {
     let program = binary_with_faults()?;
-    let mut test = tests(&["--features", "vaultyard-e2e/local", "--test", "local"]);
+    let mut test = tests(&["--test", "local"]);
     test.env("VAULTYARD_BIN", program);
     // Clusters mostly wait, for elections and for each other: more fit than there are processors.
     shell::run(test.arg("--").arg(format!("--test-threads={}", processors() + 1)))
 }
 
-/// The path of the executable in cargo's JSON messages, one a line.
-pub(crate) fn executable(messages: &[u8]) -> Option<PathBuf> {
-    let lines = messages.split(|byte| *byte == b'\n');
-    let parsed = lines.filter_map(|line| serde_json::from_slice::<serde_json::Value>(line).ok());
-    parsed.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).next_back()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_executable_is_found_among_the_messages() {
-        let messages = br#"{"reason":"compiler-artifact","executable":null}
-{"reason":"compiler-artifact","executable":"/t/debug/vaultyard"}
-{"reason":"build-finished","success":true}
-"#;
-        assert_eq!(executable(messages), Some("/t/debug/vaultyard".into()));
-    }
 
     #[test]
     fn a_walk_stops_at_the_first_failing_step_and_names_it() {

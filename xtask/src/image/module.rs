@@ -9,8 +9,8 @@ use serde_json::json;
 
 use super::layer::Entry;
 use super::{Image, libraries, programs, read};
+use crate::builds;
 use crate::shell::{self, fault};
-use crate::test;
 
 /// The library that Vaultyard is told to load.
 const MODULE: &str = "usr/lib/module.so";
@@ -21,7 +21,7 @@ const FOLDER: &str = "/vaultyard/run";
 
 /// The image; library and token are made in `folder`.
 pub(super) fn image(folder: &Path) -> Result<Image, String> {
-    let (program, softhsm) = (test::binary_with_faults()?, Path::new(SOFTHSM));
+    let (program, softhsm) = (builds::binary_with_faults()?, Path::new(SOFTHSM));
     let mut entries = libraries(&[&program, softhsm], folder)?;
     entries.push(Entry::program("bin/vaultyard", read(&program)?));
     entries.push(Entry::program(SOFTHSM.trim_start_matches('/'), read(softhsm)?));

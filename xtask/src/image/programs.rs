@@ -4,19 +4,18 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::builds;
 use crate::shell::{self, fault};
-use crate::test;
 
 /// Builds the binary for an image and says where it is. The one that people get is the released one;
 /// the one with fault points is for tests, which are changed and built often.
 pub(super) fn vaultyard(with_faults: bool) -> Result<PathBuf, String> {
-    let mut build = shell::cargo();
-    build.args(["rustc", "--package", "vaultyard-cli", "--bin", "vaultyard"]);
+    let (mut build, kind) = match with_faults {
+        true => (builds::cargo(), ["--features", "fault-injection"].as_slice()),
+        false => (shell::cargo(), ["--release"].as_slice()),
+    };
+    build.args(["rustc", "--package", "vaultyard-cli", "--bin", "vaultyard"]).args(kind);
     build.args(["--message-format", "json-render-diagnostics"]);
-    build.args(match with_faults {
-        true => ["--features", "fault-injection"].as_slice(),
-        false => &["--release"],
-    });
     // To be static is a matter of the last step, for which alone these words are: libraries, build
     // scripts and procedural macros are those of every other build.
     build.args(["--", "-C", "target-feature=+crt-static", "-C", "strip=debuginfo"]);
@@ -27,7 +26,7 @@ pub(super) fn vaultyard(with_faults: bool) -> Result<PathBuf, String> {
         return Err("vaultyard cannot be built for an image: cargo says above why".to_owned());
     }
     let built =
-        test::executable(&done.stdout).ok_or("cargo does not say where it built vaultyard")?;
+        builds::executable(&done.stdout).ok_or("cargo does not say where it built vaultyard")?;
     demand_static(&built)?;
     Ok(built)
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::{cluster, parts, shell};
+use crate::{builds, cluster, parts, shell};
 
 /// Refuses where the test cluster cannot be made, before anything else is begun.
 pub(super) fn require() -> Result<(), String> {
@@ -22,16 +22,18 @@ pub(super) fn build() -> Result<(), String> {
 /// Brings the test cluster up unless it is, and takes it down afterwards unless it was.
 pub(super) fn run() -> Result<(), String> {
     on_the_cluster(|tests| {
-        tests.of_the_api()?;
+        // Of the crate that speaks to the API server.
+        tests.run("real_cluster", &["--test-threads=4"])?;
         // Kubernetes itself takes its share. On a machine that has too much to do, probes fail, and what
         // is started again has even more done.
-        tests.end_to_end("kubernetes", &[&format!("--test-threads={}", super::processors())])
+        let at_once = format!("--test-threads={}", super::processors());
+        tests.run("kubernetes", &["--skip", "soak::", &at_once])
     })
 }
 
 /// Runs what `run` leaves out, and shows what it measures.
 pub(super) fn soak() -> Result<(), String> {
-    on_the_cluster(|tests| tests.end_to_end("soak", &["soak::", "--nocapture", "--test-threads=1"]))
+    on_the_cluster(|tests| tests.run("kubernetes", &["soak::", "--nocapture", "--test-threads=1"]))
 }
 
 fn on_the_cluster(work: impl FnOnce(&Tests) -> Result<(), String>) -> Result<(), String> {
@@ -54,26 +56,18 @@ impl Tests {
         // Nothing can be fetched any more where the tests run.
         parts::nginx()?;
         let images = cluster::load_images(true)?;
-        let program = super::binary_with_faults()?;
+        let program = builds::binary_with_faults()?;
         let tool = std::env::current_exe();
         let tool = tool.map_err(|error| format!("xtask's own program: {error}"))?;
         Ok(Self { images, program, tool })
     }
 
-    /// Of the crate that speaks to the API server.
-    fn of_the_api(&self) -> Result<(), String> {
-        self.run("vaultyard-target-kubernetes/real-cluster", "real_cluster", &["--test-threads=4"])
-    }
-
-    fn end_to_end(&self, feature: &str, words: &[&str]) -> Result<(), String> {
-        self.run(&format!("vaultyard-e2e/{feature}"), "kubernetes", words)
-    }
-
-    fn run(&self, feature: &str, test: &str, words: &[&str]) -> Result<(), String> {
-        let cargo = super::tests(&["--features", feature, "--test", test]);
+    fn run(&self, test: &str, words: &[&str]) -> Result<(), String> {
+        let cargo = builds::tests(&["--test", test]);
         let mut within = Command::new(&self.tool);
         within.current_dir(shell::root()).args(["cluster", "exec", "--"]).arg(cargo.get_program());
         within.args(cargo.get_args()).arg("--").args(words);
+        within.envs(cargo.get_envs().filter_map(|(name, value)| Some((name, value?))));
         within.env("VAULTYARD_BIN", &self.program).env("VAULTYARD_CLUSTER_TOOL", &self.tool);
         within.env("VAULTYARD_IMAGE", &self.images.vaultyard);
         within.env("VAULTYARD_SERVER_IMAGE", &self.images.server);

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
+use crate::builds::parsed;
 use crate::shell;
 
 /// A program that holds tests, and the folder of its package, where cargo would run it.
@@ -59,9 +60,7 @@ fn run_one(program: &Program) -> Result<(), String> {
 
 /// The programs of tests in cargo's JSON messages, one a line.
 fn programs(messages: &[u8]) -> Vec<Program> {
-    let lines = messages.split(|byte| *byte == b'\n');
-    let parsed = lines.filter_map(|line| serde_json::from_slice::<Value>(line).ok());
-    parsed.filter_map(|message| program(&message)).collect()
+    parsed(messages).filter_map(|message| program(&message)).collect()
 }
 
 fn program(message: &Value) -> Option<Program> {
