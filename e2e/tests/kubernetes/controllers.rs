@@ -57,24 +57,3 @@ fn hand_over_and_come_back(cluster: &Kube) {
     assert_eq!(status.holds("Ready"), Some(false));
     scale("2");
 }
-
-#[test]
-fn controllers_that_are_killed_again_and_again_still_bring_a_cluster_up() {
-    let _machines = Machines::shared();
-    let cluster = Kube::declared("");
-    std::thread::scope(|scope| {
-        let up = scope.spawn(|| cluster.up(&[]));
-        while !up.is_finished() {
-            for part in ["cluster-controller", "certificates-controller"] {
-                for pod in cluster.pods_of(&cluster.operations(), part) {
-                    let _ = cluster.try_kill_pod(&cluster.operations(), &pod, "controller");
-                }
-            }
-            std::thread::sleep(Duration::from_secs(2));
-        }
-        let said = up.join().unwrap();
-        // It may be late after so many deaths; what counts is that it gets there.
-        assert!(matches!(said.code, Some(0 | 4)), "{said:#?}\n{}", cluster.all_there_is());
-    });
-    let _ = cluster.wait_until_ready();
-}

@@ -16,5 +16,4 @@ mod permissions;
 mod plans;
 mod pods;
 mod questions;
-#[cfg(feature = "soak")]
 mod soak;

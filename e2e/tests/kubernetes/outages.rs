@@ -6,10 +6,6 @@ use std::time::{Duration, Instant};
 use vaultyard_e2e::kubernetes::{Kube, Machines, Part};
 use vaultyard_e2e::{journal, wait};
 
-/// For how long things are away here; `soak` has the long outages. The longer the API server is away, the
-/// more rarely the parts of Kubernetes look for it, and all other tests wait for them.
-const OUTAGE: Duration = Duration::from_secs(10);
-
 /// Lets time pass, in which writes must go on.
 fn wait_out(began: Instant, outage: Duration) {
     wait("the outage is over", outage * 2, || (began.elapsed() >= outage).then_some(()));
@@ -66,14 +62,6 @@ pub(crate) fn with_a_node_cut_off(machines: &Machines, cluster: &Kube, outage: D
         let _ = cluster.wait_until_ready();
         println!("after {outage:?} cut off: Ready again {:?} after its return", back.elapsed());
     });
-}
-
-pub(crate) fn the_api_server_is_away(machines: &Machines<'static>, cluster: &Kube) {
-    without_the_api_server(machines, cluster, OUTAGE);
-}
-
-pub(crate) fn a_node_is_cut_off(machines: &Machines<'static>, cluster: &Kube) {
-    with_a_node_cut_off(machines, cluster, OUTAGE);
 }
 
 pub(crate) fn a_kubelet_is_restarted(machines: &Machines<'static>, cluster: &Kube) {

@@ -86,6 +86,32 @@ fn comes_up_although(point: &str) {
     assert_eq!(cluster.faults_of(&writing.stop()), []);
 }
 
+#[test]
+fn controllers_that_are_killed_again_and_again_still_bring_a_cluster_up() {
+    let _machines = Machines::shared();
+    let cluster = Kube::declared("");
+    let began = Instant::now();
+    std::thread::scope(|scope| {
+        let up = scope.spawn(|| cluster.up(&[]));
+        while !up.is_finished() {
+            for part in ["cluster-controller", "certificates-controller"] {
+                for pod in cluster.pods_of(&cluster.operations(), part) {
+                    let _ = cluster.try_kill_pod(&cluster.operations(), &pod, "controller");
+                }
+            }
+            std::thread::sleep(Duration::from_secs(2));
+        }
+        let said = up.join().unwrap();
+        // It may be late after so many deaths; what counts is that it gets there.
+        assert!(matches!(said.code, Some(0 | 4)), "{said:#?}\n{}", cluster.all_there_is());
+    });
+    let _ = cluster.wait_until_ready();
+    println!(
+        "controllers killed again and again: Ready after {:.1} s",
+        began.elapsed().as_secs_f64()
+    );
+}
+
 /// A controller dies right after each kind of thing that it writes; it, or the other one, goes on.
 #[test]
 fn controllers_die_after_each_write() {
