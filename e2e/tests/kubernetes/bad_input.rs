@@ -1,8 +1,11 @@
 //! What cannot succeed is refused with a sentence that names the object, the reason and what to do,
 //! before anything is written; what is found out only later is told while it is waited for.
 
+use std::time::Duration;
+
 use serde_json::json;
 use vaultyard_e2e::kubernetes::{Kube, Machines, Undo, own_image};
+use vaultyard_e2e::wait;
 
 mod kubeconfigs;
 
@@ -186,7 +189,11 @@ fn pods_that_pod_security_refuses() {
     let _machines = Machines::shared();
     let cluster = Kube::declared("");
     let name = format!("{}-changes-pods", cluster.name());
-    let place = json!({"kubernetes.io/metadata.name": cluster.operations()});
+    let tries = format!("{}-tries", cluster.name());
+    let place = json!([{
+        "key": "kubernetes.io/metadata.name", "operator": "In",
+        "values": [cluster.operations(), tries],
+    }]);
     let pods = json!({
         "apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"],
     });
@@ -197,7 +204,7 @@ fn pods_that_pod_security_refuses() {
         "metadata": {"name": name},
         "spec": {
             "matchConstraints": {
-                "namespaceSelector": {"matchLabels": place}, "resourceRules": [pods],
+                "namespaceSelector": {"matchExpressions": place}, "resourceRules": [pods],
             },
             "failurePolicy": "Fail",
             "reinvocationPolicy": "Never",
@@ -214,6 +221,14 @@ fn pods_that_pod_security_refuses() {
         let file = cluster.write(file, &object.to_string());
         let _ = cluster.kubectl(&["create", "-f", &file]);
     }
+    // The API server takes its time before it goes by it.
+    let _ = cluster.kubectl(&["create", "namespace", &tries]);
+    let tried = ["run", "tried", "--image", "none", "--dry-run=server"];
+    let tried = [&tried, &["--namespace", &tries, "--output", "jsonpath={.spec.hostNetwork}"][..]];
+    wait("pods are changed on their way", Duration::from_secs(60), || {
+        (cluster.try_kubectl(&tried.concat()).stdout == "true").then_some(())
+    });
+    let _ = cluster.kubectl(&["delete", "namespace", &tries, "--wait=false"]);
     let said = cluster.up_within("10s", &[]);
     for kind in ["mutatingadmissionpolicybinding", "mutatingadmissionpolicy"] {
         let _ = cluster.kubectl(&["delete", kind, &name]);
