@@ -56,11 +56,12 @@ fn take(open: &Mutex<VecDeque<Faults>>) -> Option<Faults> {
     open.lock().expect("a queue").pop_front()
 }
 
-/// When the servers die too, what followers have done is nothing to a step: one server comes to it, and
-/// the machine starts a third of the processes.
+/// What followers have done is nothing to a step when the servers die too, and nothing to what is done with
+/// the cluster that they are in: one server comes to it, and the machine starts a third of the processes.
 fn recovers_from(faults: &Faults) {
     let home = Home::new();
-    if !faults.servers_live && !NOT_ALONE.iter().any(|step| faults.point.starts_with(step)) {
+    let is_alone = !faults.servers_live || faults.point.starts_with("access/");
+    if is_alone && !NOT_ALONE.iter().any(|step| faults.point.starts_with(step)) {
         let _ = home.write("vaultyard.yaml", ALONE);
     }
     if BEGINNING_ANEW.iter().any(|step| faults.point.starts_with(step)) {
