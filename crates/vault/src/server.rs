@@ -51,6 +51,8 @@ impl From<SealBody> for SealStatus {
 
 #[derive(Deserialize)]
 struct LeaderBody {
+    /// OpenBao 2.6 leaves it out where it does not hold.
+    #[serde(default)]
     is_self: bool,
     #[serde(default)]
     leader_address: String,
