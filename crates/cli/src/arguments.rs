@@ -71,16 +71,20 @@ Example:
     /// Say whether `up` could begin: document, program, addresses, state directory; on Kubernetes
     /// rights, objects, zones, volumes
     Check(Document),
-    /// Show what `apply` would change on Kubernetes; nothing is written
+    /// Show what `apply` would change; nothing is written
     #[command(after_help = "\
-Every object is rehearsed by the API server (server-side dry run).
+On Kubernetes every object is rehearsed by the API server (server-side dry run).
 
 Examples:
+  vaultyard plan -f vaultyard.yaml
   vaultyard plan --target kubernetes -f vaultyard.yaml
   vaultyard plan --target kubernetes -f vaultyard.yaml --output json
   vaultyard plan --target kubernetes -f vaultyard.yaml --detailed-exitcode || echo it differs")]
     Plan(Plan),
-    /// Show what would change on Kubernetes, ask, and do it
+    /// Show what would change, ask, and do it
+    #[command(after_help = "\
+On this machine a running `up` replaces one server after another, the leader last, and no request \
+fails. A rollout that was frozen goes on.")]
     Apply(Apply),
     /// How the cluster is
     Status(Status),

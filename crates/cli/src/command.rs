@@ -1,5 +1,6 @@
 //! One file a command.
 
+mod apply;
 mod binaries;
 mod certificates;
 mod check;
@@ -30,16 +31,21 @@ use crate::kubernetes;
 /// Runs what the command line says.
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let Arguments { common, command } = arguments;
-    match common.target {
-        Target::Kubernetes => refuse_what_is_local(&command)?,
-        Target::Local => refuse_what_is_far(&command)?,
+    if common.target == Target::Kubernetes {
+        refuse_what_is_local(&command)?;
     }
     match command {
         Command::Up(up) => up::run(&common, &up),
         Command::Run(run) => wait(run::run(&common, &run)),
         Command::Check(document) => wait(check::run(&common, &document)),
-        Command::Plan(plan) => wait(kubernetes::plan::run(&common, &plan)),
-        Command::Apply(apply) => wait(kubernetes::apply::run(&common, &apply)),
+        Command::Plan(plan) => match common.target {
+            Target::Local => apply::plan(&common, &plan),
+            Target::Kubernetes => wait(kubernetes::plan::run(&common, &plan)),
+        },
+        Command::Apply(apply) => match common.target {
+            Target::Local => wait(apply::run(&common, &apply)),
+            Target::Kubernetes => wait(kubernetes::apply::run(&common, &apply)),
+        },
         Command::Status(status) => wait(status::run(&common, &status)),
         Command::Why { server } => wait(why::run(&common, server.as_deref())),
         Command::Logs { server, follow, tail } => {
@@ -78,20 +84,6 @@ fn refuse_what_is_local(command: &Command) -> Result<(), Failure> {
         format!("`{name}` knows clusters on this machine only, and the target is kubernetes");
     Err(Failure::text(Kind::BadInput, what)
         .hint("leave --target out, and unset VAULTYARD_TARGET, if one on this machine is meant"))
-}
-
-/// What only knows Kubernetes.
-fn refuse_what_is_far(command: &Command) -> Result<(), Failure> {
-    let name = match command {
-        Command::Plan(_) => "plan",
-        Command::Apply(_) => "apply",
-        _ => return Ok(()),
-    };
-    let what = format!("`{name}` knows clusters on Kubernetes only, and the target is local");
-    Err(Failure::text(Kind::BadInput, what).hint(
-        "write --target kubernetes; on this machine, `vaultyard check -f FILE` says whether `up` \
-         could follow the file",
-    ))
 }
 
 /// Runs an asynchronous command. Two workers are enough for everything beside the proxy, which

@@ -20,6 +20,8 @@ pub struct Board {
     pub custody: watch::Receiver<Report>,
     /// The keeper of certificates.
     pub certificates: watch::Receiver<Report>,
+    /// Who changes servers; `None` where that is not done from here.
+    pub rollout: Option<watch::Receiver<Report>>,
     /// Whom the proxy takes for the leader; `None` where no proxy runs beside.
     pub proxy_leader: Option<watch::Receiver<Option<ServerName>>>,
     /// What is known of a root token that lives.
@@ -43,6 +45,7 @@ impl Board {
         all.push(self.access.borrow().status("access"));
         all.push(self.custody.borrow().status("custody"));
         all.push(self.certificates.borrow().status("certificates"));
+        all.extend(self.rollout.as_ref().map(|report| report.borrow().status("rollout")));
         all.extend(self.proxy_leader.as_ref().map(proxy));
         all
     }

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`supervisor`] | one server's process: start, wait for its end, start again |
 //! | [`keeping`] | one [`Keeper`](vaultyard_model::port::keeper::Keeper): round after round |
+//! | [`rollout`] | bring the servers to what the document says, one after another |
 //! | [`prober`] | the authenticated read through the leader, and the raft configuration |
 //! | [`watcher`] | observe all servers, mend what only looks alive, publish the status |
 //! | [`shutdown`] | stop all servers in order |
@@ -14,6 +15,7 @@
 pub mod board;
 pub mod keeping;
 pub mod prober;
+pub mod rollout;
 pub mod shutdown;
 pub mod supervisor;
 pub mod watcher;

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use vaultyard_model::layout::Site;
-use vaultyard_model::observed::{Observed, ProcessSeen, ServerSeen};
+use vaultyard_model::observed::{Observed, ProcessSeen, ServerSeen, State};
 use vaultyard_model::port::clock::Clock;
 use vaultyard_model::port::host::Host;
 use vaultyard_model::port::server::{CallError, Server};
@@ -24,8 +24,11 @@ use crate::prober::Probed;
 
 /// Between two rounds while all is well: names and status follow the truth within a second.
 const CALM: Duration = Duration::from_millis(250);
-/// Between two rounds while something changes.
+/// Between two rounds while something changes. What does not change any more is looked at ever more rarely,
+/// since each look costs the servers, of which it is not yet well, three answers.
 const BUSY: Duration = Duration::from_millis(25);
+/// So many looks are taken in the time for which nothing has changed.
+const LOOKS: u32 = 20;
 /// How long one server may take for each answer. Above it has none in this round.
 const DEADLINE: Duration = Duration::from_millis(500);
 /// How often a server that seems to be silent is asked with patience before it is ended: on a
@@ -34,8 +37,8 @@ const LAST_ASKED: u32 = 2;
 
 /// Everything the watcher needs; [`run`](Self::run) it on a task.
 pub struct Watcher {
-    /// What is wanted.
-    pub cluster: Cluster,
+    /// What is wanted now.
+    pub cluster: watch::Receiver<Cluster>,
     /// `local` or `kubernetes`.
     pub target: &'static str,
     /// The URL clients use.
@@ -74,18 +77,24 @@ impl Watcher {
         let began = Instant::now();
         let mut history = History::default();
         let mut mending: Option<JoinHandle<()>> = None;
+        let (mut shape, mut since) = (Vec::new(), began);
         loop {
             let seen = self.observe(&history, began).await;
-            history = history.after(&seen, usize::from(self.cluster.servers.replicas.quorum()));
+            let cluster = self.cluster.borrow().clone();
+            history = history.after(&seen, usize::from(cluster.servers.replicas.quorum()));
             let busy_mending = mending.as_ref().is_some_and(|task| !task.is_finished());
-            let multiplier = self.cluster.servers.performance_multiplier;
+            let multiplier = cluster.servers.performance_multiplier;
             let remedy = life::remedy(&seen, &history, multiplier);
             if let Some(remedy) = remedy.filter(|_| !busy_mending) {
                 history = history.after_ending(remedy.server.clone(), seen.uptime);
                 mending = self.mend(remedy);
             }
-            let status = self.compose(&seen, &history);
+            let status = self.compose(&cluster, &seen, &history);
             let settled = status.phase == Phase::Ready;
+            let now = shape_of(&seen);
+            if now != shape {
+                (shape, since) = (now, Instant::now());
+            }
             history = history.after_phase(status.phase, *self.overdue.borrow());
             self.observed.send_replace(Some(seen));
             self.status.send_if_modified(|last| {
@@ -94,7 +103,7 @@ impl Watcher {
                 changed
             });
             tokio::select! {
-                () = tokio::time::sleep(if settled { CALM } else { BUSY }) => {}
+                () = tokio::time::sleep(pace(settled, since.elapsed())) => {}
                 Ok(()) = self.probed.changed() => tokio::time::sleep(BUSY).await,
             }
         }
@@ -136,17 +145,18 @@ impl Watcher {
         }))
     }
 
-    fn compose(&self, seen: &Observed, history: &History) -> Status {
+    fn compose(&self, cluster: &Cluster, seen: &Observed, history: &History) -> Status {
         let waiting = |(name, report): (&ServerName, &watch::Receiver<crate::keeping::Report>)| {
             Some((name.clone(), report.borrow().waiting.clone()?))
         };
         let access = self.board.access.borrow().clone();
         let custody = self.board.custody.borrow().clone();
         let renewal = self.board.certificates.borrow().clone();
+        let rollout = self.board.rollout.as_ref().map(|report| report.borrow().lacks());
         let taken = self.board.proxy_leader.as_ref().map(|leader| leader.borrow().clone());
         let errs = |taken: Option<ServerName>| status::proxy_errs(seen.leader(), taken.as_ref());
         status::compose(status::Input {
-            cluster: &self.cluster,
+            cluster,
             target: self.target,
             url: self.url.clone(),
             sites: &self.sites,
@@ -159,6 +169,7 @@ impl Watcher {
             logins: None,
             custody: custody.waiting.as_ref(),
             renewal: renewal.lacks().as_ref(),
+            rollout: rollout.as_ref().map(|lacks| lacks.as_ref().map_or(Ok(()), Err)),
             root_token: self.board.root_token.borrow().as_deref(),
             certificates: &self.board.served.borrow(),
             key_beside_data: self.key_beside_data,
@@ -166,6 +177,16 @@ impl Watcher {
             controllers: self.board.controllers(),
         })
     }
+}
+
+/// When the next round is due.
+fn pace(settled: bool, unchanged: Duration) -> Duration {
+    if settled { CALM } else { (unchanged / LOOKS).clamp(BUSY, CALM) }
+}
+
+/// What changes only when something happens to a server.
+fn shape_of(seen: &Observed) -> Vec<(Option<u32>, Option<State>)> {
+    seen.servers.values().map(|server| (server.pid(), server.state())).collect()
 }
 
 /// One look at one server.
@@ -205,7 +226,7 @@ async fn answers(api: &dyn Server) -> bool {
 mod tests {
     use super::*;
     use async_trait::async_trait;
-    use vaultyard_model::observed::{Health, LeaderSeen, SealStatus, State};
+    use vaultyard_model::observed::{Health, LeaderSeen, SealStatus};
     use vaultyard_model::port::server::{InitialKeys, KeyKind};
     use vaultyard_model::{ClusterName, Secret};
     use vaultyard_testkit::fake_launcher::FakeLauncher;
@@ -262,6 +283,14 @@ mod tests {
         })
         .await;
         assert_eq!((seen.state(), seen.raft), (Some(State::Active), None));
+    }
+
+    #[test]
+    fn what_does_not_become_well_is_looked_at_ever_more_rarely() {
+        let paces = [0, 500, 1_000, 2_000, 5_000, 60_000]
+            .map(|unchanged| pace(false, Duration::from_millis(unchanged)).as_millis());
+        assert_eq!(paces, [25, 25, 50, 100, 250, 250]);
+        assert_eq!(pace(true, Duration::ZERO), CALM);
     }
 
     #[tokio::test]

@@ -6,5 +6,6 @@ pub mod custody;
 pub mod host;
 pub mod keeper;
 pub mod launcher;
+pub mod rollout;
 pub mod server;
 pub mod volume;

@@ -30,6 +30,13 @@ impl Fault {
     }
 }
 
+impl Fault {
+    /// Whether it is a version to which there is no way from the present one.
+    pub fn is_refused_passage(&self) -> bool {
+        matches!(self.why, Why::Version(_))
+    }
+}
+
 impl Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { what, was, is, why } = self;
@@ -56,9 +63,9 @@ pub fn refuse(old: &Cluster, new: &Cluster) -> Vec<Fault> {
     compare("spec.servers.software", software.0, software.1, Why::Fixed);
     if before.software == after.software {
         let version = (before.version.to_string(), after.version.to_string());
-        let passage = versions::passage(before.software, &before.version, &after.version);
-        let why = passage.map_or_else(Why::Version, |_| Why::NotYet);
-        compare("spec.servers.version", version.0, version.1, why);
+        if let Err(refused) = versions::passage(before.software, &before.version, &after.version) {
+            compare("spec.servers.version", version.0, version.1, Why::Version(refused));
+        }
     }
     let seal = |cluster: &Cluster| match &cluster.seal {
         Some(seal) => seal.to_string(),
@@ -76,11 +83,28 @@ pub fn refuse(old: &Cluster, new: &Cluster) -> Vec<Fault> {
     faults
 }
 
+/// Whether more is changed than what servers are started as: their version, program and configuration.
+pub fn beyond_servers(old: &Cluster, new: &Cluster) -> bool {
+    let mut as_new = old.clone();
+    let (before, after) = (&mut as_new.servers, &new.servers);
+    before.version = after.version.clone();
+    before.binary.clone_from(&after.binary);
+    before.configuration = after.configuration.clone();
+    before.performance_multiplier = after.performance_multiplier;
+    as_new != *new
+}
+
 /// Whether the first address of a cluster on one machine has moved: raft keeps the addresses of its
 /// peers.
 pub fn moved(old_first: Option<Ipv4Addr>, new_first: Ipv4Addr) -> Option<Fault> {
     let old_first = old_first.unwrap_or(new_first);
     Fault::between("the first address", old_first.to_string(), new_first.to_string(), Why::Fixed)
+}
+
+/// Whether the servers of a cluster on Kubernetes have another version.
+pub fn another_version(old: &Cluster, new: &Cluster) -> Option<Fault> {
+    let version = |cluster: &Cluster| cluster.servers.version.to_string();
+    Fault::between("spec.servers.version", version(old), version(new), Why::NotYet)
 }
 
 /// Whether the volumes of a cluster on Kubernetes have another size: the claims of a StatefulSet are
@@ -125,6 +149,17 @@ mod tests {
     }
 
     #[test]
+    fn what_servers_are_started_as_is_told_from_all_else() {
+        let old = sample::cluster(3);
+        let mut new = old.clone();
+        new.servers.version = Version::new("2.7.1").unwrap();
+        new.servers.performance_multiplier = 5;
+        assert!(!beyond_servers(&old, &new));
+        new.ingress.proxy.max_held += 1;
+        assert!(beyond_servers(&old, &new));
+    }
+
+    #[test]
     fn every_change_that_cannot_be_followed_is_listed() {
         let old = sample::cluster(3);
         let mut new = sample::cluster(1);
@@ -156,15 +191,19 @@ mod tests {
     #[test]
     fn another_version_is_refused_by_what_may_follow_the_present_one() {
         let old = sample::cluster(3);
-        let refused = |version| {
+        let of = |version| {
             let mut new = old.clone();
             new.servers.version = Version::new(version).unwrap();
-            refuse(&old, &new).iter().map(Fault::to_string).collect::<Vec<_>>().join("\n")
+            new
         };
-        let patch = "spec.servers.version was 2.7.2 and is 2.7.1 now: this change is not supported by \
-                     this version";
-        assert_eq!(refused("2.7.1"), patch);
-        let minor = refused("2.6.2");
+        assert_eq!(refuse(&old, &of("2.7.1")), []);
+        let far = another_version(&old, &of("2.7.1")).unwrap().to_string();
+        let expected = "spec.servers.version was 2.7.2 and is 2.7.1 now: this change is not supported \
+                        by this version";
+        assert_eq!(far, expected);
+        let minor = refuse(&old, &of("2.6.2"));
+        assert!(minor.iter().all(Fault::is_refused_passage));
+        let minor = minor.iter().map(Fault::to_string).collect::<Vec<_>>().join("\n");
         let expected = "spec.servers.version was 2.7.2 and is 2.6.2 now: 2.6 cannot lead on";
         assert!(minor.starts_with(expected), "{minor}");
     }

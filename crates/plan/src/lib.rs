@@ -9,13 +9,17 @@
 //! | [`shortfall`] | what each server still lacks |
 //! | [`status`] | phase, conditions and the sentence that explains them |
 //! | [`change`] | which changes of a document an existing cluster cannot follow |
+//! | [`proposal`] | what a changed document means for servers that run, before anything happens |
+//! | [`rollout`] | which server is replaced next, and what must hold before |
 //! | [`versions`] | which version may follow which, and what cannot be undone then |
 //! | [`shutdown`] | in which order servers are stopped |
 
 pub mod change;
 pub mod history;
 pub mod life;
+pub mod proposal;
 pub mod restart;
+pub mod rollout;
 pub mod shortfall;
 pub mod shutdown;
 pub mod status;

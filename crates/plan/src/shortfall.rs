@@ -247,7 +247,7 @@ fn membership(server: &ServerName, seen: &Observed) -> Option<Shortfall> {
 pub(crate) mod tests {
     use super::*;
     use vaultyard_model::ClusterName;
-    use vaultyard_model::observed::{Health, LeaderSeen, Peer};
+    use vaultyard_testkit::sample;
 
     pub(crate) fn name(ordinal: u8) -> ServerName {
         ClusterName::new("vault").unwrap().server(ordinal)
@@ -259,32 +259,12 @@ pub(crate) mod tests {
 
     /// Three servers as they should be; the first leads.
     pub(crate) fn healthy() -> Observed {
-        let at = Timestamp::from_second(1_800_000_000).unwrap();
-        let server = |ordinal: u8| {
-            let state = if ordinal == 0 { State::Active } else { State::Standby };
-            let seen = ServerSeen {
-                process: ProcessSeen::Running { pid: 100 + u32::from(ordinal), since: at },
-                health: Ok(Health { state, version: Some(version()) }),
-                raft: Some(LeaderSeen {
-                    is_self: ordinal == 0,
-                    leader_address: "https://127.0.0.11:8200".to_owned(),
-                    committed: 1_000,
-                    applied: 1_000,
-                }),
-                last_end: None,
-                free_bytes: Some(1 << 30),
-            };
-            (name(ordinal), seen)
-        };
-        let peer = |ordinal| Peer { server: name(ordinal), voter: true, leader: ordinal == 0 };
-        Observed {
-            at,
-            uptime: Duration::ZERO,
-            servers: (0..3).map(server).collect(),
-            peers: Some((0..3).map(peer).collect()),
-            probe: Probe::Read(Duration::from_millis(1)),
-            elections_won: [].into(),
-        }
+        cluster(3)
+    }
+
+    /// The same with another number of servers.
+    pub(crate) fn cluster(replicas: u8) -> Observed {
+        sample::observed(replicas)
     }
 
     /// Checks what the last server lacks after one change to a healthy cluster.

@@ -41,6 +41,9 @@ pub struct Input<'a> {
     pub custody: Option<&'a Waiting>,
     /// What the keeper of certificates waits for; `None` when every fresh one is served.
     pub renewal: Option<&'a Waiting>,
+    /// Whether every server is what the document says, or how far it is on the way; `None` where servers
+    /// are not changed.
+    pub rollout: Option<Result<(), &'a Waiting>>,
     /// What is known of a root token that was made from the shares and lives.
     pub root_token: Option<&'a str>,
     /// The certificates that were seen in handshakes.
@@ -117,6 +120,15 @@ fn phase(input: &Input<'_>, servers: &[ServerStatus]) -> (Phase, String) {
         .or_else(|| leaderless(input.seen))
         .or_else(|| input.unreachable.map(str::to_owned))
         .or_else(|| input.renewal.map(|waiting| waiting.reason.clone()));
+    let rollout = input.rollout.and_then(Result::err);
+    let unready = match rollout {
+        // What is changed is not as it should be for a while, and that says less.
+        Some(rollout) if !rollout.stuck && input.history.in_service => {
+            return (Phase::Upgrading, rollout.reason.clone());
+        }
+        Some(rollout) => unready.or_else(|| Some(rollout.reason.clone())),
+        None => unready,
+    };
     match (stuck(input), unready) {
         (Some(reason), _) if !input.history.in_service => (Phase::Failed, reason),
         (_, None) => (Phase::Ready, ready_sentence(input)),
@@ -236,6 +248,24 @@ fn service_account_logins(logins: Result<(), &Waiting>) -> Condition {
     }
 }
 
+fn rolled_out(rollout: Result<(), &Waiting>) -> Condition {
+    let kind = "RolledOut";
+    match rollout {
+        Ok(()) => Condition {
+            kind,
+            holds: true,
+            reason: "Complete",
+            message: "every server was started as the document says".to_owned(),
+        },
+        Err(waiting) => Condition {
+            kind,
+            holds: false,
+            reason: if waiting.stuck { "Frozen" } else { "Progressing" },
+            message: waiting.reason.clone(),
+        },
+    }
+}
+
 fn conditions(phase: Phase, why: &str, input: &Input<'_>) -> Vec<Condition> {
     let mut all = vec![Condition {
         kind: "Ready",
@@ -245,6 +275,7 @@ fn conditions(phase: Phase, why: &str, input: &Input<'_>) -> Vec<Condition> {
     }];
     all.push(root_token_revoked(input));
     all.extend(input.logins.map(service_account_logins));
+    all.extend(input.rollout.map(rolled_out));
     all.push(keys_kept(input.custody));
     if input.key_beside_data {
         all.push(Condition {
@@ -274,6 +305,7 @@ mod tests {
         logins: Option<Waiting>,
         custody: Option<Waiting>,
         renewal: Option<Waiting>,
+        rollout: Option<Waiting>,
         proxy_leader: Option<ServerName>,
     }
 
@@ -289,6 +321,7 @@ mod tests {
             logins: None,
             custody: None,
             renewal: None,
+            rollout: None,
             proxy_leader: Some(name(0)),
         };
         change(&mut scene);
@@ -306,6 +339,7 @@ mod tests {
             logins: Some(scene.logins.as_ref().map_or(Ok(()), Err)),
             custody: scene.custody.as_ref(),
             renewal: scene.renewal.as_ref(),
+            rollout: Some(scene.rollout.as_ref().map_or(Ok(()), Err)),
             root_token: None,
             certificates: &BTreeMap::new(),
             key_beside_data: true,
@@ -323,6 +357,19 @@ mod tests {
     fn a_healthy_cluster_is_ready() {
         let sentence = "3 servers are unsealed, caught up and voting; vault-0 leads";
         check(|_| {}, Phase::Ready, sentence);
+    }
+
+    #[test]
+    fn a_rollout_under_way_is_upgrading_and_one_that_is_frozen_degraded() {
+        let under_way = |in_service, stuck| {
+            move |scene: &mut Scene| {
+                scene.history.in_service = in_service;
+                scene.rollout = Some(waits("2 servers are left", stuck));
+            }
+        };
+        check(under_way(true, false), Phase::Upgrading, "2 servers are left");
+        check(under_way(true, true), Phase::Degraded, "2 servers are left");
+        check(under_way(false, false), Phase::Initialising, "2 servers are left");
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Starts the servers of one cluster on this machine.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -11,25 +12,37 @@ use vaultyard_model::layout::Place;
 use vaultyard_model::port::clock::Clock;
 use vaultyard_model::port::host::HostError;
 use vaultyard_model::port::launcher::{Launcher, Running, SignalKind};
-use vaultyard_model::{Cluster, Layout, ServerName};
+use vaultyard_model::port::rollout::Stale;
+use vaultyard_model::{Cluster, Layout, ServerName, Version};
 use vaultyard_render::{Owner, server_configuration};
 
 use crate::addresses::{self, Unavailable};
 use crate::process::spawner::Spawner;
 use crate::process::{self, Process};
+use crate::release::{Release, ReleaseError};
 use crate::server_files::{self, ServerFilesError};
 use crate::state::paths::{Paths, ServerFolder};
 
 /// The servers of one cluster as processes of this machine. Certificates must be in the servers'
 /// folders before a launch; configuration and data folder are made by it.
+///
+/// A server is started as it was the last time, until it is told to be [`renewed`](Self::renew).
 pub struct LocalLauncher {
-    cluster: Cluster,
+    declared: Mutex<Declared>,
+    /// Servers that are started next as is declared.
+    renewed: Mutex<BTreeSet<ServerName>>,
     layout: Layout,
     paths: Paths,
-    program: PathBuf,
     spawner: Spawner,
     audit: Limit,
     clock: Arc<dyn Clock>,
+}
+
+/// What the document says of servers.
+struct Declared {
+    cluster: Cluster,
+    /// Of the cluster's version.
+    program: PathBuf,
 }
 
 impl LocalLauncher {
@@ -42,7 +55,9 @@ impl LocalLauncher {
         spawner: Spawner,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { cluster, layout, paths, program, spawner, audit: growing::AUDIT, clock }
+        let declared = Mutex::new(Declared { cluster, program });
+        let renewed = Mutex::default();
+        Self { declared, renewed, layout, paths, spawner, audit: growing::AUDIT, clock }
     }
 
     /// Rotates audit files by another limit.
@@ -50,13 +65,64 @@ impl LocalLauncher {
         Self { audit, ..self }
     }
 
-    fn configuration(&self, place: &Place, folder: &ServerFolder) -> String {
+    /// From now on this is what the document says; `program` is of its version. No server is touched.
+    pub fn declare(&self, cluster: Cluster, program: PathBuf) {
+        *lock(&self.declared) = Declared { cluster, program };
+    }
+
+    /// The version that the document says.
+    pub fn version(&self) -> Version {
+        lock(&self.declared).cluster.servers.version.clone()
+    }
+
+    /// The servers that were last started otherwise than is declared now, and in what.
+    ///
+    /// # Errors
+    /// [`ReleaseError`]
+    pub fn stale(&self) -> Result<BTreeMap<ServerName, Stale>, ReleaseError> {
+        let mut all = BTreeMap::new();
+        for place in &self.layout.servers {
+            let folder = self.paths.server(&place.name);
+            let kept = Release::read(&folder.release())?;
+            let stale = kept.and_then(|kept| kept.stale(&self.declared(place, &folder)));
+            all.extend(stale.map(|stale| (place.name.clone(), stale)));
+        }
+        Ok(all)
+    }
+
+    /// The next start of this server is as is declared.
+    pub fn renew(&self, server: &ServerName) {
+        lock(&self.renewed).insert(server.clone());
+    }
+
+    /// What the server is to be started as now.
+    fn release(&self, place: &Place, folder: &ServerFolder) -> Result<Release, Unprepared> {
+        let declared = self.declared(place, folder);
+        if lock(&self.renewed).contains(&place.name) {
+            return Ok(declared);
+        }
+        let Some(kept) = Release::read(&folder.release())? else { return Ok(declared) };
+        match (kept.program.exists(), kept.version == declared.version) {
+            (true, _) => Ok(kept),
+            (false, true) => Ok(Release { program: declared.program, ..kept }),
+            (false, false) => {
+                Err(Unprepared::Gone { program: kept.program, version: kept.version })
+            }
+        }
+    }
+
+    fn declared(&self, place: &Place, folder: &ServerFolder) -> Release {
         let owner = Owner {
             user: rustix::process::getuid().as_raw(),
             group: rustix::process::getgid().as_raw(),
         };
         let paths = folder.for_configuration();
-        server_configuration(&self.cluster, &self.layout, place, &paths, owner)
+        let Declared { cluster, program } = &*lock(&self.declared);
+        Release {
+            version: cluster.servers.version.clone(),
+            program: program.clone(),
+            configuration: server_configuration(cluster, &self.layout, place, &paths, owner),
+        }
     }
 }
 
@@ -69,12 +135,14 @@ impl Launcher for LocalLauncher {
             .place(server)
             .ok_or_else(|| failed("the cluster has no server of that name".to_owned()))?;
         let folder = self.paths.server(server);
-        let configuration = self.configuration(place, &folder);
-        prepare(folder.clone(), place.clone(), configuration, self.audit).await.map_err(failed)?;
+        let release = self.release(place, &folder).map_err(|error| failed(chain(&error)))?;
+        let program = release.program.clone();
+        prepare(folder.clone(), place.clone(), release, self.audit).await.map_err(failed)?;
         let now = self.clock.now();
-        let process = Process::start(&self.spawner, &self.program, server, &folder, now)
+        let process = Process::start(&self.spawner, &program, server, &folder, now)
             .await
             .map_err(|error| failed(chain(&error)))?;
+        lock(&self.renewed).remove(server);
         Ok(Box::new(process))
     }
 
@@ -118,13 +186,18 @@ impl Launcher for LocalLauncher {
     }
 }
 
+/// What is in it stays whole if a thread that held it has panicked.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Looks for all that would make the start fail, or succeed and the server not, and writes the
 /// configuration. A large audit file is set aside here, where nobody has to be told: a server that
 /// is told while it starts is ended by the signal.
 async fn prepare(
     folder: ServerFolder,
     place: Place,
-    configuration: String,
+    release: Release,
     limit: Limit,
 ) -> Result<(), String> {
     blocking(move || {
@@ -134,7 +207,9 @@ async fn prepare(
             return Err(taken.into());
         }
         growing::set_aside(&folder.audit(), limit)?;
-        server_files::write_configuration(&folder, &configuration)?;
+        // A server that is killed between the two is started again as the first of them says.
+        release.keep(&folder.release())?;
+        server_files::write_configuration(&folder, &release.configuration)?;
         Ok::<_, Unprepared>(())
     })
     .await
@@ -149,6 +224,14 @@ enum Unprepared {
     Address(#[from] Unavailable),
     #[error("its audit file cannot be set aside")]
     Audit(#[from] std::io::Error),
+    #[error(transparent)]
+    Release(#[from] ReleaseError),
+    #[error(
+        "its program {} of version {version} is gone; put it back: a server changes its version only \
+         while the others serve",
+        program.display()
+    )]
+    Gone { program: PathBuf, version: Version },
 }
 
 /// Runs file work where it may take its time; an error comes back as one line.

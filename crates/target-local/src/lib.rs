@@ -10,6 +10,7 @@ mod files;
 pub mod launcher;
 pub mod lock;
 pub mod process;
+pub mod release;
 #[cfg(test)]
 mod sample;
 pub mod server_files;

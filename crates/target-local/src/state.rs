@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use vaultyard_durable as durable;
-use vaultyard_model::ClusterName;
+use vaultyard_model::{ClusterName, Version};
 
 use crate::files;
 use crate::lock::{Lock, LockError};
@@ -31,6 +31,15 @@ pub struct StateDirectory {
     paths: Paths,
     cluster: ClusterName,
     created: Timestamp,
+}
+
+/// A change of the servers' version, and the snapshot that it is bound to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionChange {
+    /// To this version.
+    pub towards: Version,
+    /// The name of the snapshot from before it.
+    pub snapshot: String,
 }
 
 /// Why a folder cannot serve as state directory. Nothing in it was changed.
@@ -249,6 +258,22 @@ impl StateDirectory {
             .map_err(|source| StateError::Unusable { path, source })
     }
 
+    /// The last change of the servers' version, once there was one.
+    ///
+    /// # Errors
+    /// [`StateError`]
+    pub fn version_change(&self) -> Result<Option<VersionChange>, StateError> {
+        VersionChange::read(&self.paths.version_change())
+    }
+
+    /// Keeps it.
+    ///
+    /// # Errors
+    /// [`StateError`]
+    pub fn keep_version_change(&self, change: &VersionChange) -> Result<(), StateError> {
+        change.write(&self.paths.version_change())
+    }
+
     /// Destroys the cluster: removes all that Vaultyard keeps here and its keys in `keys_elsewhere`,
     /// the document's own key store, and the folder itself when nothing else lies in it. Data goes
     /// before the keys that open it, and what says that the folder is ours goes last, so that an
@@ -279,6 +304,7 @@ impl StateDirectory {
             paths.log(),
             paths.last_unsealed(),
             paths.root_tokens(),
+            paths.version_change(),
             paths.document(),
             paths.network(),
             paths.record(),
@@ -306,8 +332,14 @@ impl StateDirectory {
 }
 
 /// The files that are written as a whole: first beside their place, then moved into it.
-const WRITTEN_WHOLE: [&str; 5] =
-    ["state.json", "cluster.yaml", "network.json", "last-unsealed.json", "root-tokens.json"];
+const WRITTEN_WHOLE: [&str; 6] = [
+    "state.json",
+    "cluster.yaml",
+    "network.json",
+    "last-unsealed.json",
+    "root-tokens.json",
+    "version-change.json",
+];
 
 /// Whether a killed Vaultyard left this file.
 fn is_half_written(name: &str) -> bool {

@@ -31,7 +31,7 @@ pub(super) async fn run(common: &Common, arguments: &Document) -> Result<ExitCod
     let layout = prepare::layout(&document.cluster, arguments.address, kept, random)?;
     if let Some(state) = &state {
         state.refuse_other(&document.cluster.name).map_err(bad_input)?;
-        prepare::refuse_change(state, &document.cluster, prepare::first(&layout))?;
+        prepare::refuse_change(state, &document.cluster, &layout)?;
     }
     prepare::refuse_taken(&layout)?;
     output::data(format!("addresses   {} and behind it are free", layout.proxy.ip()))?;

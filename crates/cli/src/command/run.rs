@@ -83,7 +83,7 @@ async fn around(
     }
     progress.end();
     let known = assembly.prepared.known();
-    let super::login::LoggedIn { login, .. } = super::login::log_in(&known).await?;
+    let crate::local::login::LoggedIn { login, .. } = crate::local::login::log_in(&known).await?;
     let token = login.token.expose_text().unwrap_or_default();
     let mut command = Command::new(program);
     command.args(rest).envs(super::env::variables(&known));

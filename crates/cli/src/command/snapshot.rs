@@ -13,7 +13,7 @@ use vaultyard_snapshots::verify::VerifyError;
 
 use crate::arguments::{Common, Output, Snapshot};
 use crate::failure::{Failure, Kind, failed};
-use crate::local::state::Known;
+use crate::local::snapshots::folder;
 use crate::{local, output};
 
 pub(super) async fn run(common: &Common, snapshot: &Snapshot) -> Result<ExitCode, Failure> {
@@ -23,11 +23,6 @@ pub(super) async fn run(common: &Common, snapshot: &Snapshot) -> Result<ExitCode
         Snapshot::Restore { name, yes } => restore::run(common, name, yes.as_deref()).await,
         Snapshot::Verify { name, output } => verify::run(common, name.as_deref(), output).await,
     }
-}
-
-/// The snapshots of the cluster in the state directory.
-fn folder(known: &Known) -> Folder {
-    Folder::at(known.state.paths().snapshots())
 }
 
 /// The name that a person wrote.

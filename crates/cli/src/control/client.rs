@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
-use http_body_util::Empty;
+use http_body_util::Full;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
 use super::wire;
 use crate::converse;
+use crate::failure::{Failure, failed};
 
 /// A question takes microseconds; a program that does not answer in this time hangs.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -65,21 +66,56 @@ impl Control {
 
     /// Asks it to stop the servers in order and end.
     pub(crate) async fn stop(&self) -> Result<(), AskError> {
-        self.ask(Method::POST, "/v1/down").await.map(drop)
+        self.success(self.ask(Method::POST, "/v1/down", Bytes::new()).await?).map(drop)
+    }
+
+    /// Has it follow this document; the servers that are replaced for it.
+    pub(crate) async fn change(&self, document: &str) -> Result<wire::Replaced, Failure> {
+        let body = Bytes::copy_from_slice(document.as_bytes());
+        match self.ask(Method::POST, wire::CHANGE, body).await.map_err(failed)? {
+            (StatusCode::UNPROCESSABLE_ENTITY, refusal) => {
+                let refusal: wire::Refusal = self.parse(&refusal).map_err(failed)?;
+                Err(refusal.into())
+            }
+            answered => self.parse(&self.success(answered).map_err(failed)?).map_err(failed),
+        }
     }
 
     async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T, AskError> {
-        let bytes = self.ask(Method::GET, path).await?;
-        serde_json::from_slice(&bytes).map_err(|error| self.silent(&error))
+        let answered = self.ask(Method::GET, path, Bytes::new()).await?;
+        self.parse(&self.success(answered)?)
     }
 
-    async fn ask(&self, method: Method, path: &str) -> Result<Bytes, AskError> {
-        tokio::time::timeout(DEADLINE, self.ask_unbounded(method, path))
+    fn parse<T: DeserializeOwned>(&self, bytes: &Bytes) -> Result<T, AskError> {
+        serde_json::from_slice(bytes).map_err(|error| self.silent(&error))
+    }
+
+    /// The answer, if it is one.
+    fn success(&self, (status, bytes): (StatusCode, Bytes)) -> Result<Bytes, AskError> {
+        match status {
+            status if status.is_success() => Ok(bytes),
+            StatusCode::SERVICE_UNAVAILABLE => Err(AskError::TooEarly(self.state.clone())),
+            status => Err(self.silent(&status)),
+        }
+    }
+
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<(StatusCode, Bytes), AskError> {
+        tokio::time::timeout(DEADLINE, self.ask_unbounded(method, path, body))
             .await
             .unwrap_or_else(|_| Err(self.silent(&format!("no answer within {DEADLINE:?}"))))
     }
 
-    async fn ask_unbounded(&self, method: Method, path: &str) -> Result<Bytes, AskError> {
+    async fn ask_unbounded(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<(StatusCode, Bytes), AskError> {
         let stream = UnixStream::connect(&self.socket)
             .await
             .map_err(|_| AskError::NotRunning(self.state.clone()))?;
@@ -92,14 +128,9 @@ impl Control {
             .method(method)
             .uri(path)
             .header(http::header::HOST, "vaultyard")
-            .body(Empty::<Bytes>::new())
+            .body(Full::new(body))
             .map_err(|error| self.silent(&error))?;
-        let answered = converse::ask(stream, request).await;
-        match answered.map_err(|error| self.silent(&error))? {
-            (status, bytes) if status.is_success() => Ok(bytes),
-            (StatusCode::SERVICE_UNAVAILABLE, _) => Err(AskError::TooEarly(self.state.clone())),
-            (status, _) => Err(self.silent(&status)),
-        }
+        converse::ask(stream, request).await.map_err(|error| self.silent(&error))
     }
 
     fn silent(&self, why: &impl ToString) -> AskError {

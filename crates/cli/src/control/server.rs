@@ -8,15 +8,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use serde::Serialize;
 use tokio::net::UnixListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 use vaultyard_model::status;
 
-use super::wire;
+use super::wire::{self, CHANGE};
 use crate::converse::{NO_ROOM, converse};
+use crate::local::change;
 
 /// What the socket can answer from.
 pub(crate) struct Desk {
@@ -26,6 +27,8 @@ pub(crate) struct Desk {
     pub(crate) records: watch::Receiver<Vec<wire::Record>>,
     /// Told when somebody asks to stop.
     pub(crate) stop: watch::Sender<bool>,
+    /// Given documents that are to be followed; `None` while nothing runs yet.
+    pub(crate) change: Option<mpsc::Sender<change::Request>>,
 }
 
 /// Takes the socket's place; the lock of the state directory says that a file left there is
@@ -40,6 +43,8 @@ pub(crate) fn bind(path: &Path) -> std::io::Result<UnixListener> {
     Ok(listener)
 }
 
+/// The longest document that is taken, in bytes. Those of people have a hundredth of it.
+const LONGEST_DOCUMENT: usize = 1 << 20;
 /// How long whoever has asked to stop may take to read the answer.
 const LAST_ANSWER: Duration = Duration::from_secs(1);
 
@@ -52,7 +57,7 @@ pub(crate) async fn serve_until_told_to_stop(listener: &UnixListener) {
         // Its other end is on the desk, which is served as long as this is waited for.
         let _ = told.wait_for(|stop| *stop).await;
     };
-    serve_until(listener, Desk { status, records, stop }, told).await;
+    serve_until(listener, Desk { status, records, stop, change: None }, told).await;
 }
 
 /// Answers for ever.
@@ -74,8 +79,7 @@ async fn serve_until(listener: &UnixListener, desk: Desk, end: impl Future<Outpu
                 };
                 let desk = desk.clone();
                 callers.spawn(async move {
-                    let answer = |request| std::future::ready(answer(&request, &desk));
-                    converse(stream, true, answer).await;
+                    converse(stream, true, |request| answer(request, &desk)).await;
                 });
             }
             Some(_) = callers.join_next() => {}
@@ -86,7 +90,7 @@ async fn serve_until(listener: &UnixListener, desk: Desk, end: impl Future<Outpu
     tokio::time::timeout(LAST_ANSWER, answered).await.ok();
 }
 
-fn answer(request: &Request<Incoming>, desk: &Desk) -> Response<Full<Bytes>> {
+async fn answer(request: Request<Incoming>, desk: &Desk) -> Response<Full<Bytes>> {
     match (request.method(), request.uri().path()) {
         (&Method::GET, "/v1/status") => match desk.status.borrow().as_ref() {
             Some(status) => json(&wire::Status::from(status)),
@@ -97,7 +101,33 @@ fn answer(request: &Request<Incoming>, desk: &Desk) -> Response<Full<Bytes>> {
             desk.stop.send_replace(true);
             plain(StatusCode::ACCEPTED)
         }
+        (&Method::POST, CHANGE) => match &desk.change {
+            Some(change) => follow(request, change).await,
+            None => plain(StatusCode::SERVICE_UNAVAILABLE),
+        },
         _ => plain(StatusCode::NOT_FOUND),
+    }
+}
+
+/// Has the document followed that the request brings.
+async fn follow(
+    request: Request<Incoming>,
+    change: &mpsc::Sender<change::Request>,
+) -> Response<Full<Bytes>> {
+    let body = Limited::new(request.into_body(), LONGEST_DOCUMENT).collect().await;
+    let text = body.ok().and_then(|body| String::from_utf8(body.to_bytes().into()).ok());
+    let Some(text) = text else { return plain(StatusCode::BAD_REQUEST) };
+    let (answer, answered) = oneshot::channel();
+    // Whoever follows documents ends only with the program.
+    change.send(change::Request { text, answer }).await.ok();
+    match answered.await {
+        Ok(Ok(accepted)) => json(&wire::accepted(&accepted)),
+        Ok(Err(failure)) => {
+            let mut response = json(&wire::Refusal::from(&failure));
+            *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+            response
+        }
+        Err(_) => plain(StatusCode::SERVICE_UNAVAILABLE),
     }
 }
 

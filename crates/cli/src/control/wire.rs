@@ -1,7 +1,55 @@
 //! The JSON of `status --output json` and of the control socket. Public: changed only by adding.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+use vaultyard_model::port::rollout::Stale;
 use vaultyard_model::status;
+
+use crate::failure::{Failure, Kind};
+use crate::local::change::Accepted;
+
+/// Where a document is brought that is to be followed.
+pub(crate) const CHANGE: &str = "/v1/change";
+
+/// The servers that are replaced because of a document, each with `version` or `configuration`.
+pub(crate) type Replaced = BTreeMap<String, String>;
+
+pub(crate) fn accepted(accepted: &Accepted) -> Replaced {
+    let word = |stale: &Stale| match stale {
+        Stale::Version => "version".to_owned(),
+        Stale::Configuration => "configuration".to_owned(),
+    };
+    accepted.iter().map(|(server, stale)| (server.to_string(), word(stale))).collect()
+}
+
+/// Why a document is not followed.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Refusal {
+    /// The exit code of the command that brought it.
+    code: u8,
+    message: String,
+    hint: Option<String>,
+}
+
+impl From<&Failure> for Refusal {
+    fn from(failure: &Failure) -> Self {
+        let hint = failure.what_to_do().map(str::to_owned);
+        Self { code: failure.kind() as u8, message: failure.message().to_owned(), hint }
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        let kinds = [Kind::BadInput, Kind::NotInTime, Kind::Refused];
+        let kind = kinds.into_iter().find(|kind| *kind as u8 == refusal.code);
+        let failure = Self::text(kind.unwrap_or(Kind::Failed), refusal.message);
+        match refusal.hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}
 
 /// See `vaultyard_model::status::Status`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -100,6 +100,8 @@ fn cannot_follow(followed: Option<&Document>, document: &Document) -> Option<Str
 /// What of the new document a cluster that follows the old one cannot become.
 pub(crate) fn unfollowed(old: &Cluster, new: &Cluster) -> Vec<Fault> {
     let mut faults = change::refuse(old, new);
+    let known = faults.iter().any(change::Fault::is_refused_passage);
+    faults.extend(change::another_version(old, new).filter(|_| !known));
     faults.extend(change::resized(old, new));
     faults.extend(change::reclassed(old, new));
     faults

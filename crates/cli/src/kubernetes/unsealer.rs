@@ -274,6 +274,7 @@ impl Ground {
             certificates,
             root_token,
             served,
+            rollout: None,
             proxy_leader: None,
         };
         let key_beside_data = encryption.describe().key_beside_data;
@@ -294,7 +295,7 @@ impl Ground {
         let others = others.map(|site| (site.name, site.address.host.to_string())).collect();
         loops.spawn(witness::ask(others, inner, log));
         let watcher = Watcher {
-            cluster: pod.cluster.clone(),
+            cluster: watch::channel(pod.cluster.clone()).1,
             target: "kubernetes",
             url: sites::url(&pod.names),
             sites: sites::of(&pod.cluster)?,

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::net::UnixListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use vaultyard_engine::board::Board;
 use vaultyard_engine::prober::{self, Probed};
@@ -22,8 +22,10 @@ use vaultyard_model::status::Status;
 use self::crew::Crew;
 use self::doors::Doors;
 use self::ground::Ground;
+use super::change::Changer;
 use super::names;
 use super::prepare::Prepared;
+use super::rollout::LocalRollout;
 use crate::control::{self, server::Desk};
 use crate::failure::{Failure, Kind};
 use crate::metrics;
@@ -92,12 +94,24 @@ pub(crate) async fn assemble(
     let (records_in, records) = watch::channel(Vec::new());
     let (stop_in, asked_to_stop) = watch::channel(false);
     let (overdue_in, overdue) = watch::channel(false);
+    let (cluster_in, cluster) = watch::channel(ground.cluster().clone());
+    let (generation_in, generation) = watch::channel(1);
+    let (change_in, changes) = mpsc::channel(1);
 
     let servers = crew.start_servers(&ground);
     let unsealers = crew.start_unsealers(&ground, &servers)?;
     let access = crew.start_access(&ground, observed.clone())?;
     let custody = crew.start_custody(&ground, observed.clone());
     let certificates = crew.start_certificates(&ground, &servers, doors.public);
+    let rollout = LocalRollout {
+        launcher: ground.launcher.clone(),
+        servers: servers.clone(),
+        proxy: doors.proxy.handle.clone(),
+        known: ground.prepared.known(),
+        custody: ground.custody.clone(),
+        generation,
+    };
+    let rollout = crew.start_rollout(rollout, observed.clone());
     let board = Board {
         unsealers,
         access: access.report,
@@ -105,6 +119,7 @@ pub(crate) async fn assemble(
         root_token: access.root_token,
         certificates: certificates.report,
         served: certificates.served,
+        rollout: Some(rollout),
         proxy_leader: Some(doors.proxy.handle.leader()),
     };
     let watched = |(name, process): (&ServerName, &Supervised)| {
@@ -112,7 +127,7 @@ pub(crate) async fn assemble(
         Some((name.clone(), Watched { api: ground.api(name)?, host: Some(host) }))
     };
     let watcher = Watcher {
-        cluster: ground.cluster().clone(),
+        cluster,
         target: "local",
         url: ground.layout().url(),
         sites: ground.layout().sites(),
@@ -132,9 +147,18 @@ pub(crate) async fn assemble(
         doors.dns.handle(),
         records_in,
     );
-    let desk = Desk { status: status.clone(), records, stop: stop_in };
+    let desk = Desk { status: status.clone(), records, stop: stop_in, change: Some(change_in) };
+    let changer = Changer {
+        document: ground.prepared.document.clone(),
+        state: ground.prepared.state.clone(),
+        binaries: ground.prepared.binaries.clone(),
+        launcher: ground.launcher.clone(),
+        cluster: cluster_in,
+        generation: generation_in,
+    };
     let prober = prober::probe(ground.session.clone(), observed.clone(), probed_in);
     crew.loops.spawn(watcher.run());
+    crew.loops.spawn(changer.run(changes));
     crew.loops.spawn(prober);
     crew.loops.spawn(names);
     crew.loops.spawn(answer_names(doors.dns));

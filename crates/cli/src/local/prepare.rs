@@ -11,6 +11,7 @@ use tokio::net::UnixListener;
 use vaultyard_certificates::{Authority, Folder, Leaf};
 use vaultyard_model::access::Identity;
 use vaultyard_model::cluster::Servers;
+use vaultyard_model::layout::Place;
 use vaultyard_model::port::clock::{Clock, Random};
 use vaultyard_model::{Cluster, Layout};
 use vaultyard_plan::change;
@@ -20,6 +21,7 @@ use vaultyard_target_local::state::StateError;
 use vaultyard_target_local::{Paths, StateDirectory, addresses};
 
 use super::certificates;
+use super::change as local_change;
 use super::document;
 use super::program::{self, Program};
 use super::seal;
@@ -51,6 +53,8 @@ pub(crate) struct Prepared {
     pub(crate) layout: Layout,
     /// The server's program.
     pub(crate) program: PathBuf,
+    /// Where fetched programs are.
+    pub(crate) binaries: PathBuf,
     /// Who signs.
     pub(crate) authority: Arc<Authority>,
     /// The certificate of the proxy.
@@ -109,7 +113,7 @@ pub(crate) async fn prepare(
     let found = program::look(cluster, &binaries).await?;
     let taken = StateDirectory::take(folder, &cluster.name, VERSION, clock.now());
     let (state, lock) = taken.map_err(not_taken)?;
-    refuse_change(&state, cluster, first(&layout))?;
+    refuse_change(&state, cluster, &layout)?;
     let control = control::server::bind(&state.paths().control_socket()).map_err(failed)?;
     end_leftovers(state.paths(), progress).await?;
     refuse_still_taken(&layout).await?;
@@ -132,8 +136,18 @@ pub(crate) async fn prepare(
     let [proxy, own, administrator] = leaves(cluster, &layout, state.paths(), &authority, now)?;
     progress.done(format!("certificates are in place, from the private CA in {}", pki.display()));
     let authority = Arc::new(authority);
-    let prepared =
-        Prepared { document, state, lock, layout, program, authority, proxy, own, administrator };
+    let prepared = Prepared {
+        document,
+        state,
+        lock,
+        layout,
+        program,
+        binaries,
+        authority,
+        proxy,
+        own,
+        administrator,
+    };
     Ok((prepared, control))
 }
 
@@ -198,20 +212,26 @@ async fn refuse_still_taken(layout: &Layout) -> Result<(), Failure> {
 pub(crate) fn refuse_change(
     state: &StateDirectory,
     new: &Cluster,
-    first: Ipv4Addr,
+    layout: &Layout,
 ) -> Result<(), Failure> {
     let Some(old) = document::of_state(state)? else { return Ok(()) };
     let kept = state.first_address().map_err(bad_input)?;
     let mut faults = change::refuse(&old.cluster, new);
-    faults.extend(change::moved(kept, first));
-    if faults.is_empty() {
-        return Ok(());
+    faults.extend(change::moved(kept, first(layout)));
+    if !faults.is_empty() {
+        return Err(local_change::refused(&faults));
     }
-    let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
-    Err(Failure::text(Kind::BadInput, lines.join("\n       ")).hint(
-        "put these back as they were, or make a new cluster with another --state; \
-         `vaultyard destroy` removes this one with its data",
-    ))
+    let named = |server: &Place| state.paths().server(&server.name).release();
+    let unknown = layout.servers.iter().any(|place| !named(place).exists());
+    if old.cluster.servers.version != new.servers.version && unknown {
+        let before = &old.cluster.servers.version;
+        let what =
+            format!("nothing tells what each server was last started as, but that it was {before}");
+        return Err(Failure::text(Kind::BadInput, what).hint(
+            "bring it up once with the document as it was; then the version can be changed",
+        ));
+    }
+    Ok(())
 }
 
 /// A directory in use is no mistake of the person who named it.
@@ -294,9 +314,10 @@ mod tests {
         state.keep_first_address(FIRST_ADDRESS).unwrap();
         let new = document::last_or_built_in(folder.path()).ok().unwrap();
         assert_eq!(new.text, old.text);
-        assert!(refuse_change(&state, &new.cluster, FIRST_ADDRESS).is_ok());
-        let elsewhere = Ipv4Addr::new(127, 0, 1, 10);
-        let refused = refuse_change(&state, &new.cluster, elsewhere).unwrap_err();
+        let at = |first| Layout::beginning_at(&new.cluster, first).unwrap();
+        assert!(refuse_change(&state, &new.cluster, &at(FIRST_ADDRESS)).is_ok());
+        let elsewhere = at(Ipv4Addr::new(127, 0, 1, 10));
+        let refused = refuse_change(&state, &new.cluster, &elsewhere).unwrap_err();
         assert_eq!(refused.exit_code(), std::process::ExitCode::from(2));
     }
 }

@@ -48,6 +48,7 @@ pub(crate) async fn take(
 }
 
 /// A cluster that was brought up here before, as far as its files tell.
+#[derive(Clone)]
 pub(crate) struct Known {
     /// Its files.
     pub(crate) state: StateDirectory,

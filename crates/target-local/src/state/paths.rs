@@ -21,6 +21,7 @@ use vaultyard_render::server_configuration::AUDIT_FILE;
 /// snapshots/           snapshots of the data, encrypted
 /// last-unsealed.json   when and where the keys last unsealed a server
 /// root-tokens.json     root tokens that were made from the shares and may live
+/// version-change.json  the last change of version, and the snapshot from before it
 /// servers/NAME/        see ServerFolder
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,6 +109,11 @@ impl Paths {
         self.at("root-tokens.json")
     }
 
+    /// The last change of the servers' version.
+    pub fn version_change(&self) -> PathBuf {
+        self.at("version-change.json")
+    }
+
     /// The folder of all servers' folders.
     pub fn servers(&self) -> PathBuf {
         self.at("servers")
@@ -129,6 +135,7 @@ impl Paths {
 /// admin.sock                   its socket for administration
 /// unsealer/                    the unsealer's records; survive a wipe of the data
 /// process.json                 the process that runs
+/// release.json                 program and configuration that it was last started with
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerFolder {
@@ -207,6 +214,11 @@ impl ServerFolder {
     /// The process that runs, for the next Vaultyard should this one be killed.
     pub fn process(&self) -> PathBuf {
         self.at("process.json")
+    }
+
+    /// What it was last started as.
+    pub fn release(&self) -> PathBuf {
+        self.at("release.json")
     }
 
     /// The paths that its configuration names.

@@ -6,9 +6,9 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use vaultyard_durable as durable;
-use vaultyard_model::ClusterName;
+use vaultyard_model::{ClusterName, Version};
 
-use super::StateError;
+use super::{StateError, VersionChange};
 
 /// The format that this Vaultyard writes, and the newest that it reads.
 const FORMAT: u64 = 1;
@@ -89,6 +89,30 @@ impl Network {
 
     pub(super) fn write(path: &Path, first: Ipv4Addr) -> Result<(), StateError> {
         write(path, &Self { first })
+    }
+}
+
+/// The change of version that is under way, or was the last.
+#[derive(Serialize, Deserialize)]
+struct WrittenChange {
+    towards: String,
+    snapshot: String,
+}
+
+impl VersionChange {
+    pub(super) fn read(path: &Path) -> Result<Option<Self>, StateError> {
+        let Some(WrittenChange { towards, snapshot }) = parse(path)? else { return Ok(None) };
+        let towards = Version::new(&towards).map_err(|error| StateError::Damaged {
+            path: path.to_owned(),
+            why: format!("`towards` {error}"),
+        })?;
+        Ok(Some(Self { towards, snapshot }))
+    }
+
+    pub(super) fn write(&self, path: &Path) -> Result<(), StateError> {
+        let Self { towards, snapshot } = self;
+        let written = WrittenChange { towards: towards.to_string(), snapshot: snapshot.clone() };
+        write(path, &written)
     }
 }
 

@@ -12,9 +12,10 @@ use vaultyard_snapshots::verify::{unlock, verify};
 use vaultyard_vault::Client;
 
 use crate::arguments::Common;
-use crate::command::login::{self, LoggedIn};
 use crate::control::client::Control;
 use crate::failure::{Failure, Kind, failed};
+use crate::local::login::{self, LoggedIn};
+use crate::local::snapshots::folder;
 use crate::progress::Progress;
 use crate::{local, output, system};
 
@@ -34,7 +35,7 @@ pub(super) async fn run(
     let (known, custody) = local::keys::of_state(common).await?;
     let control = local::state::control(common)?;
     control.status().await.map_err(failed)?;
-    let (folder, cluster) = (super::folder(&known), &known.document.cluster.name);
+    let (folder, cluster) = (folder(&known), &known.document.cluster.name);
     let keys = custody.load(cluster).await?.header.generation;
     let encryption = &*custody.encryption;
     let progress = Progress::new(common.quiet, system::fancy_terminal());

@@ -8,6 +8,7 @@ use vaultyard_snapshots::verify::{Verified, verify};
 
 use crate::arguments::{Common, Output};
 use crate::failure::Failure;
+use crate::local::snapshots;
 use crate::{local, output};
 
 /// What was found, for programs.
@@ -31,7 +32,7 @@ pub(super) async fn run(
     arguments: &Output,
 ) -> Result<ExitCode, Failure> {
     let (known, custody) = local::keys::of_state(common).await?;
-    let folder = super::folder(&known);
+    let folder = snapshots::folder(&known);
     let name = match name {
         Some(name) => super::named(name)?,
         None => super::newest(&folder)?,

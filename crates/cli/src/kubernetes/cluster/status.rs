@@ -343,6 +343,7 @@ impl<'a> Scene<'a> {
             logins: Some(logins.lacks().as_ref().map_or(Ok(()), Err)),
             custody: custody.waiting.as_ref(),
             renewal: worst(&renewals).lacks().as_ref(),
+            rollout: None,
             root_token: root_token.as_deref(),
             certificates: &reports.iter().filter_map(served).collect(),
             key_beside_data: reports.values().any(|report| report.key_beside_data),

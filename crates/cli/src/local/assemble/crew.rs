@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use vaultyard_certificates::tls::Swappable;
 use vaultyard_engine::keeping::{Report, keep};
+use vaultyard_engine::rollout::Roller;
 use vaultyard_engine::supervisor::{Supervised, supervise};
 use vaultyard_keys::access::Settings;
 use vaultyard_keys::envelope::Split;
@@ -33,6 +34,7 @@ use crate::keepers::{UnsealKeeper, never};
 use crate::local::certificates::{
     CertificateKeeper, Held, Public, of_proxy, of_server, proxy_folder,
 };
+use crate::local::rollout::LocalRollout;
 use crate::system::SystemRandom;
 
 /// Tasks, and how the keepers among them are told to end.
@@ -170,6 +172,16 @@ impl Crew {
             served: publish,
         };
         CertificateReports { report: self.keep("certificates", Box::new(keeper), never()), served }
+    }
+
+    /// Starts who changes the servers.
+    pub(super) fn start_rollout(
+        &mut self,
+        rollout: LocalRollout,
+        observed: watch::Receiver<Option<Observed>>,
+    ) -> watch::Receiver<Report> {
+        let roller = Roller::new(Arc::new(rollout), observed.clone());
+        self.keep("rollout", Box::new(roller), observed)
     }
 
     fn keep<T: Clone + Send + Sync + 'static>(

@@ -7,7 +7,6 @@ use rustls::ClientConfig;
 use vaultyard_certificates::tls::{Swappable, client_config};
 use vaultyard_model::access::Identity;
 use vaultyard_model::port::clock::{Clock, Random};
-use vaultyard_model::port::launcher::Launcher;
 use vaultyard_model::port::server::Server;
 use vaultyard_model::{Cluster, Layout, ServerName};
 use vaultyard_target_local::{LocalLauncher, Paths};
@@ -32,7 +31,7 @@ pub(super) struct Ground {
     /// The keys.
     pub(super) custody: Custody,
     /// What starts servers.
-    pub(super) launcher: Arc<dyn Launcher>,
+    pub(super) launcher: Arc<LocalLauncher>,
     /// What Vaultyard's own login shows; replaced when it is renewed.
     pub(super) own: Arc<Swappable>,
     /// Every server's API, asked with that certificate.

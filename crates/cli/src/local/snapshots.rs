@@ -1,0 +1,47 @@
+//! Takes a snapshot of a cluster on this machine.
+
+use tokio::sync::mpsc;
+use vaultyard_model::port::clock::Clock;
+use vaultyard_model::port::server::Server;
+use vaultyard_snapshots::file::Header;
+use vaultyard_snapshots::folder::Folder;
+use vaultyard_snapshots::take::{self, Taken};
+
+use super::keys::Custody;
+use super::login::{self, LoggedIn};
+use super::state::Known;
+use crate::failure::{Failure, failed};
+use crate::output;
+use crate::system::{SystemClock, SystemRandom};
+
+/// How many pieces may wait for the disk.
+const PIECES: usize = 16;
+
+/// Where the cluster's snapshots are kept.
+pub(crate) fn folder(known: &Known) -> Folder {
+    Folder::at(known.state.paths().snapshots())
+}
+
+/// Takes one of the server that leads, with a login of the administrator that ends at once.
+pub(crate) async fn take(known: &Known, custody: &Custody) -> Result<Taken, Failure> {
+    let cluster = &known.document.cluster.name;
+    // Without the keys it would be worth nothing, and that is better known before.
+    let keys = custody.load(cluster).await?;
+    let LoggedIn { login, server, client } = login::log_in(known).await?;
+    let version = client.health().await.map_err(failed)?.version;
+    let header = Header {
+        cluster: cluster.to_string(),
+        taken: SystemClock.now(),
+        server: server.to_string(),
+        version: output::or_dash(version),
+        generation: keys.header.generation,
+    };
+    let (to, pieces) = mpsc::channel(PIECES);
+    let sending = async { client.with_token(&login.token).snapshot(to).await };
+    let folder = folder(known);
+    let taken =
+        take::take(header, sending, pieces, &folder, &*custody.encryption, &SystemRandom).await;
+    // Nobody needs the token any more; it would end by itself.
+    client.with_token(&login.token).revoke_self().await.ok();
+    taken.map_err(failed)
+}

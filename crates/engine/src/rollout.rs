@@ -1,0 +1,256 @@
+//! Brings the servers to what the document says, one after another.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tracing::{info, warn};
+use vaultyard_model::duration::Short;
+use vaultyard_model::observed::Observed;
+use vaultyard_model::port::host::HostError;
+use vaultyard_model::port::keeper::{Keeper, Round, Waiting};
+use vaultyard_model::port::rollout::{Rollout, Standing};
+use vaultyard_plan::rollout::{self, Next, Wanted};
+
+/// How long what holds a rollout may last after it has replaced a server. Then something is wrong with
+/// what it brings, and it touches nothing any more until a person says so.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// Between two looks while there is nothing to do, or nothing that could be done.
+const CALM: Duration = Duration::from_secs(1);
+/// Before something that failed is tried again.
+const AGAIN: Duration = Duration::from_secs(5);
+/// How many looks must end after a server was replaced until one of them has begun after it.
+const LOOKS: u32 = 2;
+
+/// The keeper of what servers run.
+pub struct Roller {
+    port: Arc<dyn Rollout>,
+    observed: watch::Receiver<Option<Observed>>,
+    /// When the last look ended that was seen here.
+    looked: Duration,
+    /// How many looks are still to be let pass.
+    blind: u32,
+    /// What it is in the middle of.
+    way: Option<Way>,
+}
+
+/// A rollout that has begun.
+struct Way {
+    towards: Standing,
+    /// Since when something holds it.
+    held: Option<Duration>,
+    /// Why it touches nothing any more.
+    frozen: Option<String>,
+}
+
+impl Roller {
+    /// A keeper for the servers behind `port`; whoever runs it wakes it when `observed` changes.
+    pub fn new(port: Arc<dyn Rollout>, observed: watch::Receiver<Option<Observed>>) -> Self {
+        Self { port, observed, looked: Duration::ZERO, blind: 0, way: None }
+    }
+
+    async fn advance(&mut self) -> Result<Round, HostError> {
+        let standing = self.port.standing().await?;
+        if standing.stale.is_empty() {
+            if self.way.take().is_some() {
+                info!(version = %standing.version, "every server is as the document says");
+            }
+            return Ok(Round { did: None, waiting: None, next: CALM });
+        }
+        // A person who asks once more, and a server that is stale anew, begin from the start.
+        self.way.take_if(|way| way.is_other(&standing));
+        if let Some(frozen) = self.way.as_ref().and_then(|way| way.frozen.clone()) {
+            return Ok(Round { did: None, waiting: Some(stuck(frozen)), next: CALM });
+        }
+        let Some(seen) = self.look() else {
+            return Ok(waits(&standing, "the servers are looked at"));
+        };
+        let wanted = Wanted {
+            version: &standing.version,
+            stale: &standing.stale,
+            snapshot: standing.snapshot,
+        };
+        match rollout::next(&seen, wanted) {
+            Next::Done => Ok(Round { did: None, waiting: None, next: CALM }),
+            Next::Snapshot => {
+                info!(version = %standing.version, "a snapshot is taken before servers change");
+                self.port.take_snapshot().await?;
+                Ok(did("take-snapshot", &standing, "the snapshot is taken"))
+            }
+            Next::Replace { server, leads } => {
+                info!(%server, leads, version = %standing.version, "the server is replaced");
+                self.port.replace(server, leads).await?;
+                self.blind = LOOKS;
+                let round = did("replace", &standing, &format!("{server} starts anew"));
+                let way = Way { towards: standing, held: None, frozen: None };
+                self.way = Some(way);
+                Ok(round)
+            }
+            Next::Held(held) => {
+                let reason = held.to_string();
+                let frozen = self.way.as_mut().and_then(|way| way.hold(&reason, seen.uptime));
+                Ok(match frozen {
+                    Some(frozen) => Round { did: None, waiting: Some(stuck(frozen)), next: CALM },
+                    None => waits(&standing, &reason),
+                })
+            }
+        }
+    }
+
+    /// What was seen last, if that look has begun after the last replacement.
+    fn look(&mut self) -> Option<Observed> {
+        let seen = self.observed.borrow_and_update().clone()?;
+        if seen.uptime > self.looked {
+            self.looked = seen.uptime;
+            self.blind = self.blind.saturating_sub(1);
+        }
+        (self.blind == 0).then_some(seen)
+    }
+}
+
+impl Way {
+    /// Whether this is on the way to something else than `standing` is.
+    fn is_other(&self, standing: &Standing) -> bool {
+        let known = |server| self.towards.stale.contains_key(server);
+        self.towards.generation != standing.generation || !standing.stale.keys().all(known)
+    }
+
+    /// Notes what holds it; says why it is frozen when that has lasted too long.
+    fn hold(&mut self, reason: &str, now: Duration) -> Option<String> {
+        let since = *self.held.get_or_insert(now);
+        if now.saturating_sub(since) >= PATIENCE {
+            let lasted = Short(PATIENCE);
+            let frozen = format!(
+                "the rollout is frozen, nothing more is touched: after {lasted}, {reason}; \
+                 `vaultyard apply` goes on with it"
+            );
+            warn!("{frozen}");
+            self.frozen = Some(frozen);
+        }
+        self.frozen.clone()
+    }
+}
+
+#[async_trait]
+impl Keeper for Roller {
+    async fn round(&mut self, _: Timestamp) -> Round {
+        self.advance().await.unwrap_or_else(|error| {
+            let reason = format!("the rollout cannot go on: {error}");
+            Round { did: None, waiting: Some(Waiting { reason, stuck: false }), next: AGAIN }
+        })
+    }
+}
+
+fn stuck(reason: String) -> Waiting {
+    Waiting { reason, stuck: true }
+}
+
+fn on_the_way(standing: &Standing, what: &str) -> Waiting {
+    let left = standing.stale.len();
+    let servers = if left == 1 { "server is" } else { "servers are" };
+    let reason = format!("{left} {servers} still to be replaced; {what}");
+    Waiting { reason, stuck: false }
+}
+
+fn waits(standing: &Standing, what: &str) -> Round {
+    Round { did: None, waiting: Some(on_the_way(standing, what)), next: CALM }
+}
+
+fn did(step: &'static str, standing: &Standing, what: &str) -> Round {
+    Round { did: Some(step), waiting: Some(on_the_way(standing, what)), next: Duration::ZERO }
+}
+
+#[cfg(test)]
+mod tests {
+    use vaultyard_model::ServerName;
+    use vaultyard_model::observed::State;
+    use vaultyard_model::port::rollout::Stale;
+    use vaultyard_testkit::fake_rollout::{Asked, FakeRollout};
+    use vaultyard_testkit::sample;
+
+    use super::*;
+
+    /// A rollout of all three servers, and what is seen meanwhile.
+    struct Scene {
+        port: Arc<FakeRollout>,
+        roller: Roller,
+        seen: Observed,
+        publish: watch::Sender<Option<Observed>>,
+    }
+
+    fn name(ordinal: u8) -> ServerName {
+        sample::cluster(1).name.server(ordinal)
+    }
+
+    impl Scene {
+        fn new(stale: Stale) -> Self {
+            let version = sample::cluster(3).servers.version;
+            let stale = (0..3).map(|ordinal| (name(ordinal), stale)).collect();
+            let port = Arc::new(FakeRollout::new(version, stale));
+            let (publish, observed) = watch::channel(None);
+            let roller = Roller::new(port.clone(), observed);
+            Self { port, roller, seen: sample::observed(3), publish }
+        }
+
+        /// One round after another look, so much later.
+        async fn round(&mut self, later: Duration) -> Round {
+            self.seen.uptime += later;
+            self.publish.send_replace(Some(self.seen.clone()));
+            self.roller.round(Timestamp::UNIX_EPOCH).await
+        }
+
+        /// Rounds until there is nothing to do.
+        async fn rounds(&mut self) {
+            for _ in 0..20 {
+                if self.round(Duration::from_secs(1)).await.waiting.is_none() {
+                    return;
+                }
+            }
+            panic!("the rollout has no end: {:?}", self.port.asked());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_version_comes_after_a_snapshot_to_one_server_after_another() {
+        let mut scene = Scene::new(Stale::Version);
+        scene.rounds().await;
+        let replace = |ordinal, leads| Asked::Replace(name(ordinal), leads);
+        let expected = [Asked::Snapshot, replace(2, false), replace(1, false), replace(0, true)];
+        assert_eq!(scene.port.asked(), expected);
+    }
+
+    #[tokio::test]
+    async fn what_was_seen_before_a_server_was_replaced_does_not_count_after_it() {
+        let mut scene = Scene::new(Stale::Configuration);
+        scene.round(Duration::from_secs(1)).await;
+        for _ in 0..5 {
+            scene.round(Duration::ZERO).await;
+        }
+        scene.round(Duration::from_millis(100)).await;
+        assert_eq!(scene.port.asked(), [Asked::Replace(name(2), false)]);
+        scene.round(Duration::from_millis(100)).await;
+        assert_eq!(scene.port.asked().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_does_not_come_back_freezes_the_rollout_for_good() {
+        let mut scene = Scene::new(Stale::Configuration);
+        scene.round(Duration::from_secs(1)).await;
+        let replaced = scene.seen.servers.get_mut(&name(2)).unwrap();
+        replaced.health.as_mut().unwrap().state = State::Sealed;
+        for later in [1, 1, 1, 298] {
+            let waiting = scene.round(Duration::from_secs(later)).await.waiting.unwrap();
+            assert!(!waiting.stuck && waiting.reason.contains("to be replaced"), "{waiting:?}");
+        }
+        let frozen = scene.round(Duration::from_secs(1)).await.waiting.unwrap();
+        assert!(frozen.stuck && frozen.reason.contains("vault-2: it is sealed"), "{frozen:?}");
+        scene.seen = Observed { uptime: scene.seen.uptime, ..sample::observed(3) };
+        assert_eq!(scene.round(Duration::from_secs(1)).await.waiting, Some(frozen));
+        assert_eq!(scene.port.asked(), [Asked::Replace(name(2), false)]);
+        scene.port.ask_again();
+        scene.rounds().await;
+        assert_eq!(scene.port.asked().len(), 3);
+    }
+}

@@ -1,0 +1,55 @@
+//! What can change the servers of a cluster: one at a time, by ending one and starting it as the
+//! document says. In which order, and when, is decided elsewhere.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+
+use super::host::HostError;
+use crate::{ServerName, Version};
+
+/// In what a server is not as the document says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stale {
+    /// In what it is told when it starts.
+    Configuration,
+    /// In its version, whatever else.
+    Version,
+}
+
+/// How far a rollout is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Which document this is about; a person who asks once more gets a new number.
+    pub generation: u64,
+    /// The version that the document says.
+    pub version: Version,
+    /// The servers that were started otherwise than the document says.
+    pub stale: BTreeMap<ServerName, Stale>,
+    /// Whether there is a snapshot from before this change of version.
+    pub snapshot: bool,
+}
+
+/// The servers of one cluster, as what changes them.
+#[async_trait]
+pub trait Rollout: Send + Sync {
+    /// How far it is now.
+    ///
+    /// # Errors
+    /// [`HostError`] when that cannot be told.
+    async fn standing(&self) -> Result<Standing, HostError>;
+
+    /// Takes the snapshot to which this change of version is bound.
+    ///
+    /// # Errors
+    /// [`HostError`] when there is none; the call can be repeated.
+    async fn take_snapshot(&self) -> Result<(), HostError>;
+
+    /// Ends the server and starts it as the document says. Requests are held while one that `leads`
+    /// goes, until another one leads. Returns when its process has ended: how the next one fares is
+    /// seen as ever.
+    ///
+    /// # Errors
+    /// [`HostError`] when it could not be ended.
+    async fn replace(&self, server: &ServerName, leads: bool) -> Result<(), HostError>;
+}

@@ -1,0 +1,126 @@
+//! What a changed document means for servers that run, told before anything happens.
+
+use std::fmt::{self, Display};
+
+use vaultyard_model::{Cluster, Version};
+
+use crate::versions::{self, Passage, Refused};
+
+/// What would be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposal {
+    /// From which version to which, and whether there is a way back.
+    pub version: Option<(Version, Version, Passage)>,
+    /// Whether servers get another configuration.
+    pub configuration: bool,
+    /// How many servers there are.
+    pub servers: u8,
+}
+
+impl Proposal {
+    /// What it takes to get from one document to another, as far as servers go.
+    ///
+    /// # Errors
+    /// [`Refused`] when there is no way from the one version to the other.
+    pub fn between(old: &Cluster, new: &Cluster) -> Result<Self, Refused> {
+        let (before, after) = (&old.servers, &new.servers);
+        let version = if before.version == after.version {
+            None
+        } else {
+            let passage = versions::passage(after.software, &before.version, &after.version)?;
+            Some((before.version.clone(), after.version.clone(), passage))
+        };
+        let configuration = before.configuration != after.configuration
+            || before.performance_multiplier != after.performance_multiplier;
+        Ok(Self { version, configuration, servers: after.replicas.count() })
+    }
+
+    /// Whether nothing would be done.
+    pub fn is_empty(&self) -> bool {
+        self.version.is_none() && !self.configuration
+    }
+}
+
+impl Display for Proposal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            return f.write_str("No changes: the servers are as the document says.");
+        }
+        if let Some((before, after, _)) = &self.version {
+            writeln!(f, "~ spec.servers.version: {before} → {after}")?;
+        }
+        if self.configuration {
+            writeln!(f, "~ the servers' configuration")?;
+        }
+        match self.servers {
+            1 => f.write_str(
+                "Plan: the server is replaced; requests wait meanwhile, and those that wait too long \
+                 fail: there is no other one.",
+            )?,
+            servers => write!(
+                f,
+                "Plan: {servers} servers are replaced one after another, the leader last; requests wait \
+                 for a moment while another one takes its place."
+            )?,
+        }
+        let Some((before, after, passage)) = &self.version else { return Ok(()) };
+        f.write_str("\n  snapshot    one is taken first")?;
+        match passage {
+            Passage::BothWays => {
+                write!(
+                    f,
+                    "\n  way back    {after} and {before} each lead on what the other has written"
+                )
+            }
+            Passage::OneWay => write!(
+                f,
+                "\n  way back    none but that snapshot, once a server of {after} has led: what was \
+                 written after it would be lost"
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vaultyard_testkit::sample;
+
+    use super::*;
+
+    fn proposal(servers: u64, version: &str, multiplier: u8) -> String {
+        let mut old = sample::cluster(servers);
+        old.servers.version = Version::new("2.6.2").unwrap();
+        let mut new = old.clone();
+        new.servers.version = Version::new(version).unwrap();
+        new.servers.performance_multiplier = multiplier;
+        Proposal::between(&old, &new).unwrap().to_string()
+    }
+
+    #[test]
+    fn nothing_is_proposed_for_the_same_document() {
+        assert_eq!(proposal(3, "2.6.2", 1), "No changes: the servers are as the document says.");
+    }
+
+    #[test]
+    fn another_version_says_what_cannot_be_undone() {
+        let expected = "\
+~ spec.servers.version: 2.6.2 → 2.7.2
+Plan: 3 servers are replaced one after another, the leader last; requests wait for a moment while \
+another one takes its place.
+  snapshot    one is taken first
+  way back    none but that snapshot, once a server of 2.7.2 has led: what was written after it would \
+be lost";
+        assert_eq!(proposal(3, "2.7.2", 1), expected);
+        let back = "way back    2.6.3 and 2.6.2 each lead on what the other has written";
+        assert!(proposal(3, "2.6.3", 1).ends_with(back));
+    }
+
+    #[test]
+    fn another_configuration_needs_no_snapshot_and_a_single_server_is_missed() {
+        let expected = "\
+~ the servers' configuration
+Plan: the server is replaced; requests wait meanwhile, and those that wait too long fail: there is no \
+other one.";
+        assert_eq!(proposal(1, "2.6.2", 5), expected);
+    }
+}

@@ -1,0 +1,63 @@
+//! Servers that are replaced as soon as somebody asks for it.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use vaultyard_model::port::host::HostError;
+use vaultyard_model::port::rollout::{Rollout, Stale, Standing};
+use vaultyard_model::{ServerName, Version};
+
+use crate::lock::lock;
+
+/// What a [`FakeRollout`] was asked to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    /// A snapshot was taken.
+    Snapshot,
+    /// This server was replaced; whether it was said to lead.
+    Replace(ServerName, bool),
+}
+
+/// A rollout that exists only here.
+pub struct FakeRollout {
+    standing: Mutex<Standing>,
+    asked: Mutex<Vec<Asked>>,
+}
+
+impl FakeRollout {
+    /// These servers are to be changed to this version.
+    pub fn new(version: Version, stale: BTreeMap<ServerName, Stale>) -> Self {
+        let standing = Standing { generation: 1, version, stale, snapshot: false };
+        Self { standing: Mutex::new(standing), asked: Mutex::default() }
+    }
+
+    /// A person asks for the same once more.
+    pub fn ask_again(&self) {
+        lock(&self.standing).generation += 1;
+    }
+
+    /// Everything that was asked so far.
+    pub fn asked(&self) -> Vec<Asked> {
+        lock(&self.asked).clone()
+    }
+}
+
+#[async_trait]
+impl Rollout for FakeRollout {
+    async fn standing(&self) -> Result<Standing, HostError> {
+        Ok(lock(&self.standing).clone())
+    }
+
+    async fn take_snapshot(&self) -> Result<(), HostError> {
+        lock(&self.asked).push(Asked::Snapshot);
+        lock(&self.standing).snapshot = true;
+        Ok(())
+    }
+
+    async fn replace(&self, server: &ServerName, leads: bool) -> Result<(), HostError> {
+        lock(&self.asked).push(Asked::Replace(server.clone(), leads));
+        lock(&self.standing).stale.remove(server);
+        Ok(())
+    }
+}

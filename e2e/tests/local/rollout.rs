@@ -1,0 +1,93 @@
+//! Servers are changed while clients write: their version, and their configuration.
+
+use serde_json::Value;
+use vaultyard_e2e::{Cluster, Home, Status, journal};
+
+fn document(home: &Home, version: &str, servers: &str) -> String {
+    let text = format!(
+        "apiVersion: vaultyard.dev/v1alpha1\nkind: VaultCluster\nmetadata: {{name: vault}}\n\
+         spec: {{servers: {{version: {version}{servers}}}}}\n"
+    );
+    home.write("cluster.yaml", &text).display().to_string()
+}
+
+/// A cluster of this version, and the file that declares it.
+fn cluster_of(version: &str) -> (Cluster, String) {
+    let home = Home::new();
+    for version in ["2.6.2", "2.7.1"] {
+        home.has_fetched(version);
+    }
+    let file = document(&home, version, "");
+    let cluster = Cluster::of(home, &["-f", &file]);
+    journal::provide(&cluster.access());
+    (cluster, file)
+}
+
+fn versions(status: &Status) -> Vec<String> {
+    status.servers.iter().filter_map(|server| server.version.clone()).collect()
+}
+
+/// Changes the document and applies it, while clients write: none of them fails, and nothing is lost.
+#[track_caller]
+fn follows(cluster: &mut Cluster, version: &str, servers: &str) {
+    let file = document(cluster.home(), version, servers);
+    let before = cluster.home().processes().servers();
+    let writing = cluster.start_writing();
+    writing.wait_for(50);
+    let applied = cluster.home().run(&["apply", "-f", &file, "--yes"]);
+    assert_eq!(applied.code, Some(0), "{applied:#?}\n{}", cluster.up().said());
+    writing.wait_for(50);
+    let journal = writing.stop();
+    let status = cluster.wait_until_ready();
+    assert_eq!(versions(&status), [version; 3].map(str::to_owned));
+    assert_eq!(status.holds("RolledOut"), Some(true));
+    journal.expect_no_failure();
+    assert_eq!(cluster.faults_of(&journal), []);
+    let after = cluster.home().processes().servers();
+    assert!(before.iter().all(|id| !after.contains(id)), "{before:?} {after:?}");
+}
+
+#[test]
+fn a_new_minor_comes_without_a_failed_request_and_its_way_back_is_a_snapshot() {
+    let (mut cluster, file) = cluster_of("2.6.2");
+    let planned = document(cluster.home(), "2.7.2", "");
+    let plan = cluster.home().run(&["plan", "-f", &planned, "--detailed-exitcode"]);
+    assert_eq!(plan.code, Some(3), "{plan:#?}");
+    assert!(plan.stdout.contains("2.6.2 → 2.7.2") && plan.stdout.contains("way back"), "{plan:#?}");
+    let unasked = cluster.home().run(&["apply", "-f", &planned]);
+    assert_eq!(unasked.code, Some(5), "{unasked:#?}");
+    follows(&mut cluster, "2.7.2", "");
+
+    let listed = cluster.home().run(&["snapshot", "list", "--output", "json"]).done();
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!(listed.as_array().map(Vec::len), Some(1), "{listed:#}");
+    assert_eq!(listed[0]["version"], "2.6.2");
+    let back = document(cluster.home(), "2.6.2", "");
+    assert_eq!(back, file);
+    let refused = cluster.home().run(&["apply", "-f", &back, "--yes"]);
+    assert_eq!(refused.code, Some(5), "{refused:#?}");
+    assert!(refused.stderr.contains("is a snapshot"), "{refused:#?}");
+}
+
+#[test]
+fn a_patch_release_and_a_configuration_come_and_go() {
+    let (mut cluster, _) = cluster_of("2.7.1");
+    follows(&mut cluster, "2.7.2", "");
+    follows(&mut cluster, "2.7.2", ", configuration: {log_level: debug}");
+    follows(&mut cluster, "2.7.1", ", configuration: {log_level: debug}");
+}
+
+/// The servers end with Vaultyard; each is started again as what it was, and the rest of the way is gone.
+#[test]
+fn a_rollout_goes_on_where_it_was_when_vaultyard_was_killed() {
+    let (mut cluster, _) = cluster_of("2.7.1");
+    let file = document(cluster.home(), "2.7.2", "");
+    let late = cluster.home().run(&["apply", "-f", &file, "--yes", "--timeout", "1s"]);
+    assert_eq!(late.code, Some(4), "{late:#?}");
+    let _ = cluster
+        .wait_for("changed in part", |_, status| versions(status).contains(&"2.7.2".to_owned()));
+    let mut cluster = Cluster::of(cluster.crash(), &[]);
+    let status = cluster.wait_until_ready();
+    assert_eq!(versions(&status), ["2.7.2"; 3].map(str::to_owned));
+    assert_eq!(cluster.home().run(&["snapshot", "list", "--quiet"]).done().lines().count(), 2);
+}
