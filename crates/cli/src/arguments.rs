@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use vaultyard_model::Version;
 
 /// Brings up an OpenBao cluster from one file, and keeps it: initialised, unsealed, certified,
 /// resolvable.
@@ -86,6 +87,14 @@ Examples:
 On this machine a running `up` replaces one server after another, the leader last, and no request \
 fails. A rollout that was frozen goes on.")]
     Apply(Apply),
+    /// Bring the servers to another version: change it in the document, show what that means, ask, do it
+    #[command(after_help = "\
+Comments and layout of the file stay. Where no file is named and there is no vaultyard.yaml, the \
+document that the cluster was brought up with is changed.
+
+Example:
+  vaultyard upgrade --to 2.7.2 -f vaultyard.yaml")]
+    Upgrade(Upgrade),
     /// How the cluster is
     Status(Status),
     /// Why a server, or the cluster, is not as it should be
@@ -305,6 +314,23 @@ pub(crate) struct Apply {
     pub(crate) timeout: std::time::Duration,
 }
 
+/// Arguments of `upgrade`.
+#[derive(Args)]
+pub(crate) struct Upgrade {
+    /// The version, for example 2.7.2
+    #[arg(long, value_name = "VERSION", value_parser = Version::new)]
+    pub(crate) to: Version,
+    /// The file [default: ./vaultyard.yaml where there is one, else the document of the cluster]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Do not ask
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    /// How long it may take until it is ready
+    #[arg(long, default_value = "5m", value_name = "DURATION", value_parser = duration)]
+    pub(crate) timeout: std::time::Duration,
+}
+
 /// Arguments of `render`.
 #[derive(Args)]
 pub(crate) struct Render {
@@ -447,9 +473,16 @@ Example:
         yes: Option<String>,
     },
     /// Decrypt one and hold every byte against its checksums
+    #[command(after_help = "\
+With --restore it is also put into a throw-away server of its version, which is unsealed with the keys of \
+the cluster and logged in to. Where secret engines keep credentials elsewhere (databases, clouds) that is \
+refused: the copy would end those that have run out in the snapshot.")]
     Verify {
         /// Which, as `list` names it [default: the newest]
         name: Option<String>,
+        /// Prove it by restoring it into a throw-away server
+        #[arg(long)]
+        restore: bool,
         #[command(flatten)]
         output: Output,
     },

@@ -39,13 +39,14 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Run(run) => wait(run::run(&common, &run)),
         Command::Check(document) => wait(check::run(&common, &document)),
         Command::Plan(plan) => match common.target {
-            Target::Local => apply::plan(&common, &plan),
+            Target::Local => wait(apply::plan(&common, &plan)),
             Target::Kubernetes => wait(kubernetes::plan::run(&common, &plan)),
         },
         Command::Apply(apply) => match common.target {
             Target::Local => wait(apply::run(&common, &apply)),
             Target::Kubernetes => wait(kubernetes::apply::run(&common, &apply)),
         },
+        Command::Upgrade(upgrade) => wait(apply::upgrade(&common, &upgrade)),
         Command::Status(status) => wait(status::run(&common, &status)),
         Command::Why { server } => wait(why::run(&common, server.as_deref())),
         Command::Logs { server, follow, tail } => {
@@ -73,6 +74,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
 fn refuse_what_is_local(command: &Command) -> Result<(), Failure> {
     let name = match command {
         Command::Run(_) => "run",
+        Command::Upgrade(_) => "upgrade",
         Command::Keys(_) => "keys",
         Command::Snapshot(_) => "snapshot",
         Command::Certificates(_) => "certificates",

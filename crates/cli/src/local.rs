@@ -12,6 +12,7 @@ pub(crate) mod login;
 pub(crate) mod names;
 pub(crate) mod prepare;
 pub(crate) mod program;
+pub(crate) mod rehearsal;
 pub(crate) mod rollout;
 pub(crate) mod run;
 pub(crate) mod seal;

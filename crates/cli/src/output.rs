@@ -4,6 +4,7 @@ pub(crate) mod ask;
 pub(crate) mod changes;
 pub(crate) mod servers;
 pub(crate) mod status;
+pub(crate) mod timeline;
 pub(crate) mod watch;
 
 use comfy_table::{Table, presets};

@@ -7,8 +7,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tracing::{info, warn};
+use vaultyard_model::ServerName;
 use vaultyard_model::duration::Short;
-use vaultyard_model::observed::Observed;
+use vaultyard_model::observed::{Observed, ServerSeen, State};
 use vaultyard_model::port::host::HostError;
 use vaultyard_model::port::keeper::{Keeper, Round, Waiting};
 use vaultyard_model::port::rollout::{Rollout, Standing};
@@ -17,8 +18,10 @@ use vaultyard_plan::rollout::{self, Next, Wanted};
 /// How long what holds a rollout may last after it has replaced a server. Then something is wrong with
 /// what it brings, and it touches nothing any more until a person says so.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// Between two looks while there is nothing to do, or nothing that could be done.
+/// Between two looks while there is nothing to do.
 const CALM: Duration = Duration::from_secs(1);
+/// Between two looks while something holds it.
+const BUSY: Duration = Duration::from_millis(100);
 /// Before something that failed is tried again.
 const AGAIN: Duration = Duration::from_secs(5);
 /// How many looks must end after a server was replaced until one of them has begun after it.
@@ -46,17 +49,18 @@ struct Way {
 }
 
 impl Roller {
-    /// A keeper for the servers behind `port`; whoever runs it wakes it when `observed` changes.
+    /// A keeper for the servers behind `port`.
     pub fn new(port: Arc<dyn Rollout>, observed: watch::Receiver<Option<Observed>>) -> Self {
         Self { port, observed, looked: Duration::ZERO, blind: 0, way: None }
     }
 
     async fn advance(&mut self) -> Result<Round, HostError> {
         let standing = self.port.standing().await?;
-        if standing.stale.is_empty() {
-            if self.way.take().is_some() {
-                info!(version = %standing.version, "every server is as the document says");
-            }
+        let seen = self.look();
+        for server in seen.iter().flat_map(|seen| well(seen, &standing)) {
+            self.port.note_well(server).await?;
+        }
+        if standing.stale.is_empty() && self.way.is_none() {
             return Ok(Round { did: None, waiting: None, next: CALM });
         }
         // A person who asks once more, and a server that is stale anew, begin from the start.
@@ -64,16 +68,24 @@ impl Roller {
         if let Some(frozen) = self.way.as_ref().and_then(|way| way.frozen.clone()) {
             return Ok(Round { did: None, waiting: Some(stuck(frozen)), next: CALM });
         }
-        let Some(seen) = self.look() else {
+        let Some(seen) = seen else {
             return Ok(waits(&standing, "the servers are looked at"));
         };
         let wanted = Wanted {
             version: &standing.version,
             stale: &standing.stale,
             snapshot: standing.snapshot,
+            hindrance: standing.hindrance.as_deref(),
         };
         match rollout::next(&seen, wanted) {
-            Next::Done => Ok(Round { did: None, waiting: None, next: CALM }),
+            Next::Done => match rollout::settled(&seen, &standing.version) {
+                Ok(()) => {
+                    info!(version = %standing.version, "every server is as the document says");
+                    self.way = None;
+                    Ok(Round { did: None, waiting: None, next: CALM })
+                }
+                Err(held) => Ok(self.held(&standing, &held.to_string(), seen.uptime)),
+            },
             Next::Snapshot => {
                 info!(version = %standing.version, "a snapshot is taken before servers change");
                 self.port.take_snapshot().await?;
@@ -81,21 +93,24 @@ impl Roller {
             }
             Next::Replace { server, leads } => {
                 info!(%server, leads, version = %standing.version, "the server is replaced");
-                self.port.replace(server, leads).await?;
+                let replaced = self.port.replace(server, leads, &standing.version).await;
+                // Looks that have ended meanwhile tell of the one before.
+                self.look();
                 self.blind = LOOKS;
+                replaced?;
                 let round = did("replace", &standing, &format!("{server} starts anew"));
-                let way = Way { towards: standing, held: None, frozen: None };
-                self.way = Some(way);
+                self.way = Some(Way { towards: standing, held: None, frozen: None });
                 Ok(round)
             }
-            Next::Held(held) => {
-                let reason = held.to_string();
-                let frozen = self.way.as_mut().and_then(|way| way.hold(&reason, seen.uptime));
-                Ok(match frozen {
-                    Some(frozen) => Round { did: None, waiting: Some(stuck(frozen)), next: CALM },
-                    None => waits(&standing, &reason),
-                })
-            }
+            Next::Held(held) => Ok(self.held(&standing, &held.to_string(), seen.uptime)),
+        }
+    }
+
+    /// Waits for what holds it, and not for ever.
+    fn held(&mut self, standing: &Standing, why: &str, now: Duration) -> Round {
+        match self.way.as_mut().and_then(|way| way.hold(why, now)) {
+            Some(frozen) => Round { did: None, waiting: Some(stuck(frozen)), next: CALM },
+            None => waits(standing, why),
         }
     }
 
@@ -143,19 +158,32 @@ impl Keeper for Roller {
     }
 }
 
+/// The servers that are what the document says, and unsealed.
+fn well<'a>(
+    seen: &'a Observed,
+    standing: &'a Standing,
+) -> impl Iterator<Item = &'a ServerName> + 'a {
+    let unsealed = |seen: &ServerSeen| seen.state().is_some_and(State::is_unsealed);
+    let well =
+        seen.servers.iter().filter(move |(_, seen)| unsealed(seen)).map(|(server, _)| server);
+    well.filter(|server| !standing.stale.contains_key(*server))
+}
+
 fn stuck(reason: String) -> Waiting {
     Waiting { reason, stuck: true }
 }
 
 fn on_the_way(standing: &Standing, what: &str) -> Waiting {
-    let left = standing.stale.len();
-    let servers = if left == 1 { "server is" } else { "servers are" };
-    let reason = format!("{left} {servers} still to be replaced; {what}");
+    let reason = match standing.stale.len() {
+        0 => format!("every server was replaced; {what}"),
+        1 => format!("1 server is still to be replaced; {what}"),
+        left => format!("{left} servers are still to be replaced; {what}"),
+    };
     Waiting { reason, stuck: false }
 }
 
 fn waits(standing: &Standing, what: &str) -> Round {
-    Round { did: None, waiting: Some(on_the_way(standing, what)), next: CALM }
+    Round { did: None, waiting: Some(on_the_way(standing, what)), next: BUSY }
 }
 
 fn did(step: &'static str, standing: &Standing, what: &str) -> Round {
@@ -164,8 +192,6 @@ fn did(step: &'static str, standing: &Standing, what: &str) -> Round {
 
 #[cfg(test)]
 mod tests {
-    use vaultyard_model::ServerName;
-    use vaultyard_model::observed::State;
     use vaultyard_model::port::rollout::Stale;
     use vaultyard_testkit::fake_rollout::{Asked, FakeRollout};
     use vaultyard_testkit::sample;
@@ -232,6 +258,38 @@ mod tests {
         assert_eq!(scene.port.asked(), [Asked::Replace(name(2), false)]);
         scene.round(Duration::from_millis(100)).await;
         assert_eq!(scene.port.asked().len(), 2);
+    }
+
+    /// The watcher goes on while a server is replaced.
+    #[tokio::test]
+    async fn looks_that_end_while_a_server_is_replaced_do_not_count_either() {
+        let mut scene = Scene::new(Stale::Configuration);
+        scene.round(Duration::from_secs(1)).await;
+        scene.seen.uptime += Duration::from_secs(9);
+        scene.publish.send_replace(Some(scene.seen.clone()));
+        scene.roller.look();
+        scene.roller.blind = LOOKS;
+        scene.round(Duration::ZERO).await;
+        scene.round(Duration::from_millis(100)).await;
+        assert_eq!(scene.port.asked().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn the_last_server_is_waited_for_too() {
+        let mut scene = Scene::new(Stale::Configuration);
+        while scene.port.asked().len() < 3 {
+            scene.round(Duration::from_secs(1)).await;
+        }
+        scene.seen.servers.get_mut(&name(0)).unwrap().health.as_mut().unwrap().state =
+            State::Sealed;
+        let waiting = |round: Round| round.waiting.unwrap().reason;
+        for _ in 0..2 {
+            scene.round(Duration::from_secs(1)).await;
+        }
+        let reason = waiting(scene.round(Duration::from_secs(1)).await);
+        assert_eq!(reason, "every server was replaced; vault-0: it is sealed");
+        let frozen = waiting(scene.round(PATIENCE).await);
+        assert!(frozen.contains("frozen"), "{frozen}");
     }
 
     #[tokio::test]

@@ -16,6 +16,7 @@
 mod check;
 mod cluster;
 mod document;
+mod edit;
 mod explain;
 mod finding;
 mod format;
@@ -41,6 +42,7 @@ use source::Source;
 use stream::Chosen;
 use yaml::Read;
 
+pub use edit::{EditError, with_version};
 pub use explain::{Explanation, Field, UnknownPath, explain, outline};
 pub use finding::{Excerpt, Finding, Findings, Problem};
 pub use owned::{OWNED_SETTINGS, OwnedSetting};

@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 
 use vaultyard_model::{Cluster, Version};
 
-use crate::versions::{self, Passage, Refused};
+use crate::versions::Passage;
 
 /// What would be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,21 +18,15 @@ pub struct Proposal {
 }
 
 impl Proposal {
-    /// What it takes to get from one document to another, as far as servers go.
-    ///
-    /// # Errors
-    /// [`Refused`] when there is no way from the one version to the other.
-    pub fn between(old: &Cluster, new: &Cluster) -> Result<Self, Refused> {
+    /// What it takes to get from one document to another, as far as servers go; `passage` is what it is to
+    /// come to another version.
+    pub fn between(old: &Cluster, new: &Cluster, passage: Passage) -> Self {
         let (before, after) = (&old.servers, &new.servers);
-        let version = if before.version == after.version {
-            None
-        } else {
-            let passage = versions::passage(after.software, &before.version, &after.version)?;
-            Some((before.version.clone(), after.version.clone(), passage))
-        };
+        let version = (before.version != after.version)
+            .then(|| (before.version.clone(), after.version.clone(), passage));
         let configuration = before.configuration != after.configuration
             || before.performance_multiplier != after.performance_multiplier;
-        Ok(Self { version, configuration, servers: after.replicas.count() })
+        Self { version, configuration, servers: after.replicas.count() }
     }
 
     /// Whether nothing would be done.
@@ -86,6 +80,7 @@ mod tests {
     use vaultyard_testkit::sample;
 
     use super::*;
+    use crate::versions;
 
     fn proposal(servers: u64, version: &str, multiplier: u8) -> String {
         let mut old = sample::cluster(servers);
@@ -93,7 +88,9 @@ mod tests {
         let mut new = old.clone();
         new.servers.version = Version::new(version).unwrap();
         new.servers.performance_multiplier = multiplier;
-        Proposal::between(&old, &new).unwrap().to_string()
+        let passage =
+            versions::passage(new.servers.software, &old.servers.version, &new.servers.version);
+        Proposal::between(&old, &new, passage.unwrap()).to_string()
     }
 
     #[test]

@@ -49,6 +49,8 @@ pub enum Held {
     TwoLeaders,
     /// The leader is the last, and cannot hand its leadership over, for this reason.
     NoSuccessor(&'static str),
+    /// No server may be ended now, for this reason.
+    Hindered(String),
 }
 
 impl Display for Held {
@@ -58,6 +60,7 @@ impl Display for Held {
             Self::NotServed => f.write_str("nothing can be read through the leader"),
             Self::TwoLeaders => f.write_str("two servers answer as the leader"),
             Self::NoSuccessor(why) => write!(f, "the leader cannot go: {why}"),
+            Self::Hindered(why) => f.write_str(why),
         }
     }
 }
@@ -71,48 +74,60 @@ pub struct Wanted<'a> {
     pub stale: &'a BTreeMap<ServerName, Stale>,
     /// Whether there is a snapshot from before this change of version, and none is asked for otherwise.
     pub snapshot: bool,
+    /// Why no server may be ended now, whatever else is true.
+    pub hindrance: Option<&'a str>,
 }
 
 /// What is to be done now.
 pub fn next<'a>(seen: &'a Observed, wanted: Wanted<'_>) -> Next<'a> {
-    let Wanted { version, stale, snapshot } = wanted;
-    let stale_in = |server: &ServerName| stale.get(server).copied();
-    let leads = |server: &ServerName| {
-        seen.servers.get(server).and_then(ServerSeen::state) == Some(State::Active)
-    };
+    let changes_version = wanted.stale.values().any(|stale| *stale == Stale::Version);
+    match (decide(seen, wanted), wanted.hindrance) {
+        (Next::Replace { .. }, Some(why)) => Next::Held(Held::Hindered(why.to_owned())),
+        // Only now, so that it is from just before the change.
+        (Next::Replace { .. }, None) if changes_version && !wanted.snapshot && seen.serves() => {
+            Next::Snapshot
+        }
+        (next, _) => next,
+    }
+}
+
+fn decide<'a>(seen: &'a Observed, wanted: Wanted<'_>) -> Next<'a> {
+    let Wanted { version, stale, .. } = wanted;
     if !seen.servers.keys().any(|server| stale.contains_key(server)) {
         return Next::Done;
     }
-    let lame = seen.servers.keys().filter_map(|server| {
-        let lacks = shortfall::of(server, seen, version);
-        Some((server, lacks.into_iter().find(bars)?))
-    });
-    let lame: Vec<_> = lame.collect();
-    let dead = lame.iter().filter(|(_, lack)| does_not_run(lack)).map(|(server, _)| *server);
-    // Its end costs nothing, and what is declared anew may be what makes it run.
-    let mut dead = dead.filter(|server| stale.contains_key(*server));
-    if let Some(server) = dead.clone().find(|server| stale_in(server) == Some(Stale::Configuration))
-    {
+    let lame: Vec<_> = seen
+        .servers
+        .keys()
+        .filter_map(|server| {
+            let lacks = shortfall::of(server, seen, version);
+            let is_stale = stale.contains_key(server);
+            Some((server, lacks.into_iter().find(|lack| bars(lack, is_stale))?))
+        })
+        .collect();
+    let majority = seen.servers.len() - lame.len() > seen.servers.len() / 2;
+    // Its end costs nothing, and what is declared anew may be what makes it run. Where one that got that
+    // already does not run either, no second one gets it, unless there is nothing left to lose.
+    let spoilt = majority && lame.iter().any(|(server, _)| !stale.contains_key(*server));
+    let dead = lame.iter().filter(|(server, lack)| stale.contains_key(*server) && cannot_run(lack));
+    let mut dead = dead.map(|(server, _)| *server).filter(|_| !spoilt);
+    let same_version = |server: &&ServerName| stale.get(*server) == Some(&Stale::Configuration);
+    if let Some(server) = dead.clone().find(same_version) {
         return Next::Replace { server, leads: false };
     }
+    let leads = |server: &ServerName| {
+        seen.servers.get(server).and_then(ServerSeen::state) == Some(State::Active)
+    };
     if seen.servers.keys().filter(|server| leads(server)).count() > 1 {
         return Next::Held(Held::TwoLeaders);
     }
-    let sound = seen.servers.len() - lame.len();
-    let serves = seen.serves() && sound > seen.servers.len() / 2;
-    if serves && !snapshot && stale.values().any(|stale| *stale == Stale::Version) {
-        return Next::Snapshot;
-    }
     // Of another version it may join only those that serve: alone it might lead, and then the others
     // could not any more.
-    if let Some(server) = dead.next().filter(|_| serves) {
+    if let Some(server) = dead.next().filter(|_| majority && seen.serves()) {
         return Next::Replace { server, leads: false };
     }
-    if let Some((server, shortfall)) = lame.into_iter().next() {
-        return Next::Held(Held::Lacks { server: server.clone(), shortfall });
-    }
-    if !seen.serves() {
-        return Next::Held(Held::NotServed);
+    if let Err(held) = sound(seen, lame) {
+        return Next::Held(held);
     }
     let standby =
         seen.servers.keys().rev().find(|server| stale.contains_key(*server) && !leads(server));
@@ -120,29 +135,52 @@ pub fn next<'a>(seen: &'a Observed, wanted: Wanted<'_>) -> Next<'a> {
         (Some(server), _) => Next::Replace { server, leads: false },
         (None, Some(server)) if seen.servers.len() == 1 => Next::Replace { server, leads: true },
         (None, Some(server)) => match shutdown::hand_over(seen, server, version) {
-            HandOver::Nothing => Next::Replace { server, leads: false },
-            HandOver::To(_) => Next::Replace { server, leads: true },
             HandOver::NotYet(why) => Next::Held(Held::NoSuccessor(why)),
+            HandOver::Nothing | HandOver::To(_) => Next::Replace { server, leads: true },
         },
         (None, None) => Next::Held(Held::NotServed),
     }
 }
 
-/// Whether a server that lacks this keeps others from being replaced. The version is what a rollout
-/// may be about.
-fn bars(lack: &Shortfall) -> bool {
-    !matches!(lack, Shortfall::WrongVersion { .. } | Shortfall::VersionUnknown)
+/// Whether every server is what it should be of `version`, and serves: the end of a rollout.
+///
+/// # Errors
+/// [`Held`] with what is missing.
+pub fn settled(seen: &Observed, version: &Version) -> Result<(), Held> {
+    let lame = seen.servers.keys().filter_map(|server| {
+        Some((server, shortfall::of(server, seen, version).into_iter().next()?))
+    });
+    sound(seen, lame.collect())
 }
 
-fn does_not_run(lack: &Shortfall) -> bool {
-    use Shortfall::{Ended, Held, NotStarted, Stopped};
-    matches!(lack, NotStarted | Stopped | Held(_) | Ended { .. })
+/// Nothing is held by what servers lack when none of them does and reads through the leader work.
+fn sound(seen: &Observed, lame: Vec<(&ServerName, Shortfall)>) -> Result<(), Held> {
+    match lame.into_iter().next() {
+        Some((server, shortfall)) => Err(Held::Lacks { server: server.clone(), shortfall }),
+        None if !seen.serves() => Err(Held::NotServed),
+        None => Ok(()),
+    }
+}
+
+/// Whether a server that lacks this keeps others from being replaced. The version is what a rollout
+/// may be about, but not of a server that was replaced.
+fn bars(lack: &Shortfall, is_stale: bool) -> bool {
+    !is_stale || !matches!(lack, Shortfall::WrongVersion { .. } | Shortfall::VersionUnknown)
+}
+
+/// Whether it has been tried, and does not run. One that ends once comes back as it was.
+fn cannot_run(lack: &Shortfall) -> bool {
+    match lack {
+        Shortfall::Held(_) => true,
+        Shortfall::Ended { times, .. } => *times > 1,
+        _ => false,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use vaultyard_model::observed::{Probe, ProcessSeen};
+    use vaultyard_model::observed::{Exit, Probe, ProcessSeen};
 
     use super::*;
     use crate::shortfall::tests::{cluster, healthy, name, version};
@@ -154,7 +192,7 @@ mod tests {
     }
 
     fn ask<'a>(seen: &'a Observed, stale: &Of, version: &Version) -> Next<'a> {
-        next(seen, Wanted { version, stale, snapshot: true })
+        next(seen, Wanted { version, stale, snapshot: true, hindrance: None })
     }
 
     /// The name of what is replaced next, with a star when it leads; else why nothing is.
@@ -178,7 +216,8 @@ mod tests {
     #[test]
     fn another_version_is_preceded_by_a_snapshot_as_soon_as_one_can_be_taken() {
         let without = |seen: &Observed, stale: &Of| {
-            next(seen, Wanted { version: &version(), stale, snapshot: false }) == Next::Snapshot
+            let wanted = Wanted { version: &version(), stale, snapshot: false, hindrance: None };
+            next(seen, wanted) == Next::Snapshot
         };
         let mut seen = healthy();
         assert!(without(&seen, &stale(&[2])));
@@ -187,6 +226,46 @@ mod tests {
         seen.probe = Probe::NotTried;
         assert!(!without(&seen, &stale(&[2])), "nobody serves: there is nobody to take it from");
         assert_eq!(step(&seen, &stale(&[2])), "nothing can be read through the leader");
+    }
+
+    #[test]
+    fn nothing_is_touched_while_the_keys_are_not_kept() {
+        let (seen, stale, version) = (healthy(), stale(&[2]), version());
+        let hindrance = Some("the keys are gone: restart nothing");
+        for snapshot in [true, false] {
+            let wanted = Wanted { version: &version, stale: &stale, snapshot, hindrance };
+            let Next::Held(held) = next(&seen, wanted) else { panic!("{snapshot}") };
+            assert_eq!(Some(held.to_string().as_str()), hindrance);
+        }
+    }
+
+    #[test]
+    fn a_server_that_was_replaced_and_is_of_the_wrong_version_all_the_same_holds_the_rest() {
+        let mut seen = healthy();
+        let other = Version::new("2.7.1").unwrap();
+        seen.servers.get_mut(&name(2)).unwrap().health.as_mut().unwrap().version = Some(other);
+        assert_eq!(step(&seen, &stale(&[1, 2])), "vault-2");
+        let held = "vault-2: it runs version 2.7.1, and the document says 2.7.2";
+        assert_eq!(step(&seen, &stale(&[0, 1])), held);
+        assert_eq!(settled(&seen, &version()).unwrap_err().to_string(), held);
+        assert_eq!(settled(&healthy(), &version()), Ok(()));
+    }
+
+    #[test]
+    fn what_one_server_does_not_run_with_is_given_to_no_second_one() {
+        let mut seen = cluster(5);
+        stuck(&mut seen, 4);
+        stuck(&mut seen, 3);
+        let stale: Of = (0..4).map(|ordinal| (name(ordinal), Stale::Configuration)).collect();
+        assert_eq!(step(&seen, &stale), "vault-3: its image cannot be pulled");
+        // One that has ended once is started again as it was.
+        let mut seen = healthy();
+        let exit = Exit { code: None, signal: Some(9), reason: None, no_space: false };
+        let at = seen.at;
+        seen.servers.get_mut(&name(1)).unwrap().process =
+            ProcessSeen::Ended { exit, at, again: at, times: 1 };
+        let held = step(&seen, &[(name(1), Stale::Configuration)].into());
+        assert!(held.starts_with("vault-1: its process ended"), "{held}");
     }
 
     #[test]
@@ -299,7 +378,8 @@ mod tests {
         #[test]
         fn no_version_is_changed_without_a_snapshot((seen, stale) in observed()) {
             let version = version();
-            let without = Wanted { version: &version, stale: &stale, snapshot: false };
+            let without =
+                Wanted { version: &version, stale: &stale, snapshot: false, hindrance: None };
             if let Next::Replace { server, .. } = next(&seen, without) {
                 prop_assert_eq!(stale[server], Stale::Configuration);
             }

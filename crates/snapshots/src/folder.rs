@@ -51,6 +51,8 @@ pub struct Kept {
     pub bytes: u64,
     /// What it says of itself, unproven.
     pub header: Result<Header, FileError>,
+    /// When it was last restored, to see that it can be.
+    pub proven: Option<Timestamp>,
 }
 
 /// The folder.
@@ -94,7 +96,8 @@ impl Folder {
                 let bytes = std::fs::metadata(&path)?.len();
                 let opened = File::open(&path).map_err(FileError::Read).map(BufReader::new);
                 let header = opened.and_then(file::open).map(|opened| opened.header().clone());
-                all.push(Kept { name, bytes, header });
+                let proven = self.proven(&name)?;
+                all.push(Kept { name, bytes, header, proven });
             }
         }
         all.sort_by(|one, other| one.name.cmp(&other.name));
@@ -107,6 +110,25 @@ impl Folder {
     /// The file system's.
     pub fn read(&self, name: &Name) -> io::Result<Option<BufReader<File>>> {
         Ok(durable::absent(File::open(self.file(name)))?.map(BufReader::new))
+    }
+
+    /// Notes that this one was restored, to see that it can be.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn note_proven(&self, name: &Name, at: Timestamp) -> io::Result<()> {
+        durable::replace(&self.proof(name), format!("{at}\n").as_bytes(), durable::PRIVATE)
+    }
+
+    /// When that was; nothing also where the note is damaged, which a new proof mends.
+    fn proven(&self, name: &Name) -> io::Result<Option<Timestamp>> {
+        let note = durable::read(&self.proof(name))?;
+        let text = note.and_then(|note| String::from_utf8(note).ok());
+        Ok(text.and_then(|text| text.trim().parse().ok()))
+    }
+
+    fn proof(&self, name: &Name) -> PathBuf {
+        self.path.join(format!("{name}.proven"))
     }
 
     fn file(&self, name: &Name) -> PathBuf {

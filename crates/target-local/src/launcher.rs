@@ -17,9 +17,10 @@ use vaultyard_model::{Cluster, Layout, ServerName, Version};
 use vaultyard_render::{Owner, server_configuration};
 
 use crate::addresses::{self, Unavailable};
+use crate::binaries::find::{Unfit, Wanted, find};
 use crate::process::spawner::Spawner;
 use crate::process::{self, Process};
-use crate::release::{Release, ReleaseError};
+use crate::release::{Record, Release, ReleaseError};
 use crate::server_files::{self, ServerFilesError};
 use crate::state::paths::{Paths, ServerFolder};
 
@@ -29,14 +30,19 @@ use crate::state::paths::{Paths, ServerFolder};
 /// A server is started as it was the last time, until it is told to be [`renewed`](Self::renew).
 pub struct LocalLauncher {
     declared: Mutex<Declared>,
-    /// Servers that are started next as is declared.
-    renewed: Mutex<BTreeSet<ServerName>>,
+    /// Servers that are started next as something else than they were.
+    renewed: Mutex<BTreeMap<ServerName, Release>>,
+    /// Servers of which it is noted already that they ran as what they are.
+    noted: Mutex<BTreeSet<ServerName>>,
     layout: Layout,
     paths: Paths,
     spawner: Spawner,
     audit: Limit,
     clock: Arc<dyn Clock>,
 }
+
+/// Servers that were last started otherwise than is declared: in what, and as which version.
+pub type OtherThanDeclared = BTreeMap<ServerName, (Stale, Version)>;
 
 /// What the document says of servers.
 struct Declared {
@@ -56,8 +62,8 @@ impl LocalLauncher {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let declared = Mutex::new(Declared { cluster, program });
-        let renewed = Mutex::default();
-        Self { declared, renewed, layout, paths, spawner, audit: growing::AUDIT, clock }
+        let (renewed, noted) = (Mutex::default(), Mutex::default());
+        Self { declared, renewed, noted, layout, paths, spawner, audit: growing::AUDIT, clock }
     }
 
     /// Rotates audit files by another limit.
@@ -67,57 +73,93 @@ impl LocalLauncher {
 
     /// From now on this is what the document says; `program` is of its version. No server is touched.
     pub fn declare(&self, cluster: Cluster, program: PathBuf) {
-        *lock(&self.declared) = Declared { cluster, program };
+        let mut declared = lock(&self.declared);
+        *declared = Declared { cluster, program };
+        lock(&self.renewed).clear();
     }
 
-    /// The version that the document says.
-    pub fn version(&self) -> Version {
-        lock(&self.declared).cluster.servers.version.clone()
-    }
-
-    /// The servers that were last started otherwise than is declared now, and in what.
+    /// The version that is declared, and the servers that were last started otherwise than is declared, each
+    /// with what it was started as.
     ///
     /// # Errors
     /// [`ReleaseError`]
-    pub fn stale(&self) -> Result<BTreeMap<ServerName, Stale>, ReleaseError> {
+    pub fn standing(&self) -> Result<(Version, OtherThanDeclared), ReleaseError> {
+        let declared = lock(&self.declared);
         let mut all = BTreeMap::new();
         for place in &self.layout.servers {
             let folder = self.paths.server(&place.name);
-            let kept = Release::read(&folder.release())?;
-            let stale = kept.and_then(|kept| kept.stale(&self.declared(place, &folder)));
-            all.extend(stale.map(|stale| (place.name.clone(), stale)));
+            let Some(kept) = Record::read(&folder.release())? else { continue };
+            let stale = kept.stale(&self.release_of(&declared, place, &folder));
+            all.extend(stale.map(|stale| (place.name.clone(), (stale, kept.release.version))));
         }
-        Ok(all)
+        Ok((declared.cluster.servers.version.clone(), all))
     }
 
-    /// The next start of this server is as is declared.
-    pub fn renew(&self, server: &ServerName) {
-        lock(&self.renewed).insert(server.clone());
+    /// The next start of this server is as is declared now, if that is of this version still.
+    pub fn renew(&self, server: &ServerName, version: &Version) -> bool {
+        let declared = lock(&self.declared);
+        let place = self.layout.place(server);
+        let Some(place) = place.filter(|_| declared.cluster.servers.version == *version) else {
+            return false;
+        };
+        let release = self.release_of(&declared, place, &self.paths.server(server));
+        lock(&self.renewed).insert(server.clone(), release);
+        true
     }
 
-    /// What the server is to be started as now.
-    fn release(&self, place: &Place, folder: &ServerFolder) -> Result<Release, Unprepared> {
-        let declared = self.declared(place, folder);
-        if lock(&self.renewed).contains(&place.name) {
-            return Ok(declared);
+    /// Notes that this server was seen unsealed as what it is.
+    ///
+    /// # Errors
+    /// [`ReleaseError`]
+    pub fn note_ran(&self, server: &ServerName) -> Result<(), ReleaseError> {
+        if lock(&self.noted).contains(server) {
+            return Ok(());
         }
-        let Some(kept) = Release::read(&folder.release())? else { return Ok(declared) };
-        match (kept.program.exists(), kept.version == declared.version) {
-            (true, _) => Ok(kept),
-            (false, true) => Ok(Release { program: declared.program, ..kept }),
-            (false, false) => {
-                Err(Unprepared::Gone { program: kept.program, version: kept.version })
+        let path = self.paths.server(server).release();
+        if let Some(record) = Record::read(&path)? {
+            Record { ran: true, ..record }.keep(&path)?;
+            lock(&self.noted).insert(server.clone());
+        }
+        Ok(())
+    }
+
+    /// What the server is to be started as now, after what it was. A program of another version than the
+    /// declared one is asked whether it still is what it was.
+    async fn release(&self, place: &Place, folder: &ServerFolder) -> Result<Record, Unprepared> {
+        let kept = Record::read(&folder.release())?;
+        let (software, declared) = {
+            let declared = lock(&self.declared);
+            (declared.cluster.servers.software, self.release_of(&declared, place, folder))
+        };
+        let renewed = lock(&self.renewed).get(&place.name).cloned();
+        let release = match (renewed, &kept) {
+            (Some(renewed), _) => renewed,
+            (None, None) => declared,
+            (None, Some(Record { release, .. })) if release.version == declared.version => {
+                Release { program: declared.program, ..release.clone() }
             }
-        }
+            (None, Some(Record { release, .. })) => {
+                let wanted = Wanted {
+                    software,
+                    version: &release.version,
+                    named: Some(&release.program),
+                    binaries: self.paths.root(),
+                    search_path: None,
+                };
+                find(&wanted).await?;
+                release.clone()
+            }
+        };
+        Ok(Record::started_as(kept, release))
     }
 
-    fn declared(&self, place: &Place, folder: &ServerFolder) -> Release {
+    fn release_of(&self, declared: &Declared, place: &Place, folder: &ServerFolder) -> Release {
         let owner = Owner {
             user: rustix::process::getuid().as_raw(),
             group: rustix::process::getgid().as_raw(),
         };
         let paths = folder.for_configuration();
-        let Declared { cluster, program } = &*lock(&self.declared);
+        let Declared { cluster, program } = declared;
         Release {
             version: cluster.servers.version.clone(),
             program: program.clone(),
@@ -135,14 +177,19 @@ impl Launcher for LocalLauncher {
             .place(server)
             .ok_or_else(|| failed("the cluster has no server of that name".to_owned()))?;
         let folder = self.paths.server(server);
-        let release = self.release(place, &folder).map_err(|error| failed(chain(&error)))?;
-        let program = release.program.clone();
-        prepare(folder.clone(), place.clone(), release, self.audit).await.map_err(failed)?;
+        let record = self.release(place, &folder).await.map_err(|error| failed(chain(&error)))?;
+        let release = record.release.clone();
+        prepare(folder.clone(), place.clone(), record, self.audit).await.map_err(failed)?;
+        lock(&self.noted).remove(server);
         let now = self.clock.now();
-        let process = Process::start(&self.spawner, &program, server, &folder, now)
+        let process = Process::start(&self.spawner, &release.program, server, &folder, now)
             .await
             .map_err(|error| failed(chain(&error)))?;
-        lock(&self.renewed).remove(server);
+        let mut renewed = lock(&self.renewed);
+        if renewed.get(server) == Some(&release) {
+            renewed.remove(server);
+        }
+        drop(renewed);
         Ok(Box::new(process))
     }
 
@@ -197,7 +244,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 async fn prepare(
     folder: ServerFolder,
     place: Place,
-    release: Release,
+    record: Record,
     limit: Limit,
 ) -> Result<(), String> {
     blocking(move || {
@@ -208,8 +255,8 @@ async fn prepare(
         }
         growing::set_aside(&folder.audit(), limit)?;
         // A server that is killed between the two is started again as the first of them says.
-        release.keep(&folder.release())?;
-        server_files::write_configuration(&folder, &release.configuration)?;
+        record.keep(&folder.release())?;
+        server_files::write_configuration(&folder, &record.release.configuration)?;
         Ok::<_, Unprepared>(())
     })
     .await
@@ -227,11 +274,9 @@ enum Unprepared {
     #[error(transparent)]
     Release(#[from] ReleaseError),
     #[error(
-        "its program {} of version {version} is gone; put it back: a server changes its version only \
-         while the others serve",
-        program.display()
+        "its program is not what it was; put it back: a server changes its version in a rollout only"
     )]
-    Gone { program: PathBuf, version: Version },
+    Program(#[from] Unfit),
 }
 
 /// Runs file work where it may take its time; an error comes back as one line.

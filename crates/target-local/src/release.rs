@@ -33,7 +33,8 @@ pub enum ReleaseError {
     },
     /// It cannot be understood.
     #[error(
-        "{} is damaged: {why}; remove it, and the server is started as the document says",
+        "{} is damaged: {why}; put it back from a copy, or remove it while every server runs the version \
+         that the document says",
         path.display()
     )]
     Damaged {
@@ -44,14 +45,28 @@ pub enum ReleaseError {
     },
 }
 
+/// What a server was last started as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// What.
+    pub release: Release,
+    /// Whether it was seen unsealed as that.
+    pub ran: bool,
+    /// The version that it ran before, when that was another one.
+    pub before: Option<Version>,
+}
+
 #[derive(Serialize, Deserialize)]
 struct Written {
     version: String,
     program: PathBuf,
     configuration: String,
+    #[serde(default)]
+    ran: bool,
+    before: Option<String>,
 }
 
-impl Release {
+impl Record {
     /// What lies at this path; `None` when nothing does.
     ///
     /// # Errors
@@ -60,11 +75,27 @@ impl Release {
         let bytes = durable::read(path).map_err(|source| unusable(path, source))?;
         let damaged = |why: String| ReleaseError::Damaged { path: path.to_owned(), why };
         let Some(bytes) = bytes else { return Ok(None) };
-        let Written { version, program, configuration } =
+        let Written { version, program, configuration, ran, before } =
             serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
-        let version =
-            Version::new(&version).map_err(|error| damaged(format!("`version` {error}")))?;
-        Ok(Some(Self { version, program, configuration }))
+        let read =
+            |text: &str| Version::new(text).map_err(|error| damaged(format!("{text:?} {error}")));
+        let version = read(&version)?;
+        let before = before.as_deref().map(read).transpose()?;
+        Ok(Some(Self { release: Release { version, program, configuration }, ran, before }))
+    }
+
+    /// The record of a server that is started as `release` now, and was started as `self` before.
+    pub fn started_as(before: Option<Self>, release: Release) -> Self {
+        let Some(earlier) = before else { return Self { release, ran: false, before: None } };
+        let same_version = earlier.release.version == release.version;
+        Self {
+            ran: earlier.ran && earlier.release.differs_only_in_place(&release),
+            before: match (same_version, earlier.ran) {
+                (false, true) => Some(earlier.release.version),
+                _ => earlier.before,
+            },
+            release,
+        }
     }
 
     /// Keeps it at this path, unless it lies there already: a full disk keeps no server from starting again.
@@ -76,9 +107,11 @@ impl Release {
             return Ok(());
         }
         let written = Written {
-            version: self.version.to_string(),
-            program: self.program.clone(),
-            configuration: self.configuration.clone(),
+            version: self.release.version.to_string(),
+            program: self.release.program.clone(),
+            configuration: self.release.configuration.clone(),
+            ran: self.ran,
+            before: self.before.as_ref().map(Version::to_string),
         };
         let bytes = serde_json::to_vec_pretty(&written).map_err(io::Error::other);
         bytes
@@ -87,13 +120,23 @@ impl Release {
     }
 
     /// In what a server that was started as this is not as `declared`; `None` when it is. Where its program
-    /// lies is no such thing.
-    pub fn stale(&self, declared: &Self) -> Option<Stale> {
-        match (self.version == declared.version, self.configuration == declared.configuration) {
-            (true, true) => None,
-            (true, false) => Some(Stale::Configuration),
-            (false, _) => Some(Stale::Version),
+    /// lies is no such thing. A version that never unsealed it has written nothing: to go back to the one
+    /// before is no change of version.
+    pub fn stale(&self, declared: &Release) -> Option<Stale> {
+        if self.release.differs_only_in_place(declared) {
+            return None;
         }
+        let untouched = !self.ran && self.before.as_ref() == Some(&declared.version);
+        match self.release.version == declared.version || untouched {
+            true => Some(Stale::Configuration),
+            false => Some(Stale::Version),
+        }
+    }
+}
+
+impl Release {
+    fn differs_only_in_place(&self, other: &Self) -> bool {
+        self.version == other.version && self.configuration == other.configuration
     }
 }
 
@@ -113,28 +156,48 @@ mod tests {
         }
     }
 
+    fn record(version: &str, configuration: &str) -> Record {
+        Record::started_as(None, release(version, configuration))
+    }
+
     #[test]
     fn what_was_kept_is_read_again_and_what_is_damaged_says_what_to_do() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("release.json");
-        assert_eq!(Release::read(&path).unwrap(), None);
-        let release = release("2.7.1", "{}");
-        release.keep(&path).unwrap();
-        assert_eq!(Release::read(&path).unwrap().as_ref(), Some(&release));
+        assert_eq!(Record::read(&path).unwrap(), None);
+        let old = Record { ran: true, ..record("2.7.1", "{}") };
+        let record = Record::started_as(Some(old), release("2.7.2", "{}"));
+        record.keep(&path).unwrap();
+        assert_eq!(Record::read(&path).unwrap().as_ref(), Some(&record));
         std::fs::write(&path, "{").unwrap();
-        let damaged = Release::read(&path).unwrap_err().to_string();
-        assert!(damaged.contains("remove it, and the server is started"), "{damaged}");
-        release.keep(&path).unwrap();
-        assert_eq!(Release::read(&path).unwrap(), Some(release));
+        let damaged = Record::read(&path).unwrap_err().to_string();
+        assert!(damaged.contains("put it back from a copy"), "{damaged}");
+        record.keep(&path).unwrap();
+        assert_eq!(Record::read(&path).unwrap(), Some(record));
     }
 
     #[test]
     fn a_release_is_stale_in_its_version_or_else_in_its_configuration() {
         let declared = release("2.7.2", "{}");
         let elsewhere = Release { program: "/other/bao".into(), ..declared.clone() };
-        assert_eq!(elsewhere.stale(&declared), None);
-        assert_eq!(release("2.7.2", "{1}").stale(&declared), Some(Stale::Configuration));
-        assert_eq!(release("2.7.1", "{}").stale(&declared), Some(Stale::Version));
-        assert_eq!(release("2.7.1", "{1}").stale(&declared), Some(Stale::Version));
+        assert_eq!(Record::started_as(None, elsewhere).stale(&declared), None);
+        assert_eq!(record("2.7.2", "{1}").stale(&declared), Some(Stale::Configuration));
+        assert_eq!(record("2.7.1", "{}").stale(&declared), Some(Stale::Version));
+        assert_eq!(record("2.7.1", "{1}").stale(&declared), Some(Stale::Version));
+    }
+
+    #[test]
+    fn a_version_that_never_ran_is_taken_back_like_a_configuration() {
+        let old = Record { ran: true, ..record("2.7.1", "{}") };
+        let broken = Record::started_as(Some(old.clone()), release("2.7.2", "{}"));
+        assert_eq!(broken.stale(&release("2.7.1", "{}")), Some(Stale::Configuration));
+        // Its configuration was changed meanwhile, and it still does not run.
+        let again = Record::started_as(Some(broken.clone()), release("2.7.2", "{1}"));
+        assert_eq!(again.stale(&release("2.7.1", "{}")), Some(Stale::Configuration));
+        assert_eq!(again.stale(&release("2.7.0", "{}")), Some(Stale::Version));
+        let ran = Record { ran: true, ..broken };
+        assert_eq!(ran.stale(&release("2.7.1", "{}")), Some(Stale::Version));
+        assert!(Record::started_as(Some(ran.clone()), release("2.7.2", "{}")).ran);
+        assert_eq!(Record::started_as(Some(old), release("2.7.1", "{1}")).before, None);
     }
 }

@@ -3,6 +3,7 @@
 pub mod paths;
 mod record;
 
+use std::collections::BTreeSet;
 use std::fs::Permissions;
 use std::io;
 use std::net::Ipv4Addr;
@@ -36,10 +37,16 @@ pub struct StateDirectory {
 /// A change of the servers' version, and the snapshot that it is bound to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VersionChange {
+    /// From these versions.
+    pub from: BTreeSet<Version>,
     /// To this version.
     pub towards: Version,
     /// The name of the snapshot from before it.
     pub snapshot: String,
+    /// When that was taken.
+    pub taken: Timestamp,
+    /// Whether a server of the new version may have led: then what it has written is there.
+    pub led: bool,
 }
 
 /// Why a folder cannot serve as state directory. Nothing in it was changed.

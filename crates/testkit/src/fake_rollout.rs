@@ -28,8 +28,13 @@ pub struct FakeRollout {
 impl FakeRollout {
     /// These servers are to be changed to this version.
     pub fn new(version: Version, stale: BTreeMap<ServerName, Stale>) -> Self {
-        let standing = Standing { generation: 1, version, stale, snapshot: false };
+        let standing = Standing { generation: 1, version, stale, snapshot: false, hindrance: None };
         Self { standing: Mutex::new(standing), asked: Mutex::default() }
+    }
+
+    /// From now on no server may be ended, for this reason.
+    pub fn hinder(&self, why: &str) {
+        lock(&self.standing).hindrance = Some(why.to_owned());
     }
 
     /// A person asks for the same once more.
@@ -55,9 +60,18 @@ impl Rollout for FakeRollout {
         Ok(())
     }
 
-    async fn replace(&self, server: &ServerName, leads: bool) -> Result<(), HostError> {
+    async fn replace(
+        &self,
+        server: &ServerName,
+        leads: bool,
+        _: &Version,
+    ) -> Result<(), HostError> {
         lock(&self.asked).push(Asked::Replace(server.clone(), leads));
         lock(&self.standing).stale.remove(server);
+        Ok(())
+    }
+
+    async fn note_well(&self, _: &ServerName) -> Result<(), HostError> {
         Ok(())
     }
 }

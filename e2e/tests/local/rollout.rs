@@ -1,7 +1,10 @@
 //! Servers are changed while clients write: their version, and their configuration.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+
 use serde_json::Value;
-use vaultyard_e2e::{Cluster, Home, Status, journal};
+use vaultyard_e2e::{Cluster, Home, SERVERS, Status, journal};
 
 fn document(home: &Home, version: &str, servers: &str) -> String {
     let text = format!(
@@ -71,10 +74,58 @@ fn a_new_minor_comes_without_a_failed_request_and_its_way_back_is_a_snapshot() {
 
 #[test]
 fn a_patch_release_and_a_configuration_come_and_go() {
-    let (mut cluster, _) = cluster_of("2.7.1");
-    follows(&mut cluster, "2.7.2", "");
+    let (mut cluster, file) = cluster_of("2.7.1");
+    let upgraded = cluster.home().run(&["upgrade", "--to", "2.7.2", "-f", &file, "--yes"]);
+    assert_eq!(upgraded.code, Some(0), "{upgraded:#?}");
+    for server in SERVERS {
+        assert!(upgraded.stderr.contains(&format!("\n{server}  ")), "{upgraded:#?}");
+    }
+    let written = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(written, std::fs::read_to_string(document(cluster.home(), "2.7.2", "")).unwrap());
     follows(&mut cluster, "2.7.2", ", configuration: {log_level: debug}");
     follows(&mut cluster, "2.7.1", ", configuration: {log_level: debug}");
+}
+
+/// A program that says it is of another version, and does not run.
+fn broken(home: &Home, version: &str) {
+    let folder = home.state().join("binaries").join(version);
+    std::fs::create_dir_all(&folder).unwrap();
+    let script = format!(
+        "#!/bin/sh\n[ \"$1\" = version ] && exec echo 'OpenBao v{version}'\necho 'it is broken' >&2\nexit 1\n"
+    );
+    let program = folder.join("bao");
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn a_version_that_does_not_run_comes_to_one_server_alone_and_goes_again() {
+    let mut cluster = Cluster::new();
+    broken(cluster.home(), "2.7.1");
+    let leader = cluster.leader();
+    let before = cluster.home().processes().servers();
+    let writing = cluster.start_writing();
+    writing.wait_for(20);
+    let file = document(cluster.home(), "2.7.1", "");
+    let late = cluster.home().run(&["apply", "-f", &file, "--yes", "--timeout", "15s"]);
+    assert_eq!(late.code, Some(4), "{late:#?}");
+    let status = cluster.wait_for("stopped at the first", |_, status| {
+        status.phase == "Upgrading" && status.reason.contains("it is broken")
+    });
+    assert!(status.reason.starts_with("2 servers are still to be replaced"), "{}", status.reason);
+    assert_eq!(status.leader(), Some(leader.as_str()));
+    let after = cluster.home().processes().servers();
+    assert_eq!(before.iter().filter(|id| after.contains(id)).count(), 2, "{before:?} {after:?}");
+
+    let back = document(cluster.home(), "2.7.2", "");
+    let applied = cluster.home().run(&["apply", "-f", &back, "--yes"]);
+    assert_eq!(applied.code, Some(0), "{applied:#?}");
+    writing.wait_for(20);
+    let journal = writing.stop();
+    assert_eq!(versions(&cluster.wait_until_ready()), ["2.7.2"; 3].map(str::to_owned));
+    journal.expect_no_failure();
+    assert_eq!(cluster.faults_of(&journal), []);
+    assert_eq!(cluster.leader(), leader);
 }
 
 /// The servers end with Vaultyard; each is started again as what it was, and the rest of the way is gone.

@@ -25,6 +25,14 @@ fn a_snapshot_is_kept_encrypted_and_one_that_was_changed_is_told() {
     assert_eq!(verified["name"], name);
     assert!(verified["index"].as_u64().is_some_and(|index| index > 0), "{verified:#}");
 
+    assert!(listed[0]["proven"].is_null(), "{listed:#}");
+    let proven = home.run(&["snapshot", "verify", "--restore", "--output", "json"]).done();
+    let proven: Value = serde_json::from_str(&proven).unwrap();
+    assert!(proven["restored"]["mounts"].as_u64().is_some_and(|mounts| mounts > 3), "{proven:#}");
+    let listed = home.run(&["snapshot", "list", "--output", "json"]).done();
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    assert!(listed[0]["proven"].is_string(), "{listed:#}");
+
     let file = home.state().join(format!("snapshots/{name}.snapshot"));
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     let good = std::fs::read(&file).unwrap();
@@ -41,13 +49,18 @@ fn a_snapshot_is_kept_encrypted_and_one_that_was_changed_is_told() {
     let home = cluster.stop();
     let taken = home.run(&["snapshot", "take"]);
     assert_eq!(taken.code, Some(1), "{taken:#?}");
+    let unproven = home.run(&["snapshot", "verify", "--restore", &name]);
+    assert_eq!(unproven.code, Some(1), "{unproven:#?}");
     let _ = home.run(&["snapshot", "verify", &name]).done();
     let missing = home.run(&["snapshot", "verify", "20200101T000000Z"]);
     assert_eq!(missing.code, Some(1), "{missing:#?}");
     let wrong = home.run(&["snapshot", "verify", "latest"]);
     assert_eq!(wrong.code, Some(2), "{wrong:#?}");
     let left = std::fs::read_dir(home.state().join("snapshots")).unwrap().count();
-    assert_eq!(left, 1, "nothing is left of the one that was not taken");
+    assert_eq!(
+        left, 2,
+        "something is left of the one that was not taken, beside the other and its proof"
+    );
 }
 
 /// Logs in, and does this in the cluster's shell.

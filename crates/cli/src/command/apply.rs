@@ -1,22 +1,27 @@
-//! `vaultyard apply` and `vaultyard plan` on this machine: what a changed document means for a cluster that
+//! `vaultyard plan`, `apply` and `upgrade` on this machine: what a changed document means for a cluster that
 //! runs, a person's word, and the servers replaced one after another.
 
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use vaultyard_durable::replace;
+use vaultyard_manifest::Target;
 use vaultyard_plan::proposal::Proposal;
 use vaultyard_plan::versions::Passage;
 
-use crate::arguments::{Apply, Common, Plan};
-use crate::control::client::Control;
+use crate::arguments::{Apply, Common, Plan, Upgrade};
+use crate::control::client::{Control, NotChanged};
 use crate::control::wire::{Condition, Status};
 use crate::document::Document;
-use crate::failure::{Failure, Kind, failed};
+use crate::failure::{Failure, Kind, bad_input, failed};
 use crate::local::program::{self, Program};
 use crate::local::state::Known;
 use crate::local::{self, change};
 use crate::output::changes::between;
+use crate::output::timeline::Timeline;
 use crate::progress::Progress;
 use crate::{output, system};
 
@@ -35,21 +40,25 @@ struct Wish {
 }
 
 impl Wish {
-    fn read(common: &Common, file: Option<&std::path::Path>) -> Result<Self, Failure> {
+    fn read(common: &Common, file: Option<&Path>) -> Result<Self, Failure> {
         let known = local::state::known(common)?;
         let document = local::document::find(file, known.state.paths().root())?;
+        Self::of(known, document)
+    }
+
+    fn of(known: Known, document: Document) -> Result<Self, Failure> {
         known.state.refuse_other(&document.cluster.name).map_err(failed)?;
-        let (old, new) = (&known.document.cluster, &document.cluster);
-        change::refuse(old, new)?;
-        let proposal =
-            Proposal::between(old, new).map_err(|refused| Failure::text(Kind::Refused, refused))?;
+        let passage = change::refuse(&known, &document.cluster)?;
+        let proposal = Proposal::between(&known.document.cluster, &document.cluster, passage);
         Ok(Self { known, document, proposal })
     }
 }
 
 /// `vaultyard plan`
-pub(super) fn plan(common: &Common, arguments: &Plan) -> Result<ExitCode, Failure> {
+pub(super) async fn plan(common: &Common, arguments: &Plan) -> Result<ExitCode, Failure> {
     let wish = Wish::read(common, arguments.file.as_deref())?;
+    let status = local::state::control(common)?.status().await.ok();
+    let under_way = status.as_ref().and_then(under_way);
     let Proposal { version, configuration, servers } = &wish.proposal;
     let shown = Shown {
         version: version.as_ref().map(|(from, to, passage)| Moved {
@@ -59,20 +68,28 @@ pub(super) fn plan(common: &Common, arguments: &Plan) -> Result<ExitCode, Failur
         }),
         configuration: *configuration,
         servers: *servers,
+        under_way: under_way.cloned(),
     };
-    output::print(arguments.output.output, &shown, |_| wish.proposal.to_string())?;
-    let something = arguments.detailed_exitcode && !wish.proposal.is_empty();
+    output::print(arguments.output.output, &shown, |shown| match &shown.under_way {
+        Some(under_way) => format!("Note: {under_way}\n{}", wish.proposal),
+        None => wish.proposal.to_string(),
+    })?;
+    let something =
+        arguments.detailed_exitcode && (!wish.proposal.is_empty() || under_way.is_some());
     Ok(if something { ExitCode::from(SOMETHING) } else { ExitCode::SUCCESS })
 }
 
 /// A plan, for programs.
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Shown {
     version: Option<Moved>,
     /// Whether servers get another configuration.
     configuration: bool,
     /// How many would be replaced, if anything is.
     servers: u8,
+    /// How far what was declared before is, when it is not done.
+    under_way: Option<String>,
 }
 
 /// A change of version.
@@ -87,20 +104,71 @@ struct Moved {
 /// `vaultyard apply`
 pub(super) async fn run(common: &Common, arguments: &Apply) -> Result<ExitCode, Failure> {
     let wish = Wish::read(common, arguments.file.as_deref())?;
+    carry_out(common, &wish, None, arguments.yes, arguments.timeout).await
+}
+
+/// `vaultyard upgrade`
+pub(super) async fn upgrade(common: &Common, arguments: &Upgrade) -> Result<ExitCode, Failure> {
+    let known = local::state::known(common)?;
+    let file = local::document::named_or_default(arguments.file.as_deref());
+    let (name, text) = match &file {
+        Some(file) => (file.display().to_string(), local::document::from_file(file)?.text),
+        None => ("the document of the cluster".to_owned(), known.document.text.clone()),
+    };
+    let edited = vaultyard_manifest::with_version(&name, &text, &arguments.to, Target::Local);
+    let wish = Wish::of(known, local::document::kept(&name, edited.map_err(bad_input)?)?)?;
+    let edit = file.map(|file| Edit { file, before: text });
+    carry_out(common, &wish, edit, arguments.yes, arguments.timeout).await
+}
+
+/// A file that is changed once a person has agreed.
+struct Edit {
+    file: PathBuf,
+    before: String,
+}
+
+impl Edit {
+    /// Gives the file the new text, unless somebody has changed it meanwhile.
+    fn make(&self, text: &str) -> Result<(), Failure> {
+        let present = std::fs::read_to_string(&self.file).map_err(failed)?;
+        if present != self.before {
+            let what = format!("{} was changed meanwhile", self.file.display());
+            return Err(Failure::text(Kind::Failed, what).hint("nothing was changed; try again"));
+        }
+        self.write(text)
+    }
+
+    /// Gives the file this text, and leaves it as it is otherwise.
+    fn write(&self, text: &str) -> Result<(), Failure> {
+        // A link stays one.
+        let file = self.file.canonicalize().map_err(failed)?;
+        let mode = std::fs::metadata(&file).map_err(failed)?.permissions().mode() & 0o7777;
+        replace(&file, text.as_bytes(), mode).map_err(failed)
+    }
+}
+
+/// Shows what it means, asks, changes the file if there is one to change, and does it.
+async fn carry_out(
+    common: &Common,
+    wish: &Wish,
+    edit: Option<Edit>,
+    yes: bool,
+    timeout: Duration,
+) -> Result<ExitCode, Failure> {
     let control = local::state::control(common)?;
     let status = control.status().await.map_err(|error| {
         failed(error).hint("`vaultyard up -f FILE` brings the cluster up as the file says")
     })?;
     output::data(&wish.proposal)?;
-    let complete = rolled_out(&status).is_none_or(|condition| condition.status == "True");
+    let complete = under_way(&status).is_none();
     if wish.proposal.is_empty() && complete && wish.document.text == wish.known.document.text {
         return Ok(ExitCode::SUCCESS);
     }
-    if !arguments.yes && !wish.proposal.is_empty() {
+    if !yes && !wish.proposal.is_empty() {
         output::ask::approve("Do this?")?;
     }
     let progress = Progress::new(common.quiet, system::fancy_terminal());
-    let done = bring(&wish, &control, status, arguments.timeout, &progress).await;
+    let done = bring(wish, edit, &control, status, timeout, &progress).await;
     progress.end();
     progress.say(done?);
     Ok(ExitCode::SUCCESS)
@@ -109,6 +177,7 @@ pub(super) async fn run(common: &Common, arguments: &Apply) -> Result<ExitCode, 
 /// Has the running `up` follow the document, and waits until it has; how it went.
 async fn bring(
     wish: &Wish,
+    edit: Option<Edit>,
     control: &Control,
     status: Status,
     within: Duration,
@@ -121,32 +190,59 @@ async fn bring(
         let servers = &cluster.servers;
         program::fetch(servers.software, &servers.version, &binaries, progress).await?;
     }
-    let replaced = control.change(&wish.document.text).await?;
+    if let Some(edit) = &edit {
+        edit.make(&wish.document.text)?;
+    }
+    let replaced = match (control.change(&wish.document.text).await, &edit) {
+        (Ok(replaced), _) => replaced,
+        (Err(NotChanged::Refused(failure)), Some(edit)) => {
+            edit.write(&edit.before)?;
+            return Err(failure);
+        }
+        (Err(NotChanged::Refused(failure)), None) => return Err(failure),
+        (Err(NotChanged::Unknown(error)), _) => {
+            return Err(failed(error).hint(
+                "it is not known whether the document was taken: `vaultyard plan` tells; the same \
+                 command can be given again",
+            ));
+        }
+    };
     if replaced.is_empty() {
         return Ok("no server had to be replaced".to_owned());
     }
     progress.done(format!("the document is taken; {} servers are to be replaced", replaced.len()));
-    let followed = follow(control, status, progress);
+    let mut timeline = Timeline::default();
+    let followed = follow(control, status, began, &mut timeline, progress);
     let late = |_| {
         let what = format!("not done within {within:?}; it goes on");
         Err(Failure::text(Kind::NotInTime, what).hint("`vaultyard status` shows how far it is"))
     };
     tokio::time::timeout(within, followed).await.unwrap_or_else(late)?;
     let took = began.elapsed().as_secs_f64();
-    Ok(format!("every server is as the document says, after {took:.1} s"))
+    Ok(format!("{timeline}every server is as the document says, after {took:.1} s"))
 }
 
 /// Tells what happens until every server is as the document says.
-async fn follow(control: &Control, before: Status, progress: &Progress) -> Result<(), Failure> {
+async fn follow(
+    control: &Control,
+    before: Status,
+    began: Instant,
+    timeline: &mut Timeline,
+    progress: &Progress,
+) -> Result<(), Failure> {
     let (taken, mut before, mut begun) = (Instant::now(), before, false);
     loop {
         tokio::time::sleep(PAUSE).await;
         let now = control.status().await.map_err(failed)?;
+        timeline.note(&now, began.elapsed());
         for change in between(&before, &now) {
             progress.done(change);
         }
         progress.waiting(&now.reason);
         match rolled_out(&now) {
+            // What was frozen before this document is told for another moment.
+            Some(condition)
+                if condition.reason == "Frozen" && !begun && taken.elapsed() < BEGIN => {}
             Some(condition) if condition.reason == "Frozen" => {
                 return Err(Failure::text(Kind::Failed, &condition.message)
                     .hint("`vaultyard why` and `vaultyard logs` show more"));
@@ -157,6 +253,12 @@ async fn follow(control: &Control, before: Status, progress: &Progress) -> Resul
         }
         before = now;
     }
+}
+
+/// How far what was declared is, when it is not done.
+fn under_way(status: &Status) -> Option<&String> {
+    let condition = rolled_out(status).filter(|condition| condition.status != "True");
+    condition.map(|condition| &condition.message)
 }
 
 fn rolled_out(status: &Status) -> Option<&Condition> {

@@ -21,7 +21,9 @@ pub(super) async fn run(common: &Common, snapshot: &Snapshot) -> Result<ExitCode
         Snapshot::Take => take::run(common).await,
         Snapshot::List(output) => list(common, output),
         Snapshot::Restore { name, yes } => restore::run(common, name, yes.as_deref()).await,
-        Snapshot::Verify { name, output } => verify::run(common, name.as_deref(), output).await,
+        Snapshot::Verify { name, restore, output } => {
+            verify::run(common, name.as_deref(), *restore, output).await
+        }
     }
 }
 
@@ -59,6 +61,8 @@ struct Listed {
     taken: Option<String>,
     server: Option<String>,
     version: Option<String>,
+    /// When it was last restored into a throw-away server.
+    proven: Option<String>,
 }
 
 impl From<Kept> for Listed {
@@ -74,6 +78,7 @@ impl From<Kept> for Listed {
             taken: header.as_ref().map(|header| header.taken.to_string()),
             server: header.as_ref().map(|header| header.server.clone()),
             version: header.map(|header| header.version),
+            proven: kept.proven.map(|proven| proven.to_string()),
         }
     }
 }
@@ -92,10 +97,14 @@ fn list(common: &Common, arguments: &Output) -> Result<ExitCode, Failure> {
                 output::or_dash(from),
                 output::or_dash(it.version.clone()),
                 size,
+                output::or_dash(it.proven.clone()),
                 fault,
             ]
         };
-        output::table(&["NAME", "SERVER", "VERSION", "SIZE", ""], all.iter().map(row).collect())
+        output::table(
+            &["NAME", "SERVER", "VERSION", "SIZE", "PROVEN", ""],
+            all.iter().map(row).collect(),
+        )
     })?;
     Ok(ExitCode::SUCCESS)
 }

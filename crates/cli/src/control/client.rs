@@ -1,5 +1,6 @@
 //! Asks a running `up`.
 
+use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ use crate::failure::{Failure, failed};
 
 /// A question takes microseconds; a program that does not answer in this time hangs.
 const DEADLINE: Duration = Duration::from_secs(5);
+/// For a document the server's program is asked which version it is, on a busy machine for long.
+const PROGRAM_ASKED: Duration = Duration::from_secs(60);
 
 /// Why a running `up` could not be asked.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +36,23 @@ pub(crate) enum AskError {
         /// What happened.
         why: String,
     },
+}
+
+/// Why a document is not followed, as far as is known.
+pub(crate) enum NotChanged {
+    /// It was refused; nothing was changed.
+    Refused(Failure),
+    /// No answer came: it may be followed or not.
+    Unknown(AskError),
+}
+
+impl From<AskError> for NotChanged {
+    fn from(error: AskError) -> Self {
+        match error {
+            AskError::Silent { .. } => Self::Unknown(error),
+            AskError::NotRunning(_) | AskError::TooEarly(_) => Self::Refused(failed(error)),
+        }
+    }
 }
 
 /// The control socket of one state directory.
@@ -66,23 +86,26 @@ impl Control {
 
     /// Asks it to stop the servers in order and end.
     pub(crate) async fn stop(&self) -> Result<(), AskError> {
-        self.success(self.ask(Method::POST, "/v1/down", Bytes::new()).await?).map(drop)
+        let asked = self.ask(Method::POST, "/v1/down", Bytes::new());
+        self.success(self.within(DEADLINE, asked).await?).map(drop)
     }
 
     /// Has it follow this document; the servers that are replaced for it.
-    pub(crate) async fn change(&self, document: &str) -> Result<wire::Replaced, Failure> {
+    pub(crate) async fn change(&self, document: &str) -> Result<wire::Replaced, NotChanged> {
         let body = Bytes::copy_from_slice(document.as_bytes());
-        match self.ask(Method::POST, wire::CHANGE, body).await.map_err(failed)? {
+        let asked = self.ask(Method::POST, wire::CHANGE, body);
+        match self.within(PROGRAM_ASKED, asked).await? {
             (StatusCode::UNPROCESSABLE_ENTITY, refusal) => {
-                let refusal: wire::Refusal = self.parse(&refusal).map_err(failed)?;
-                Err(refusal.into())
+                let refusal: wire::Refusal = self.parse(&refusal)?;
+                Err(NotChanged::Refused(refusal.into()))
             }
-            answered => self.parse(&self.success(answered).map_err(failed)?).map_err(failed),
+            answered => Ok(self.parse(&self.success(answered)?)?),
         }
     }
 
     async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T, AskError> {
-        let answered = self.ask(Method::GET, path, Bytes::new()).await?;
+        let asked = self.ask(Method::GET, path, Bytes::new());
+        let answered = self.within(DEADLINE, asked).await?;
         self.parse(&self.success(answered)?)
     }
 
@@ -99,18 +122,16 @@ impl Control {
         }
     }
 
-    async fn ask(
+    async fn within<T>(
         &self,
-        method: Method,
-        path: &str,
-        body: Bytes,
-    ) -> Result<(StatusCode, Bytes), AskError> {
-        tokio::time::timeout(DEADLINE, self.ask_unbounded(method, path, body))
-            .await
-            .unwrap_or_else(|_| Err(self.silent(&format!("no answer within {DEADLINE:?}"))))
+        deadline: Duration,
+        asked: impl Future<Output = Result<T, AskError>>,
+    ) -> Result<T, AskError> {
+        let late = |_| Err(self.silent(&format!("no answer within {deadline:?}")));
+        tokio::time::timeout(deadline, asked).await.unwrap_or_else(late)
     }
 
-    async fn ask_unbounded(
+    async fn ask(
         &self,
         method: Method,
         path: &str,

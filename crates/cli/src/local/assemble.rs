@@ -108,10 +108,12 @@ pub(crate) async fn assemble(
         servers: servers.clone(),
         proxy: doors.proxy.handle.clone(),
         known: ground.prepared.known(),
-        custody: ground.custody.clone(),
+        custody: (ground.custody.clone(), custody.clone()),
+        observed: observed.clone(),
         generation,
+        clock: ground.clock.clone(),
     };
-    let rollout = crew.start_rollout(rollout, observed.clone());
+    let rollout = crew.start_rollout(rollout);
     let board = Board {
         unsealers,
         access: access.report,
@@ -149,8 +151,7 @@ pub(crate) async fn assemble(
     );
     let desk = Desk { status: status.clone(), records, stop: stop_in, change: Some(change_in) };
     let changer = Changer {
-        document: ground.prepared.document.clone(),
-        state: ground.prepared.state.clone(),
+        known: ground.prepared.known(),
         binaries: ground.prepared.binaries.clone(),
         launcher: ground.launcher.clone(),
         cluster: cluster_in,

@@ -1,19 +1,21 @@
 //! Follows a changed document while the cluster runs: what it says of the servers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use vaultyard_model::port::rollout::Stale;
-use vaultyard_model::{Cluster, ServerName};
+use vaultyard_model::{Cluster, Layout, ServerName, Version};
 use vaultyard_plan::change::{self, Fault};
+use vaultyard_plan::versions::{self, Passage};
+use vaultyard_target_local::release::Record;
 use vaultyard_target_local::{LocalLauncher, StateDirectory};
 
 use super::document;
 use super::program::{self, Program};
-use crate::document::Document;
-use crate::failure::{Failure, Kind, failed};
+use super::state::Known;
+use crate::failure::{Failure, Kind, bad_input, failed};
 
 /// What somebody wants followed, and where the answer goes.
 pub(crate) struct Request {
@@ -28,10 +30,8 @@ pub(crate) type Accepted = BTreeMap<ServerName, Stale>;
 
 /// The one who changes what is declared.
 pub(crate) struct Changer {
-    /// What is declared now.
-    pub(crate) document: Document,
-    /// Where it is kept.
-    pub(crate) state: StateDirectory,
+    /// The cluster, and what is declared now.
+    pub(crate) known: Known,
     /// Where fetched programs are.
     pub(crate) binaries: PathBuf,
     /// Starts servers as is declared.
@@ -53,7 +53,7 @@ impl Changer {
 
     async fn follow(&mut self, text: String) -> Result<Accepted, Failure> {
         let new = document::kept("the document", text)?;
-        refuse(&self.document.cluster, &new.cluster)?;
+        refuse(&self.known, &new.cluster)?;
         let program = match program::look(&new.cluster, &self.binaries).await? {
             Program::Here(path) => path,
             Program::Fetch => {
@@ -63,38 +63,102 @@ impl Changer {
                     .hint("`vaultyard binaries fetch` brings it here"));
             }
         };
-        self.state.keep_document(&new.text).map_err(failed)?;
+        // What cannot be read now would be found out too late.
+        self.launcher.standing().map_err(failed)?;
+        self.known.state.keep_document(&new.text).map_err(failed)?;
         self.launcher.declare(new.cluster.clone(), program);
         self.cluster.send_replace(new.cluster.clone());
         self.generation.send_modify(|generation| *generation += 1);
-        self.document = new;
-        self.launcher.stale().map_err(failed)
+        self.known.document = new;
+        let (_, stale) = self.launcher.standing().map_err(failed)?;
+        Ok(stale.into_iter().map(|(server, (stale, _))| (server, stale)).collect())
     }
 }
 
-/// Refuses what a running cluster cannot follow, all in one message.
-pub(crate) fn refuse(old: &Cluster, new: &Cluster) -> Result<(), Failure> {
-    let faults = change::refuse(old, new);
-    if !faults.is_empty() {
-        return Err(refused(&faults));
-    }
+/// Refuses what a running cluster cannot follow, all in one message; else says what it is to come to the
+/// version of the new document.
+pub(crate) fn refuse(known: &Known, new: &Cluster) -> Result<Passage, Failure> {
+    let old = &known.document.cluster;
+    let passage = refuse_at_rest(&known.state, &known.layout, old, new, Vec::new())?;
     if change::beyond_servers(old, new) {
         let what = "the document changes more than version and configuration of the servers";
         return Err(Failure::text(Kind::BadInput, what)
             .hint("all of it is followed by `vaultyard down` and then `vaultyard up -f FILE`"));
     }
-    Ok(())
+    Ok(passage)
 }
 
-/// What is said when a cluster cannot follow a document.
-pub(crate) fn refused(faults: &[Fault]) -> Failure {
-    let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
-    let kind = match faults.iter().all(Fault::is_refused_passage) {
-        true => Kind::Refused,
-        false => Kind::BadInput,
+/// Refuses what a cluster cannot follow even when it starts anew. `faults` are others that were found.
+pub(crate) fn refuse_at_rest(
+    state: &StateDirectory,
+    layout: &Layout,
+    old: &Cluster,
+    new: &Cluster,
+    mut faults: Vec<Fault>,
+) -> Result<Passage, Failure> {
+    // Documents say less of versions than what servers run.
+    faults.splice(0..0, change::refuse(old, new).into_iter().filter(|it| !it.is_refused_passage()));
+    if !faults.is_empty() {
+        let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        return Err(Failure::text(Kind::BadInput, lines.join("\n       ")).hint(
+            "put these back as they were, or make a new cluster with another --state; \
+             `vaultyard destroy` removes this one with its data",
+        ));
+    }
+    passage(state, layout, old, new)
+}
+
+/// What it is to come from the versions that servers were last started as to the one of the new document.
+fn passage(
+    state: &StateDirectory,
+    layout: &Layout,
+    old: &Cluster,
+    new: &Cluster,
+) -> Result<Passage, Failure> {
+    let wanted = &new.servers.version;
+    let running = running(state, layout)?;
+    if old.servers.version == *wanted && running.is_none() {
+        return Ok(Passage::BothWays);
+    }
+    let Some(running) = running else {
+        let before = &old.servers.version;
+        let what =
+            format!("nothing tells what each server was last started as, but that it was {before}");
+        return Err(Failure::text(Kind::BadInput, what).hint(
+            "bring it up once with the document as it was; then the version can be changed",
+        ));
     };
-    Failure::text(kind, lines.join("\n       ")).hint(
-        "put these back as they were, or make a new cluster with another --state; \
-         `vaultyard destroy` removes this one with its data",
-    )
+    let change = state.version_change().map_err(bad_input)?;
+    // The new version has not led yet, so that nothing is there which the old one could not read.
+    let way_back = change
+        .filter(|change| !change.led && change.from.contains(wanted))
+        .map(|change| change.towards);
+    let mut all = Passage::BothWays;
+    for version in running.iter().filter(|version| *version != wanted) {
+        if Some(version) == way_back.as_ref() {
+            continue;
+        }
+        match versions::passage(new.servers.software, version, wanted) {
+            Ok(Passage::BothWays) => {}
+            Ok(Passage::OneWay) => all = Passage::OneWay,
+            Err(refused) => {
+                let what = format!("spec.servers.version cannot be {wanted}: {refused}");
+                return Err(Failure::text(Kind::Refused, what).hint("nothing was changed"));
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// The versions that the servers were last started as; `None` while that of one of them is not known.
+fn running(state: &StateDirectory, layout: &Layout) -> Result<Option<BTreeSet<Version>>, Failure> {
+    let mut all = BTreeSet::new();
+    for place in &layout.servers {
+        let record = Record::read(&state.paths().server(&place.name).release());
+        match record.map_err(bad_input)? {
+            Some(record) => all.insert(record.release.version),
+            None => return Ok(None),
+        };
+    }
+    Ok(Some(all))
 }

@@ -11,7 +11,6 @@ use tokio::net::UnixListener;
 use vaultyard_certificates::{Authority, Folder, Leaf};
 use vaultyard_model::access::Identity;
 use vaultyard_model::cluster::Servers;
-use vaultyard_model::layout::Place;
 use vaultyard_model::port::clock::{Clock, Random};
 use vaultyard_model::{Cluster, Layout};
 use vaultyard_plan::change;
@@ -216,22 +215,8 @@ pub(crate) fn refuse_change(
 ) -> Result<(), Failure> {
     let Some(old) = document::of_state(state)? else { return Ok(()) };
     let kept = state.first_address().map_err(bad_input)?;
-    let mut faults = change::refuse(&old.cluster, new);
-    faults.extend(change::moved(kept, first(layout)));
-    if !faults.is_empty() {
-        return Err(local_change::refused(&faults));
-    }
-    let named = |server: &Place| state.paths().server(&server.name).release();
-    let unknown = layout.servers.iter().any(|place| !named(place).exists());
-    if old.cluster.servers.version != new.servers.version && unknown {
-        let before = &old.cluster.servers.version;
-        let what =
-            format!("nothing tells what each server was last started as, but that it was {before}");
-        return Err(Failure::text(Kind::BadInput, what).hint(
-            "bring it up once with the document as it was; then the version can be changed",
-        ));
-    }
-    Ok(())
+    let moved = change::moved(kept, first(layout)).into_iter().collect();
+    local_change::refuse_at_rest(state, layout, &old.cluster, new, moved).map(drop)
 }
 
 /// A directory in use is no mistake of the person who named it.

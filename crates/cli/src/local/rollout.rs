@@ -6,12 +6,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::SignedDuration;
 use tokio::sync::watch;
+use tokio::time::timeout;
 use tracing::{info, warn};
+use vaultyard_engine::keeping::Report;
 use vaultyard_engine::supervisor::Supervised;
+use vaultyard_model::observed::{Observed, ServerSeen};
+use vaultyard_model::port::clock::Clock;
 use vaultyard_model::port::host::{Host, HostError, Signal};
 use vaultyard_model::port::rollout::{Rollout, Standing};
-use vaultyard_model::{ServerName, chain};
+use vaultyard_model::{ServerName, Version, chain};
+use vaultyard_plan::shutdown::{HandOver, hand_over};
 use vaultyard_proxy::Handle;
 use vaultyard_target_local::LocalLauncher;
 use vaultyard_target_local::state::VersionChange;
@@ -22,6 +28,11 @@ use super::state::Known;
 
 /// How long the proxy may take until nothing is in flight.
 const IN_FLIGHT: Duration = Duration::from_secs(10);
+/// How long a fresh look at all servers may take.
+const LOOK: Duration = Duration::from_secs(5);
+/// So long after it was taken a snapshot counts as one from just before a change that has not begun.
+const FRESH: SignedDuration = SignedDuration::from_mins(10);
+const WHY: &str = "it is started as is declared now";
 
 /// The servers of this machine, as what changes them.
 pub(crate) struct LocalRollout {
@@ -33,57 +44,138 @@ pub(crate) struct LocalRollout {
     pub(crate) proxy: Handle,
     /// The cluster's files and addresses.
     pub(crate) known: Known,
-    /// Its keys.
-    pub(crate) custody: Custody,
+    /// Its keys, and whether they are kept.
+    pub(crate) custody: (Custody, watch::Receiver<Report>),
+    /// What was last seen.
+    pub(crate) observed: watch::Receiver<Option<Observed>>,
     /// How often a document was declared.
     pub(crate) generation: watch::Receiver<u64>,
+    /// The time.
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 #[async_trait]
 impl Rollout for LocalRollout {
     async fn standing(&self) -> Result<Standing, HostError> {
         let failed = |error: &dyn Error| refused("tell what servers were started as", chain(error));
+        let generation = *self.generation.borrow();
+        let (version, stale) = self.launcher.standing().map_err(|error| failed(&error))?;
         let change = self.known.state.version_change().map_err(|error| failed(&error))?;
-        let version = self.launcher.version();
+        let change = change.filter(|change| change.towards == version);
+        if let Some(change) = change.as_ref().filter(|change| !change.led && self.leads(&version)) {
+            self.note_led(change)?;
+        }
+        let others = stale.values().filter(|(_, runs)| *runs != version).count();
+        let begun = others < self.servers.len();
+        let fresh = |change: &VersionChange| self.clock.now().duration_since(change.taken) < FRESH;
+        let lost = self.custody.1.borrow().waiting.clone();
         Ok(Standing {
-            generation: *self.generation.borrow(),
-            stale: self.launcher.stale().map_err(|error| failed(&error))?,
-            snapshot: change.is_some_and(|change| change.towards == version),
+            generation,
+            snapshot: change.is_some_and(|change| begun || fresh(&change)),
+            stale: stale.into_iter().map(|(server, (stale, _))| (server, stale)).collect(),
             version,
+            hindrance: lost.map(|lost| lost.reason),
         })
     }
 
     async fn take_snapshot(&self) -> Result<(), HostError> {
         const WHAT: &str = "take a snapshot before the version changes";
-        let taken = snapshots::take(&self.known, &self.custody).await;
-        let taken = taken.map_err(|failure| refused(WHAT, failure.message().to_owned()))?;
-        info!(snapshot = %taken.name, "the change of version is bound to this snapshot");
-        let towards = self.launcher.version();
-        let change = VersionChange { towards, snapshot: taken.name.to_string() };
-        let kept = self.known.state.keep_version_change(&change);
-        kept.map_err(|error| refused(WHAT, chain(&error)))
+        let failed = |error: &dyn Error| refused(WHAT, chain(error));
+        let (towards, stale) = self.launcher.standing().map_err(|error| failed(&error))?;
+        let from = stale.into_values().map(|(_, runs)| runs).filter(|runs| *runs != towards);
+        let (from, taken) = (from.collect(), self.clock.now());
+        let kept = snapshots::take(&self.known, &self.custody.0).await;
+        let kept = kept.map_err(|failure| refused(WHAT, failure.message().to_owned()))?;
+        info!(snapshot = %kept.name, "the change of version is bound to this snapshot");
+        let snapshot = kept.name.to_string();
+        let change = VersionChange { from, towards, snapshot, taken, led: false };
+        self.known.state.keep_version_change(&change).map_err(|error| failed(&error))
     }
 
-    async fn replace(&self, server: &ServerName, leads: bool) -> Result<(), HostError> {
-        let what = format!("replace {server}");
-        let process = self.servers.get(server);
-        let process =
-            process.ok_or_else(|| refused(&what, "there is no such server".to_owned()))?;
+    async fn replace(
+        &self,
+        server: &ServerName,
+        leads: bool,
+        version: &Version,
+    ) -> Result<(), HostError> {
+        let not_now = |why: &str| refused(&format!("replace {server}"), why.to_owned());
+        let process = self.servers.get(server).ok_or_else(|| not_now("there is no such server"))?;
         // The one that goes is not taken for the leader any more, so requests wait for another one until
         // there is one.
-        let excluded = if leads { self.proxy.exclude(server) } else { None };
+        let _excluded = if leads { self.proxy.exclude(server) } else { None };
         if leads {
-            let drain = self.proxy.drain(IN_FLIGHT).await;
-            let left = drain.counts().in_flight;
-            if left > 0 {
-                warn!(%server, left, "requests are still in flight after {IN_FLIGHT:?}");
-            }
-            drain.release();
+            self.drain(server).await;
         }
-        self.launcher.renew(server);
-        let replaced = process.restart(Signal::Terminate, "it is started as is declared now").await;
-        drop(excluded);
-        replaced
+        // Meanwhile the one that was to take over may have gone, or another one may lead.
+        let seen = self.fresh_look().await.ok_or_else(|| not_now("the servers are not seen"))?;
+        let alone = self.servers.len() == 1;
+        match hand_over(&seen, server, version) {
+            HandOver::Nothing if !leads => {}
+            HandOver::To(_) if leads => {}
+            _ if alone => {}
+            HandOver::NotYet(why) => return Err(not_now(why)),
+            HandOver::Nothing => return Err(not_now("it does not lead any more")),
+            HandOver::To(_) => return Err(not_now("it leads now")),
+        }
+        if leads && let Some(change) = self.change_towards(version)? {
+            self.note_led(&change)?;
+        }
+        if !self.launcher.renew(server, version) {
+            return Err(not_now("the document says something else by now"));
+        }
+        match seen.servers.get(server).and_then(ServerSeen::pid) {
+            Some(pid) => process.restart_process(pid, Signal::Terminate, WHY).await,
+            None => process.restart(Signal::Terminate, WHY).await,
+        }
+    }
+
+    async fn note_well(&self, server: &ServerName) -> Result<(), HostError> {
+        let noted = self.launcher.note_ran(server);
+        noted.map_err(|error| refused(&format!("note that {server} runs"), chain(&error)))
+    }
+}
+
+impl LocalRollout {
+    /// Whether a server of this version leads.
+    fn leads(&self, version: &Version) -> bool {
+        let seen = self.observed.borrow();
+        let leader = seen.as_ref().and_then(|seen| seen.servers.get(seen.leader()?));
+        let health = leader.and_then(|leader| leader.health.as_ref().ok());
+        health.and_then(|health| health.version.as_ref()) == Some(version)
+    }
+
+    fn change_towards(&self, version: &Version) -> Result<Option<VersionChange>, HostError> {
+        let change = self.known.state.version_change();
+        let change =
+            change.map_err(|error| refused("read the change of version", chain(&error)))?;
+        Ok(change.filter(|change| change.towards == *version && !change.led))
+    }
+
+    /// From here on only the snapshot leads back.
+    fn note_led(&self, change: &VersionChange) -> Result<(), HostError> {
+        let led = VersionChange { led: true, ..change.clone() };
+        let kept = self.known.state.keep_version_change(&led);
+        kept.map_err(|error| refused("note that the new version leads", chain(&error)))
+    }
+
+    /// Waits until nothing is in flight; what comes waits for a leader.
+    async fn drain(&self, server: &ServerName) {
+        let drain = self.proxy.drain(IN_FLIGHT).await;
+        let left = drain.counts().in_flight;
+        if left > 0 {
+            warn!(%server, left, "requests are still in flight after {IN_FLIGHT:?}");
+        }
+        drain.release();
+    }
+
+    /// What is seen by a look that begins now: the one that ends first may have begun before.
+    async fn fresh_look(&self) -> Option<Observed> {
+        let mut observed = self.observed.clone();
+        observed.mark_unchanged();
+        for _ in 0..2 {
+            timeout(LOOK, observed.changed()).await.ok()?.ok()?;
+        }
+        observed.borrow().clone()
     }
 }
 

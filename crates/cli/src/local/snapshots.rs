@@ -1,10 +1,16 @@
-//! Takes a snapshot of a cluster on this machine.
+//! Takes a snapshot of a cluster on this machine, and gives one back.
 
+use std::fs::File;
+use std::io::{self, BufReader};
+
+use bytes::Bytes;
 use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, spawn_blocking};
 use vaultyard_model::port::clock::Clock;
 use vaultyard_model::port::server::Server;
-use vaultyard_snapshots::file::Header;
+use vaultyard_snapshots::file::{Header, Unlocked};
 use vaultyard_snapshots::folder::Folder;
+use vaultyard_snapshots::restore;
 use vaultyard_snapshots::take::{self, Taken};
 
 use super::keys::Custody;
@@ -14,8 +20,16 @@ use crate::failure::{Failure, failed};
 use crate::output;
 use crate::system::{SystemClock, SystemRandom};
 
-/// How many pieces may wait for the disk.
+/// How many pieces may wait for whoever takes them.
 const PIECES: usize = 16;
+
+/// Decrypts a snapshot on a thread for that, and hands it on piece by piece.
+pub(crate) fn pieces(
+    unlocked: Unlocked<BufReader<File>>,
+) -> (mpsc::Receiver<io::Result<Bytes>>, JoinHandle<()>) {
+    let (to, pieces) = mpsc::channel(PIECES);
+    (pieces, spawn_blocking(move || restore::send(unlocked, &to)))
+}
 
 /// Where the cluster's snapshots are kept.
 pub(crate) fn folder(known: &Known) -> Folder {

@@ -11,7 +11,8 @@ use crate::{ServerName, Version};
 /// In what a server is not as the document says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stale {
-    /// In what it is told when it starts.
+    /// In what it is told when it starts. Also in its version, where that never unsealed it and the
+    /// document says again what it was before: nothing was written by it.
     Configuration,
     /// In its version, whatever else.
     Version,
@@ -28,6 +29,8 @@ pub struct Standing {
     pub stale: BTreeMap<ServerName, Stale>,
     /// Whether there is a snapshot from before this change of version.
     pub snapshot: bool,
+    /// Why no server may be ended now, whatever else is true.
+    pub hindrance: Option<String>,
 }
 
 /// The servers of one cluster, as what changes them.
@@ -45,11 +48,24 @@ pub trait Rollout: Send + Sync {
     /// [`HostError`] when there is none; the call can be repeated.
     async fn take_snapshot(&self) -> Result<(), HostError>;
 
-    /// Ends the server and starts it as the document says. Requests are held while one that `leads`
+    /// Ends the server and starts it as the document says, if that still says `version`. Requests are held while one that `leads`
     /// goes, until another one leads. Returns when its process has ended: how the next one fares is
     /// seen as ever.
     ///
     /// # Errors
-    /// [`HostError`] when it could not be ended.
-    async fn replace(&self, server: &ServerName, leads: bool) -> Result<(), HostError>;
+    /// [`HostError`] when it could not be ended, or must not be any more: what it was decided by has
+    /// changed meanwhile.
+    async fn replace(
+        &self,
+        server: &ServerName,
+        leads: bool,
+        version: &Version,
+    ) -> Result<(), HostError>;
+
+    /// Notes that this server was seen to be what the document says, unsealed. Until then it can be
+    /// taken back to what it was before.
+    ///
+    /// # Errors
+    /// [`HostError`] when that cannot be kept; the call can be repeated.
+    async fn note_well(&self, server: &ServerName) -> Result<(), HostError>;
 }

@@ -95,23 +95,35 @@ impl Network {
 /// The change of version that is under way, or was the last.
 #[derive(Serialize, Deserialize)]
 struct WrittenChange {
+    from: Vec<String>,
     towards: String,
     snapshot: String,
+    taken: Timestamp,
+    led: bool,
 }
 
 impl VersionChange {
     pub(super) fn read(path: &Path) -> Result<Option<Self>, StateError> {
-        let Some(WrittenChange { towards, snapshot }) = parse(path)? else { return Ok(None) };
-        let towards = Version::new(&towards).map_err(|error| StateError::Damaged {
-            path: path.to_owned(),
-            why: format!("`towards` {error}"),
-        })?;
-        Ok(Some(Self { towards, snapshot }))
+        let Some(written) = parse(path)? else { return Ok(None) };
+        let WrittenChange { from, towards, snapshot, taken, led } = written;
+        let read = |text: &String| {
+            Version::new(text).map_err(|error| StateError::Damaged {
+                path: path.to_owned(),
+                why: format!("{text:?} {error}"),
+            })
+        };
+        let from = from.iter().map(read).collect::<Result<_, _>>()?;
+        Ok(Some(Self { from, towards: read(&towards)?, snapshot, taken, led }))
     }
 
     pub(super) fn write(&self, path: &Path) -> Result<(), StateError> {
-        let Self { towards, snapshot } = self;
-        let written = WrittenChange { towards: towards.to_string(), snapshot: snapshot.clone() };
+        let written = WrittenChange {
+            from: self.from.iter().map(Version::to_string).collect(),
+            towards: self.towards.to_string(),
+            snapshot: self.snapshot.clone(),
+            taken: self.taken,
+            led: self.led,
+        };
         write(path, &written)
     }
 }

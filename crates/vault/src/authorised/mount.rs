@@ -30,6 +30,16 @@ impl Authorised<'_> {
         self.paths("sys/mounts").await
     }
 
+    /// The kinds of all secret engines: `kv`, `database` and so on.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn mount_kinds(&self) -> Result<BTreeSet<String>, CallError> {
+        let data: serde_json::Map<String, Value> =
+            self.ask(Call::get("sys/mounts")).await?.data()?;
+        Ok(data.values().filter_map(|mount| mount["type"].as_str().map(str::to_owned)).collect())
+    }
+
     /// The paths of all login methods, without the final slash.
     ///
     /// # Errors

@@ -38,8 +38,27 @@ impl Authorised<'_> {
         &self,
         pieces: mpsc::Receiver<io::Result<Bytes>>,
     ) -> Result<(), CallError> {
-        let call = Call::new(Method::POST, "sys/storage/raft/snapshot");
-        let call = call.only_here().within(RESTORED);
+        self.put_in_place("sys/storage/raft/snapshot", pieces).await
+    }
+
+    /// `POST sys/storage/raft/snapshot-force`: the same with an archive under other keys. The server is sealed
+    /// then, and those open it.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn restore_of_other_keys(
+        &self,
+        pieces: mpsc::Receiver<io::Result<Bytes>>,
+    ) -> Result<(), CallError> {
+        self.put_in_place("sys/storage/raft/snapshot-force", pieces).await
+    }
+
+    async fn put_in_place(
+        &self,
+        path: &str,
+        pieces: mpsc::Receiver<io::Result<Bytes>>,
+    ) -> Result<(), CallError> {
+        let call = Call::new(Method::POST, path).only_here().within(RESTORED);
         self.client.upload(Call { token: Some(self.token), ..call }, pieces).await.map(drop)
     }
 }

@@ -3,11 +3,8 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
-use tokio::task::spawn_blocking;
 use vaultyard_model::Secret;
 use vaultyard_model::port::server::CallError;
-use vaultyard_snapshots::restore;
 use vaultyard_snapshots::verify::{unlock, verify};
 use vaultyard_vault::Client;
 
@@ -15,12 +12,10 @@ use crate::arguments::Common;
 use crate::control::client::Control;
 use crate::failure::{Failure, Kind, failed};
 use crate::local::login::{self, LoggedIn};
-use crate::local::snapshots::folder;
+use crate::local::snapshots::{folder, pieces};
 use crate::progress::Progress;
 use crate::{local, output, system};
 
-/// How many pieces may wait for the server.
-const PIECES: usize = 16;
 /// The longest that a server may take until what it was given is in place, and the cluster until it is
 /// `Ready` with it.
 const IN_PLACE: Duration = Duration::from_secs(300);
@@ -55,8 +50,7 @@ pub(super) async fn run(
     let opened = unlock(&folder, &name, cluster, &keys, encryption).await;
     let (_, unlocked) = opened.map_err(super::not_sound)?;
     progress.waiting(format!("{server} is given the snapshot"));
-    let (to, pieces) = mpsc::channel(PIECES);
-    let reading = spawn_blocking(move || restore::send(unlocked, &to));
+    let (pieces, reading) = pieces(unlocked);
     let given = client.with_token(&login.token).restore(pieces).await;
     given.map_err(|error| failed(error).hint("what the server had is still in place"))?;
     reading.await.map_err(failed)?;

@@ -3,13 +3,18 @@
 use std::process::ExitCode;
 
 use serde::Serialize;
+use vaultyard_model::port::clock::Clock;
 use vaultyard_snapshots::folder::Name;
-use vaultyard_snapshots::verify::{Verified, verify};
+use vaultyard_snapshots::verify::{Verified, unlock, verify};
 
 use crate::arguments::{Common, Output};
-use crate::failure::Failure;
+use crate::failure::{Failure, failed};
+use crate::local::rehearsal::{self, Proof};
 use crate::local::snapshots;
-use crate::{local, output};
+use crate::progress::Progress;
+use crate::stops::Stops;
+use crate::system::SystemClock;
+use crate::{local, output, system};
 
 /// What was found, for programs.
 #[derive(Serialize)]
@@ -24,11 +29,20 @@ struct Found {
     term: u64,
     attempt: u32,
     intent: String,
+    /// What was seen when it was restored into a throw-away server, if that was asked for.
+    restored: Option<Restored>,
+}
+
+#[derive(Serialize)]
+struct Restored {
+    seconds: f64,
+    mounts: usize,
 }
 
 pub(super) async fn run(
     common: &Common,
     name: Option<&str>,
+    restore: bool,
     arguments: &Output,
 ) -> Result<ExitCode, Failure> {
     let (known, custody) = local::keys::of_state(common).await?;
@@ -38,14 +52,29 @@ pub(super) async fn run(
         None => super::newest(&folder)?,
     };
     let cluster = &known.document.cluster.name;
-    let keys = custody.load(cluster).await?.header.generation;
-    let verified = verify(&folder, &name, cluster, &keys, &*custody.encryption).await;
+    let keys = custody.load(cluster).await?;
+    let (generation, encryption) = (&keys.header.generation, &*custody.encryption);
+    let verified = verify(&folder, &name, cluster, generation, encryption).await;
     let verified = verified.map_err(super::not_sound)?;
-    output::print(arguments.output, &found(&name, verified), show)?;
+    let restored = if restore {
+        let unlocked = unlock(&folder, &name, cluster, generation, encryption).await;
+        let progress = Progress::new(common.quiet, system::fancy_terminal());
+        let unlocked = unlocked.map_err(super::not_sound)?;
+        let mut stops = Stops::listen()?;
+        let proof =
+            rehearsal::restore_into_another(&known, &keys, unlocked, &mut stops, &progress).await;
+        progress.end();
+        let Proof { took, mounts } = proof?;
+        folder.note_proven(&name, SystemClock.now()).map_err(failed)?;
+        Some(Restored { seconds: took.as_secs_f64(), mounts })
+    } else {
+        None
+    };
+    output::print(arguments.output, &found(&name, verified, restored), show)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn found(name: &Name, verified: Verified) -> Found {
+fn found(name: &Name, verified: Verified, restored: Option<Restored>) -> Found {
     let Verified { header, meta } = verified;
     Found {
         name: name.to_string(),
@@ -57,6 +86,7 @@ fn found(name: &Name, verified: Verified) -> Found {
         term: meta.term,
         attempt: header.generation.attempt,
         intent: header.generation.intent.to_string(),
+        restored,
     }
 }
 
@@ -66,8 +96,14 @@ fn show(found: &Found) -> String {
         format!("Taken        {} of {} ({})", found.taken, found.server, found.version),
         format!("Up to        index {} (term {})", found.index, found.term),
         format!("Keys         attempt {} ({})", found.attempt, found.intent),
-        "Verified     every byte was decrypted and has its checksum; it was not restored"
-            .to_owned(),
+        "Verified     every byte was decrypted and has its checksum".to_owned(),
+        match &found.restored {
+            None => "Restored     not tried: --restore does".to_owned(),
+            Some(Restored { seconds, mounts }) => format!(
+                "Restored     in {seconds:.1} s into a throw-away server: the keys of the cluster open it, the \
+                 administrator logs in, it has {mounts} secret engines"
+            ),
+        },
     ]
     .join("\n")
 }

@@ -174,14 +174,11 @@ impl Crew {
         CertificateReports { report: self.keep("certificates", Box::new(keeper), never()), served }
     }
 
-    /// Starts who changes the servers.
-    pub(super) fn start_rollout(
-        &mut self,
-        rollout: LocalRollout,
-        observed: watch::Receiver<Option<Observed>>,
-    ) -> watch::Receiver<Report> {
-        let roller = Roller::new(Arc::new(rollout), observed.clone());
-        self.keep("rollout", Box::new(roller), observed)
+    /// Starts who changes the servers. Another document wakes it.
+    pub(super) fn start_rollout(&mut self, rollout: LocalRollout) -> watch::Receiver<Report> {
+        let (wake, observed) = (rollout.generation.clone(), rollout.observed.clone());
+        let roller = Roller::new(Arc::new(rollout), observed);
+        self.keep("rollout", Box::new(roller), wake)
     }
 
     fn keep<T: Clone + Send + Sync + 'static>(
