@@ -20,7 +20,7 @@ use crate::failure::{Failure, Kind, bad_input, failed};
 use crate::local::program::{self, Program};
 use crate::local::state::Known;
 use crate::local::{self, change};
-use crate::output::changes::between;
+use crate::output::changes::{Change, between};
 use crate::output::timeline::Timeline;
 use crate::progress::Progress;
 use crate::{output, system};
@@ -235,7 +235,7 @@ async fn follow(
         tokio::time::sleep(PAUSE).await;
         let now = control.status().await.map_err(failed)?;
         timeline.note(&now, began.elapsed());
-        for change in between(&before, &now) {
+        for change in between(&before, &now).into_iter().filter(is_of_a_server) {
             progress.done(change);
         }
         progress.waiting(&now.reason);
@@ -253,6 +253,14 @@ async fn follow(
         }
         before = now;
     }
+}
+
+/// Whether it is news of the servers: what else changes meanwhile only follows from it.
+fn is_of_a_server(change: &Change) -> bool {
+    matches!(
+        change,
+        Change::State { .. } | Change::Version { .. } | Change::Leader { now: Some(_), .. }
+    )
 }
 
 /// How far what was declared is, when it is not done.
