@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -293,6 +294,13 @@ pub(crate) struct Plan {
     pub(crate) detailed_exitcode: bool,
     #[command(flatten)]
     pub(crate) output: Output,
+}
+
+impl Plan {
+    /// How `plan` ends when something would change, or nothing would.
+    pub(crate) fn exit_code(&self, changes: bool) -> ExitCode {
+        if self.detailed_exitcode && changes { ExitCode::from(3) } else { ExitCode::SUCCESS }
+    }
 }
 
 /// Arguments of `apply`.

@@ -64,6 +64,17 @@ pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     replace_together(&[(path, bytes, mode)])
 }
 
+/// The same, unless the file holds these bytes already: then a full disk is in nobody's way.
+///
+/// # Errors
+/// As [`replace`].
+pub fn keep(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    match read(path) {
+        Ok(Some(present)) if present == bytes => Ok(()),
+        _ => replace(path, bytes, mode),
+    }
+}
+
 /// Writes files of one folder that belong together, each with its mode. All are complete before the
 /// first gets its name, so that a reader sees old beside new only between the renames.
 ///

@@ -28,9 +28,7 @@ impl Fault {
     fn between(what: &'static str, was: String, is: String, why: Why) -> Option<Self> {
         (was != is).then_some(Self { what, was, is, why })
     }
-}
 
-impl Fault {
     /// Whether it is a version to which there is no way from the present one.
     pub fn is_refused_passage(&self) -> bool {
         matches!(self.why, Why::Version(_))

@@ -103,9 +103,6 @@ impl Record {
     /// # Errors
     /// [`ReleaseError::Unusable`]
     pub fn keep(&self, path: &Path) -> Result<(), ReleaseError> {
-        if Self::read(path).is_ok_and(|kept| kept.as_ref() == Some(self)) {
-            return Ok(());
-        }
         let written = Written {
             version: self.release.version.to_string(),
             program: self.release.program.clone(),
@@ -115,7 +112,7 @@ impl Record {
         };
         let bytes = serde_json::to_vec_pretty(&written).map_err(io::Error::other);
         bytes
-            .and_then(|bytes| durable::replace(path, &bytes, durable::PRIVATE))
+            .and_then(|bytes| durable::keep(path, &bytes, durable::PRIVATE))
             .map_err(|source| unusable(path, source))
     }
 

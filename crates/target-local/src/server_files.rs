@@ -127,10 +127,7 @@ pub fn write_authority(folder: &ServerFolder, authority: &str) -> Result<(), Ser
 /// A file that is already there as it should be is left alone, so that a full disk keeps no server
 /// from starting again.
 fn keep(path: PathBuf, bytes: &[u8], mode: u32) -> Result<(), ServerFilesError> {
-    match durable::read(&path) {
-        Ok(Some(present)) if present == bytes => Ok(()),
-        _ => put(path, bytes, mode),
-    }
+    durable::keep(&path, bytes, mode).map_err(ServerFilesError::unusable(path))
 }
 
 fn put(path: PathBuf, bytes: &[u8], mode: u32) -> Result<(), ServerFilesError> {

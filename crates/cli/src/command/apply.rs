@@ -25,8 +25,6 @@ use crate::output::timeline::Timeline;
 use crate::progress::Progress;
 use crate::{output, system};
 
-/// The exit code of `plan --detailed-exitcode` when something would change.
-const SOMETHING: u8 = 3;
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(100);
 /// So long after a document was taken the servers must have begun to change.
@@ -74,9 +72,7 @@ pub(super) async fn plan(common: &Common, arguments: &Plan) -> Result<ExitCode, 
         Some(under_way) => format!("Note: {under_way}\n{}", wish.proposal),
         None => wish.proposal.to_string(),
     })?;
-    let something =
-        arguments.detailed_exitcode && (!wish.proposal.is_empty() || under_way.is_some());
-    Ok(if something { ExitCode::from(SOMETHING) } else { ExitCode::SUCCESS })
+    Ok(arguments.exit_code(!wish.proposal.is_empty() || under_way.is_some()))
 }
 
 /// A plan, for programs.

@@ -43,8 +43,6 @@ pub(crate) fn bind(path: &Path) -> std::io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// The longest document that is taken, in bytes. Those of people have a hundredth of it.
-const LONGEST_DOCUMENT: usize = 1 << 20;
 /// How long whoever has asked to stop may take to read the answer.
 const LAST_ANSWER: Duration = Duration::from_secs(1);
 
@@ -114,7 +112,7 @@ async fn follow(
     request: Request<Incoming>,
     change: &mpsc::Sender<change::Request>,
 ) -> Response<Full<Bytes>> {
-    let body = Limited::new(request.into_body(), LONGEST_DOCUMENT).collect().await;
+    let body = Limited::new(request.into_body(), vaultyard_manifest::LARGEST).collect().await;
     let text = body.ok().and_then(|body| String::from_utf8(body.to_bytes().into()).ok());
     let Some(text) = text else { return plain(StatusCode::BAD_REQUEST) };
     let (answer, answered) = oneshot::channel();

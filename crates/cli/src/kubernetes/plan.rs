@@ -20,9 +20,6 @@ use crate::failure::Failure;
 use crate::progress::Progress;
 use crate::{output, system};
 
-/// The exit code of `--detailed-exitcode` when something would change.
-const WOULD_CHANGE: u8 = 3;
-
 /// Shows what would change.
 pub(crate) async fn run(common: &Common, arguments: &Arguments) -> Result<ExitCode, Failure> {
     let document = check::document(arguments.file.as_deref())?;
@@ -33,8 +30,7 @@ pub(crate) async fn run(common: &Common, arguments: &Arguments) -> Result<ExitCo
     progress.end();
     let proposal = proposal?;
     output::print(arguments.output.output, &proposal, picture::of)?;
-    let changes = arguments.detailed_exitcode && !proposal.changes.is_empty();
-    Ok(if changes { ExitCode::from(WOULD_CHANGE) } else { ExitCode::SUCCESS })
+    Ok(arguments.exit_code(!proposal.changes.is_empty()))
 }
 
 /// Finds out what would change; refuses what could not succeed, as `up` does.

@@ -60,9 +60,8 @@ impl Rollout for LocalRollout {
         let failed = |error: &dyn Error| refused("tell what servers were started as", chain(error));
         let generation = *self.generation.borrow();
         let (version, stale) = self.launcher.standing().map_err(|error| failed(&error))?;
-        let change = self.known.state.version_change().map_err(|error| failed(&error))?;
-        let change = change.filter(|change| change.towards == version);
-        if let Some(change) = change.as_ref().filter(|change| !change.led && self.leads(&version)) {
+        let change = self.change_towards(&version)?;
+        if let Some(change) = change.as_ref().filter(|_| self.leads(&version)) {
             self.note_led(change)?;
         }
         let others = stale.values().filter(|(_, runs)| *runs != version).count();
@@ -144,15 +143,19 @@ impl LocalRollout {
         health.and_then(|health| health.version.as_ref()) == Some(version)
     }
 
+    /// The change of version that is under way, or was the last, if it is to this one.
     fn change_towards(&self, version: &Version) -> Result<Option<VersionChange>, HostError> {
         let change = self.known.state.version_change();
         let change =
             change.map_err(|error| refused("read the change of version", chain(&error)))?;
-        Ok(change.filter(|change| change.towards == *version && !change.led))
+        Ok(change.filter(|change| change.towards == *version))
     }
 
     /// From here on only the snapshot leads back.
     fn note_led(&self, change: &VersionChange) -> Result<(), HostError> {
+        if change.led {
+            return Ok(());
+        }
         let led = VersionChange { led: true, ..change.clone() };
         let kept = self.known.state.keep_version_change(&led);
         kept.map_err(|error| refused("note that the new version leads", chain(&error)))

@@ -48,9 +48,9 @@ pub trait Rollout: Send + Sync {
     /// [`HostError`] when there is none; the call can be repeated.
     async fn take_snapshot(&self) -> Result<(), HostError>;
 
-    /// Ends the server and starts it as the document says, if that still says `version`. Requests are held while one that `leads`
-    /// goes, until another one leads. Returns when its process has ended: how the next one fares is
-    /// seen as ever.
+    /// Ends the server and starts it as the document says, if that still says `version`. Requests are
+    /// held while one that `leads` goes, until another one leads. Returns when its process has ended:
+    /// how the next one fares is seen as ever.
     ///
     /// # Errors
     /// [`HostError`] when it could not be ended, or must not be any more: what it was decided by has
