@@ -164,8 +164,13 @@ impl Kube {
 
     /// `vaultyard apply` of the document, to its end.
     pub fn apply(&self, words: &[&str]) -> Said {
+        self.apply_within("170s", words)
+    }
+
+    /// The same with less patience.
+    pub fn apply_within(&self, time: &str, words: &[&str]) -> Said {
         let file = self.document();
-        self.vaultyard(&[&["apply", "-f", &file, "--timeout", "170s"], words].concat())
+        self.vaultyard(&[&["apply", "-f", &file, "--timeout", time], words].concat())
     }
 
     /// `vaultyard render` of the document: every object as YAML.

@@ -9,6 +9,7 @@ mod custody;
 mod document;
 mod failure;
 mod faults;
+mod following;
 mod identities;
 mod keepers;
 mod kubernetes;

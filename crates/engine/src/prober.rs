@@ -6,13 +6,15 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use vaultyard_model::ServerName;
-use vaultyard_model::observed::{Observed, Peer, Probe};
+use vaultyard_model::observed::{Observed, Peer, Probe, ServerSeen, State};
 use vaultyard_model::port::server::{CallError, Operator};
 
 /// Between two probes while all is well.
 const CALM: Duration = Duration::from_secs(1);
 /// While servers are still on their way to a vote, or nothing is known yet.
 const BUSY: Duration = Duration::from_millis(100);
+/// Between two writes while a server waits to be reached by its leader.
+const ADVANCE: Duration = Duration::from_secs(1);
 /// So many reads of the raft configuration may fail in a row before it counts as unknown.
 const MISSES: u32 = 3;
 
@@ -47,21 +49,32 @@ pub async fn probe(
     mut observed: watch::Receiver<Option<Observed>>,
     probed: watch::Sender<Probed>,
 ) {
-    let mut asked: Option<Asked> = None;
+    let (mut asked, mut advanced): (Option<Asked>, Option<Instant>) = (None, None);
     loop {
-        let leader = observed.borrow_and_update().as_ref().and_then(Observed::leader).cloned();
+        let (leader, waits) = match observed.borrow_and_update().as_ref() {
+            Some(seen) => (seen.leader().cloned(), waits_to_be_reached(seen)),
+            None => (None, false),
+        };
         let same = asked.take().filter(|asked| Some(&asked.leader) == leader.as_ref());
         asked = same.or_else(|| leader.clone().map(Asked::first));
         let next = match &mut asked {
             None => Probed::default(),
             Some(asked) => asked.again(operator.as_ref()).await,
         };
-        let settled = matches!(next.probe, Probe::Read(_))
+        // Only what is committed from now on shows whom the leader reaches.
+        if waits && leader.is_some() && advanced.is_none_or(|then| then.elapsed() >= ADVANCE) {
+            advanced = Some(Instant::now());
+            if let Err(error) = operator.advance().await {
+                tracing::debug!("nothing could be written to see whom the leader reaches: {error}");
+            }
+        }
+        let settled = !waits
+            && matches!(next.probe, Probe::Read(_))
             && next.peers.as_ref().is_some_and(|peers| peers.iter().all(|peer| peer.voter));
         probed.send_replace(next);
         tokio::select! {
             () = tokio::time::sleep(if settled { CALM } else { BUSY }) => {}
-            () = leader_changes(&mut observed, leader.as_ref()) => {}
+            () = differs(&mut observed, leader.as_ref(), waits) => {}
         }
     }
 }
@@ -113,11 +126,22 @@ impl Asked {
     }
 }
 
-async fn leader_changes(
+/// Whether a standby is not known to be reached by its leader.
+fn waits_to_be_reached(seen: &Observed) -> bool {
+    let waits = |seen: &ServerSeen| seen.state() == Some(State::Standby) && !seen.reached;
+    seen.servers.values().any(waits)
+}
+
+/// Returns when another one leads, or a server begins to wait.
+async fn differs(
     observed: &mut watch::Receiver<Option<Observed>>,
     leader: Option<&ServerName>,
+    waited: bool,
 ) {
-    let other = |seen: &Option<Observed>| seen.as_ref().and_then(Observed::leader) != leader;
+    let other = |seen: &Option<Observed>| {
+        seen.as_ref().and_then(Observed::leader) != leader
+            || !waited && seen.as_ref().is_some_and(waits_to_be_reached)
+    };
     if observed.wait_for(other).await.is_err() {
         // Nobody observes any more: the program ends, and this task with it.
         std::future::pending::<()>().await;

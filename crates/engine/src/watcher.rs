@@ -17,6 +17,7 @@ use vaultyard_model::status::{Phase, Status};
 use vaultyard_model::{Cluster, ServerName};
 use vaultyard_plan::history::History;
 use vaultyard_plan::life::{self, Ailment};
+use vaultyard_plan::reached::Reached;
 use vaultyard_plan::status;
 
 use crate::board::Board;
@@ -75,11 +76,12 @@ impl Watcher {
     /// Watches for ever.
     pub async fn run(mut self) {
         let began = Instant::now();
-        let mut history = History::default();
+        let (mut history, mut reached) = (History::default(), Reached::default());
         let mut mending: Option<JoinHandle<()>> = None;
         let (mut shape, mut since) = (Vec::new(), began);
         loop {
-            let seen = self.observe(&history, began).await;
+            let mut seen = self.observe(&history, began).await;
+            reached.note(&mut seen);
             let cluster = self.cluster.borrow().clone();
             history = history.after(&seen, usize::from(cluster.servers.replicas.quorum()));
             let busy_mending = mending.as_ref().is_some_and(|task| !task.is_finished());
@@ -197,7 +199,7 @@ async fn look(watched: &Watched) -> ServerSeen {
     let last_end = host.and_then(|host| host.last_end());
     if !matches!(process, ProcessSeen::Running { .. } | ProcessSeen::Elsewhere) {
         let health = Err("is not running".to_owned());
-        return ServerSeen { process, health, raft: None, last_end, free_bytes };
+        return ServerSeen { process, health, raft: None, reached: true, last_end, free_bytes };
     }
     let health = match timeout(DEADLINE, watched.api.health()).await {
         Ok(answer) => answer.map_err(|error| error.to_string()),
@@ -208,7 +210,7 @@ async fn look(watched: &Watched) -> ServerSeen {
         true => timeout(DEADLINE, watched.api.leader()).await.ok().and_then(Result::ok),
         false => None,
     };
-    ServerSeen { process, health, raft, last_end, free_bytes }
+    ServerSeen { process, health, raft, reached: true, last_end, free_bytes }
 }
 
 /// Whether a server gives any answer, also an error, when it is given the time.

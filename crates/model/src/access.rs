@@ -52,3 +52,5 @@ pub const SERVICE_ACCOUNT_MOUNT: &str = "vaultyard-kubernetes";
 pub const OWN_MOUNT: &str = "vaultyard";
 /// The secret within [`OWN_MOUNT`] that the probe of life reads.
 pub const PROBE_PATH: &str = "probe";
+/// What is written to see whom the leader reaches.
+pub const ADVANCE_PATH: &str = "advance";

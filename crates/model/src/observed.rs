@@ -69,6 +69,8 @@ pub struct ServerSeen {
     pub health: Result<Health, String>,
     /// What it says of the leader and of its own log; `None` while sealed or silent.
     pub raft: Option<LeaderSeen>,
+    /// Whether its leader has reached it since it was unsealed; true of one whose process is elsewhere.
+    pub reached: bool,
     /// How its process last ended, by itself or because of how it lived, since this program began.
     pub last_end: Option<LastEnd>,
     /// Room left on the disk that holds its data, in bytes; `None` when that cannot be told.

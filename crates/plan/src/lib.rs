@@ -6,6 +6,7 @@
 //! | [`restart`] | when a server whose process ended is started again |
 //! | [`life`] | which server is ended because it only looks alive |
 //! | [`history`] | what of the past the decisions need |
+//! | [`reached`] | whether its leader has reached a server since it came |
 //! | [`shortfall`] | what each server still lacks |
 //! | [`status`] | phase, conditions and the sentence that explains them |
 //! | [`change`] | which changes of a document an existing cluster cannot follow |
@@ -18,6 +19,7 @@ pub mod change;
 pub mod history;
 pub mod life;
 pub mod proposal;
+pub mod reached;
 pub mod restart;
 pub mod rollout;
 pub mod shortfall;

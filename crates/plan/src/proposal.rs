@@ -46,16 +46,10 @@ impl Display for Proposal {
         if self.configuration {
             writeln!(f, "~ the servers' configuration")?;
         }
+        let how = how_replaced(self.servers);
         match self.servers {
-            1 => f.write_str(
-                "Plan: the server is replaced; requests wait meanwhile, and those that wait too long \
-                 fail: there is no other one.",
-            )?,
-            servers => write!(
-                f,
-                "Plan: {servers} servers are replaced one after another, the leader last; requests wait \
-                 for a moment while another one takes its place."
-            )?,
+            1 => write!(f, "Plan: the server is {how}.")?,
+            servers => write!(f, "Plan: {servers} servers are {how}.")?,
         }
         let Some((before, after, passage)) = &self.version else { return Ok(()) };
         f.write_str("\n  snapshot    one is taken first")?;
@@ -71,6 +65,20 @@ impl Display for Proposal {
                 "\n  way back    none but that snapshot, once a server of {after} has led: what was \
                  written after it would be lost"
             ),
+        }
+    }
+}
+
+/// What so many servers are when another configuration or version is declared.
+pub fn how_replaced(servers: u8) -> &'static str {
+    match servers {
+        1 => {
+            "replaced; requests wait meanwhile, and those that wait too long fail: there is no other \
+             one"
+        }
+        _ => {
+            "replaced one after another, the leader last; requests wait for a moment while another \
+             one takes its place"
         }
     }
 }

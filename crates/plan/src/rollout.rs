@@ -327,6 +327,7 @@ mod tests {
             4 => server.free_bytes = Some(0),
             5 => seen.peers.as_mut().unwrap()[usize::from(ordinal)].voter = false,
             6 => server.health.as_mut().unwrap().state = State::Active,
+            7 => server.reached = false,
             _ => {}
         }
     }

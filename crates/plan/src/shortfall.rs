@@ -41,6 +41,8 @@ pub enum Shortfall {
         /// What the leader has committed.
         committed: u64,
     },
+    /// Nothing shows yet that the leader reaches it: without another one there might be no majority.
+    Unreached,
     /// The leader has not said what it has committed: nobody can tell whether this one is behind.
     Ungated,
     /// It is not in the raft configuration: it would answer, and never change again.
@@ -79,6 +81,7 @@ impl Shortfall {
             | Self::Sealed
             | Self::KnowsNoLeader
             | Self::Behind { .. }
+            | Self::Unreached
             | Self::Ungated
             | Self::NotMember
             | Self::NotVoter
@@ -108,6 +111,9 @@ impl fmt::Display for Shortfall {
                 f,
                 "it has not caught up: it has applied {applied}, the leader has committed {committed}"
             ),
+            Self::Unreached => {
+                f.write_str("it has applied nothing new yet: the leader may not reach it")
+            }
             Self::Ungated => {
                 f.write_str("it may be behind: the leader has not said what it has committed")
             }
@@ -224,7 +230,10 @@ fn behind(of_it: &ServerSeen, seen: &Observed) -> Option<Shortfall> {
     // Both numbers were read at slightly different moments while writes go on: one that is behind
     // by less than what a busy cluster commits in a round follows.
     let follows = raft.applied.saturating_add(FOLLOWING) >= committed;
-    (!follows).then_some(Shortfall::Behind { applied: raft.applied, committed })
+    match follows {
+        false => Some(Shortfall::Behind { applied: raft.applied, committed }),
+        true => (!of_it.reached).then_some(Shortfall::Unreached),
+    }
 }
 
 /// How many log entries a server that follows may be behind at the moment it is asked.

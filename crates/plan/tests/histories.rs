@@ -56,7 +56,14 @@ fn server(life: Life, pid: u32, at: Timestamp) -> ServerSeen {
     };
     let raft =
         LeaderSeen { is_self: false, leader_address: String::new(), committed: 1, applied: 1 };
-    ServerSeen { process, health, raft: Some(raft), last_end: None, free_bytes: None }
+    ServerSeen {
+        process,
+        health,
+        raft: Some(raft),
+        reached: true,
+        last_end: None,
+        free_bytes: None,
+    }
 }
 
 /// One stretch of time in which nothing changes.

@@ -148,17 +148,34 @@ impl Api {
         body: &Value,
         options: Options<'_>,
     ) -> Result<Applied, ApplyError> {
-        match self.write(object, body, options).await? {
-            Written::New => Ok(Applied::Created),
-            Written::Same => Ok(Applied::Unchanged),
+        self.apply_and_see(object, body, options).await.map(|(applied, _)| applied)
+    }
+
+    /// [`Api::apply`], and the object as it was written, with all that others say of it.
+    ///
+    /// # Errors
+    /// As of [`Api::apply`].
+    pub async fn apply_and_see(
+        &self,
+        object: &Reference,
+        body: &Value,
+        options: Options<'_>,
+    ) -> Result<(Applied, Value), ApplyError> {
+        Ok(match self.write(object, body, options).await? {
+            Written::New(object) => (Applied::Created, object),
+            Written::Same(object) => (Applied::Unchanged, object),
             Written::Over { before, after } => {
                 let changed: Vec<_> = difference::between(&before, &after)
                     .into_iter()
                     .map(|difference| difference.path)
                     .collect();
-                Ok(if changed.is_empty() { Applied::Unchanged } else { Applied::Changed(changed) })
+                let applied = match changed.is_empty() {
+                    true => Applied::Unchanged,
+                    false => Applied::Changed(changed),
+                };
+                (applied, after)
             }
-        }
+        })
     }
 
     /// What [`Api::apply`] would do: the API server computes it with all its defaults and all that
@@ -174,8 +191,8 @@ impl Api {
     ) -> Result<Rehearsal, ApplyError> {
         let options = Options { dry_run: true, ..options };
         Ok(match self.write(object, body, options).await? {
-            Written::New => Rehearsal::Create,
-            Written::Same => Rehearsal::Change(Vec::new()),
+            Written::New(_) => Rehearsal::Create,
+            Written::Same(_) => Rehearsal::Change(Vec::new()),
             Written::Over { before, after } => {
                 Rehearsal::Change(difference::between(&before, &after))
             }
@@ -244,18 +261,19 @@ impl Api {
             }
             _ => ApplyError::Api(error),
         })?;
-        let Some(before) = before.filter(|_| !answer.created) else { return Ok(Written::New) };
-        if !dry_run && version(&before) == version(&answer.body) {
-            return Ok(Written::Same);
-        }
-        Ok(Written::Over { before, after: answer.body })
+        let after = answer.body;
+        let Some(before) = before.filter(|_| !answer.created) else {
+            return Ok(Written::New(after));
+        };
+        let same = !dry_run && version(&before) == version(&after);
+        Ok(if same { Written::Same(after) } else { Written::Over { before, after } })
     }
 }
 
-/// How an object was written.
+/// How an object was written, and what it is now.
 enum Written {
-    New,
-    Same,
+    New(Value),
+    Same(Value),
     Over { before: Value, after: Value },
 }
 

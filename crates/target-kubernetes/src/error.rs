@@ -85,6 +85,12 @@ pub enum Reason {
         /// For how long it asks to wait.
         retry_after: Duration,
     },
+    /// 429 of an eviction: too few other pods are ready.
+    #[error("{message}; it goes when more of the others are ready")]
+    Budget {
+        /// Which budget keeps it, and why.
+        message: String,
+    },
     /// 5xx.
     #[error("the API server failed ({code}): {message}; it may pass")]
     Server {
@@ -216,6 +222,7 @@ impl ApiError {
             404 => Reason::UnknownKind { kind },
             409 => Reason::Conflict { message, fields: conflicts(body) },
             410 => Reason::Expired,
+            429 if let Some(message) = budget(body) => Reason::Budget { message },
             429 => Reason::TooMany { retry_after: wait.unwrap_or(Duration::from_secs(1)) },
             // So it answers an apply with a field that it does not know.
             500 if message.starts_with("failed to create typed patch object") => {
@@ -229,18 +236,30 @@ impl ApiError {
     }
 }
 
+/// Why one thing of this kind was refused, as the details of the answer name it.
+fn causes<'a>(status: &'a Value, reason: &'static str) -> impl Iterator<Item = &'a Value> {
+    let causes = status["details"]["causes"].as_array().map(Vec::as_slice).unwrap_or_default();
+    causes.iter().filter(move |cause| cause["reason"] == reason)
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// What a PodDisruptionBudget says of an eviction that it refuses.
+fn budget(status: &Value) -> Option<String> {
+    causes(status, "DisruptionBudget").map(|cause| text(&cause["message"])).next()
+}
+
 /// The fields that others own, as a refused apply names them.
 fn conflicts(status: &Value) -> Vec<FieldConflict> {
-    let causes = status["details"]["causes"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let ours = causes.iter().filter(|cause| cause["reason"] == "FieldManagerConflict");
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    ours.map(|cause| {
+    let field = |cause: &Value| {
         // `conflict with "kubectl" using apps/v1`
         let message = text(&cause["message"]);
         let manager = message.split('"').nth(1).unwrap_or(&message).to_owned();
         FieldConflict { manager, field: text(&cause["field"]) }
-    })
-    .collect()
+    };
+    causes(status, "FieldManagerConflict").map(field).collect()
 }
 
 #[cfg(test)]
@@ -301,6 +320,16 @@ mod tests {
             declared in schema";
         let expected = Reason::Invalid { message: message.to_owned() };
         assert_eq!(reason(500, &json!({"message": message})), expected);
+    }
+
+    #[test]
+    fn an_eviction_that_a_budget_refuses_is_told_from_a_busy_server() {
+        let says = "The disruption budget vault needs 2 healthy pods and has 2 currently";
+        let body = json!({"message": "Cannot evict pod as it would violate the pod's disruption budget.",
+            "details": {"causes": [{"reason": "DisruptionBudget", "message": says}]}});
+        assert_eq!(reason(429, &body), Reason::Budget { message: says.to_owned() });
+        let busy = Reason::TooMany { retry_after: Duration::from_secs(1) };
+        assert_eq!(reason(429, &json!({"message": "too many requests"})), busy);
     }
 
     #[test]

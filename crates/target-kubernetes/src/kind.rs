@@ -37,6 +37,8 @@ pub const POD: Kind = namespaced("v1", "Pod", "pods");
 pub const SERVICE_ACCOUNT: Kind = namespaced("v1", "ServiceAccount", "serviceaccounts");
 /// Small texts that not everybody may read.
 pub const SECRET: Kind = namespaced("v1", "Secret", "secrets");
+/// Pods that keep their names and volumes.
+pub const STATEFUL_SET: Kind = namespaced("apps/v1", "StatefulSet", "statefulsets");
 /// How volumes are made.
 pub const STORAGE_CLASS: Kind = everywhere("storage.k8s.io/v1", "StorageClass", "storageclasses");
 /// The document as the cluster controller reads it.
@@ -63,7 +65,7 @@ const KINDS: &[Kind] = &[
     namespaced("v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
     namespaced("v1", "Service", "services"),
     namespaced("apps/v1", "Deployment", "deployments"),
-    namespaced("apps/v1", "StatefulSet", "statefulsets"),
+    STATEFUL_SET,
     namespaced("networking.k8s.io/v1", "Ingress", "ingresses"),
     namespaced("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies"),
     namespaced("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets"),
@@ -127,8 +129,7 @@ mod tests {
 
     #[test]
     fn paths_are_those_of_the_api() {
-        let stateful_set = Kind::find("apps/v1", "StatefulSet").unwrap();
-        assert_eq!(stateful_set.path(Some("vault")), "/apis/apps/v1/namespaces/vault/statefulsets");
+        assert_eq!(STATEFUL_SET.path(Some("vault")), "/apis/apps/v1/namespaces/vault/statefulsets");
         assert_eq!(SECRET.path(Some("vault")), "/api/v1/namespaces/vault/secrets");
         assert_eq!(NAMESPACE.path(None), "/api/v1/namespaces");
         assert_eq!(Kind::find("apps/v1", "Pod"), None);

@@ -10,6 +10,7 @@ pub mod client;
 pub mod cluster;
 pub mod error;
 pub mod event;
+mod evict;
 pub mod kind;
 pub mod lease;
 mod log;

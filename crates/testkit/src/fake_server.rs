@@ -170,6 +170,14 @@ impl Operator for FakeServer {
         lock(&self.model).alive(leader).map(drop)
     }
 
+    async fn advance(&self) -> Result<(), CallError> {
+        let model = lock(&self.model);
+        model
+            .active()
+            .map(drop)
+            .ok_or_else(|| CallError::Unreachable("no server is active".to_owned()))
+    }
+
     async fn read_own(&self, _: &str) -> Result<Option<BTreeMap<String, String>>, CallError> {
         Ok(None)
     }

@@ -33,6 +33,7 @@ pub fn observed(replicas: u8) -> Observed {
                 committed: 1_000,
                 applied: 1_000,
             }),
+            reached: true,
             last_end: None,
             free_bytes: Some(1 << 30),
         };

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use futures_util::future::select_ok;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
-use vaultyard_model::access::{Identity, OWN_MOUNT, PROBE_PATH};
+use vaultyard_model::access::{ADVANCE_PATH, Identity, OWN_MOUNT, PROBE_PATH};
 use vaultyard_model::observed::{Health, Peer, State};
 use vaultyard_model::port::server::{CallError, Operator, Server};
 use vaultyard_model::{Secret, ServerName};
@@ -175,6 +175,16 @@ impl Operator for Session {
         // The login counts too: a leader that cannot give a token within this time hangs.
         let late = || CallError::NoAnswer(format!("nothing within {} ms", PROBE.as_millis()));
         timeout(PROBE, read).await.unwrap_or_else(|_| Err(late()))
+    }
+
+    async fn advance(&self) -> Result<(), CallError> {
+        let client = self.leader().await?;
+        let nothing = BTreeMap::new();
+        self.run(client, |token| {
+            let nothing = &nothing;
+            async move { client.with_token(&token).write_kv(OWN_MOUNT, ADVANCE_PATH, nothing).await }
+        })
+        .await
     }
 
     async fn read_own(&self, path: &str) -> Result<Option<BTreeMap<String, String>>, CallError> {

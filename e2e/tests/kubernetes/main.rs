@@ -16,4 +16,5 @@ mod permissions;
 mod plans;
 mod pods;
 mod questions;
+mod rollouts;
 mod soak;

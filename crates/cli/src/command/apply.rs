@@ -14,21 +14,18 @@ use vaultyard_plan::versions::Passage;
 
 use crate::arguments::{Apply, Common, Plan, Upgrade};
 use crate::control::client::{Control, NotChanged};
-use crate::control::wire::{Condition, Status};
+use crate::control::wire::Status;
 use crate::document::Document;
 use crate::failure::{Failure, Kind, bad_input, failed};
+use crate::following::Following;
 use crate::local::program::{self, Program};
 use crate::local::state::Known;
 use crate::local::{self, change};
-use crate::output::changes::{Change, between};
-use crate::output::timeline::Timeline;
 use crate::progress::Progress;
 use crate::{output, system};
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(100);
-/// So long after a document was taken the servers must have begun to change.
-const BEGIN: Duration = Duration::from_secs(10);
 
 /// What is wanted, and of which cluster.
 struct Wish {
@@ -56,7 +53,7 @@ impl Wish {
 pub(super) async fn plan(common: &Common, arguments: &Plan) -> Result<ExitCode, Failure> {
     let wish = Wish::read(common, arguments.file.as_deref())?;
     let status = local::state::control(common)?.status().await.ok();
-    let under_way = status.as_ref().and_then(under_way);
+    let under_way = status.as_ref().and_then(Status::under_way);
     let Proposal { version, configuration, servers } = &wish.proposal;
     let shown = Shown {
         version: version.as_ref().map(|(from, to, passage)| Moved {
@@ -66,7 +63,7 @@ pub(super) async fn plan(common: &Common, arguments: &Plan) -> Result<ExitCode, 
         }),
         configuration: *configuration,
         servers: *servers,
-        under_way: under_way.cloned(),
+        under_way: under_way.map(|condition| condition.message.clone()),
     };
     output::print(arguments.output.output, &shown, |shown| match &shown.under_way {
         Some(under_way) => format!("Note: {under_way}\n{}", wish.proposal),
@@ -156,7 +153,7 @@ async fn carry_out(
         failed(error).hint("`vaultyard up -f FILE` brings the cluster up as the file says")
     })?;
     output::data(&wish.proposal)?;
-    let complete = under_way(&status).is_none();
+    let complete = status.under_way().is_none();
     if wish.proposal.is_empty() && complete && wish.document.text == wish.known.document.text {
         return Ok(ExitCode::SUCCESS);
     }
@@ -207,64 +204,30 @@ async fn bring(
         return Ok("no server had to be replaced".to_owned());
     }
     progress.done(format!("the document is taken; {} servers are to be replaced", replaced.len()));
-    let mut timeline = Timeline::default();
-    let followed = follow(control, status, began, &mut timeline, progress);
+    let mut following = Following::new(progress, Some(status));
+    let followed = follow(control, &mut following, progress);
     let late = |_| {
         let what = format!("not done within {within:?}; it goes on");
         Err(Failure::text(Kind::NotInTime, what).hint("`vaultyard status` shows how far it is"))
     };
     tokio::time::timeout(within, followed).await.unwrap_or_else(late)?;
-    let took = began.elapsed().as_secs_f64();
+    let (timeline, took) = (following.timeline(), began.elapsed().as_secs_f64());
     Ok(format!("{timeline}every server is as the document says, after {took:.1} s"))
 }
 
 /// Tells what happens until every server is as the document says.
 async fn follow(
     control: &Control,
-    before: Status,
-    began: Instant,
-    timeline: &mut Timeline,
+    following: &mut Following<'_>,
     progress: &Progress,
 ) -> Result<(), Failure> {
-    let (taken, mut before, mut begun) = (Instant::now(), before, false);
     loop {
         tokio::time::sleep(PAUSE).await;
         let now = control.status().await.map_err(failed)?;
-        timeline.note(&now, began.elapsed());
-        for change in between(&before, &now).into_iter().filter(is_of_a_server) {
-            progress.done(change);
-        }
         progress.waiting(&now.reason);
-        match rolled_out(&now) {
-            // What was frozen before this document is told for another moment.
-            Some(condition)
-                if condition.reason == "Frozen" && !begun && taken.elapsed() < BEGIN => {}
-            Some(condition) if condition.reason == "Frozen" => {
-                return Err(Failure::text(Kind::Failed, &condition.message)
-                    .hint("`vaultyard why` and `vaultyard logs` show more"));
-            }
-            Some(condition) if condition.status != "True" => begun = true,
-            _ if now.phase == "Ready" && (begun || taken.elapsed() > BEGIN) => return Ok(()),
-            _ => {}
+        let ready = now.phase == "Ready";
+        if following.note(now)? && ready {
+            return Ok(());
         }
-        before = now;
     }
-}
-
-/// Whether it is news of the servers: what else changes meanwhile only follows from it.
-fn is_of_a_server(change: &Change) -> bool {
-    matches!(
-        change,
-        Change::State { .. } | Change::Version { .. } | Change::Leader { now: Some(_), .. }
-    )
-}
-
-/// How far what was declared is, when it is not done.
-fn under_way(status: &Status) -> Option<&String> {
-    let condition = rolled_out(status).filter(|condition| condition.status != "True");
-    condition.map(|condition| &condition.message)
-}
-
-fn rolled_out(status: &Status) -> Option<&Condition> {
-    status.conditions.iter().find(|condition| condition.kind == "RolledOut")
 }

@@ -109,6 +109,19 @@ pub(crate) struct Controller {
     pub(crate) last_error: Option<String>,
 }
 
+impl Status {
+    /// How far what was declared is, when the servers do not follow all of it yet.
+    pub(crate) fn under_way(&self) -> Option<&Condition> {
+        let rolled_out = self.conditions.iter().find(|condition| condition.kind == "RolledOut");
+        rolled_out.filter(|condition| condition.status != "True")
+    }
+
+    /// Whether the servers follow it only when a person says so once more.
+    pub(crate) fn is_frozen(&self) -> bool {
+        self.under_way().is_some_and(|condition| condition.reason == "Frozen")
+    }
+}
+
 /// A condition, as Kubernetes has them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Condition {

@@ -127,6 +127,7 @@ mod tests {
             process: ProcessSeen::NotStarted,
             health: Ok(Health { state: State::Active, version: None }),
             raft: None,
+            reached: true,
             last_end: None,
             free_bytes: None,
         };

@@ -25,10 +25,10 @@ pub(crate) async fn run(common: &Common, arguments: &Apply) -> Result<ExitCode, 
     progress.end();
     let proposal = proposal?;
     output::data(plan::picture::of(&proposal).trim_end())?;
-    if proposal.changes.is_empty() {
+    if proposal.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    if !arguments.yes {
+    if !arguments.yes && !proposal.changes.is_empty() {
         output::ask::approve("Do this?")?;
     }
     up::attended(&progress, up::bring(&api, &wish, &progress)).await

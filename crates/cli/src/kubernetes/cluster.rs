@@ -1,8 +1,13 @@
 //! `vaultyard controller cluster`: the objects of a cluster as its `VaultCluster` declares them, and
 //! its status.
 
+mod certificates;
+mod compose;
 mod objects;
 mod reports;
+mod revisions;
+mod rolling;
+mod scene;
 mod status;
 
 use std::convert::Infallible;
@@ -79,13 +84,18 @@ async fn keep(
     let stopped = declared::is_stopped(declared);
     let working = workload(cluster, release, text);
     let objects = if stopped { at_rest(working) } else { working };
-    let drift = watch::channel(None).0;
+    let (drift, servers) = (watch::channel(None).0, watch::channel(None).0);
     let events = Recorder::new(post.api.clone(), MANAGER, declared, post.names.events());
-    let told =
-        status::Told { stopped, refused: refused.as_deref(), drift: &drift, events: &events };
-    let corrections = objects::Corrections { drift: &drift, events: &events };
+    let outcomes = objects::Outcomes { drift: &drift, events: &events, servers: &servers };
+    let beside = status::Beside {
+        stopped,
+        refused: refused.as_deref(),
+        drift: &drift,
+        servers: &servers,
+        events: &events,
+    };
     tokio::select! {
-        never = objects::keep(post, cluster, objects, corrections) => match never? {},
-        failure = status::keep(post, cluster, object, declared, told) => failure,
+        never = objects::keep(post, cluster, objects, outcomes) => match never? {},
+        failure = status::keep(post, cluster, object, declared, beside) => failure,
     }
 }

@@ -19,6 +19,9 @@ use crate::failure::{Failure, Kind, failed};
 /// The annotation of a `VaultCluster` whose servers are to be at rest (`vaultyard down`).
 pub(crate) const STOPPED: &str = "vaultyard.dev/stopped";
 
+/// The annotation of a `VaultCluster` that tells when a person last let a frozen rollout go on.
+pub(crate) const RESUMED: &str = "vaultyard.dev/rollout-resumed";
+
 /// Whether a person wants it at rest.
 pub(crate) fn is_stopped(object: &Value) -> bool {
     object["metadata"]["annotations"][STOPPED] == "true"
@@ -118,7 +121,9 @@ pub(crate) async fn next(
 ) -> Result<Option<Value>, Failure> {
     let identity = |object: &Value| {
         let metadata = &object["metadata"];
-        (metadata["uid"].clone(), metadata["generation"].clone(), is_stopped(object))
+        let resumed = &metadata["annotations"][RESUMED];
+        let named = [&metadata["uid"], &metadata["generation"], resumed].map(Value::clone);
+        (named, is_stopped(object))
     };
     loop {
         let ended = || Failure::text(Kind::Failed, "the watch of the VaultCluster ended");

@@ -88,6 +88,7 @@ mod tests {
             process: ProcessSeen::NotStarted,
             health: Ok(Health { state, version: None }),
             raft: None,
+            reached: true,
             last_end: None,
             free_bytes: None,
         });

@@ -9,14 +9,16 @@ mod rehearse;
 use std::process::ExitCode;
 
 use vaultyard_manifest::KIND;
-use vaultyard_render::kubernetes::{Release, workload};
-use vaultyard_target_kubernetes::Api;
+use vaultyard_model::Cluster;
+use vaultyard_render::kubernetes::{Names, Release, workload};
+use vaultyard_target_kubernetes::cluster::ClusterObject;
+use vaultyard_target_kubernetes::{Api, ApiError, Reason};
 
 use self::proposal::Proposal;
 use super::{check, declared, install, reach};
 use crate::arguments::{Common, Plan as Arguments};
 use crate::document::Document;
-use crate::failure::Failure;
+use crate::failure::{Failure, failed};
 use crate::progress::Progress;
 use crate::{output, system};
 
@@ -30,7 +32,7 @@ pub(crate) async fn run(common: &Common, arguments: &Arguments) -> Result<ExitCo
     progress.end();
     let proposal = proposal?;
     output::print(arguments.output.output, &proposal, picture::of)?;
-    Ok(arguments.exit_code(!proposal.changes.is_empty()))
+    Ok(arguments.exit_code(!proposal.is_empty()))
 }
 
 /// Finds out what would change; refuses what could not succeed, as `up` does.
@@ -51,5 +53,20 @@ pub(super) async fn propose(
     let plan = check::Plan { cluster, installation: &installation, workload: &workload, adopt };
     let notes = check::before_up(api, &plan).await?;
     let changes = rehearse::all(api, &plan).await?;
-    Ok(Proposal::of(cluster, changes, notes))
+    let under_way = under_way(api, cluster).await?;
+    Ok(Proposal { under_way, ..Proposal::of(cluster, changes, notes) })
+}
+
+/// How far the servers have followed what was declared before, when they do not follow all of it.
+async fn under_way(api: &Api, cluster: &Cluster) -> Result<Option<String>, Failure> {
+    let object = ClusterObject::new(api.clone(), &Names::of(cluster));
+    let status = match object.read().await {
+        Ok(object) => object.as_ref().and_then(reach::status),
+        // There is no cluster yet.
+        Err(ApiError {
+            reason: Reason::UnknownKind { .. } | Reason::NoNamespace { .. }, ..
+        }) => None,
+        Err(error) => return Err(failed(error)),
+    };
+    Ok(status.and_then(|status| Some(status.under_way()?.message.clone())))
 }

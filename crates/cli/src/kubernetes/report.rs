@@ -25,6 +25,9 @@ pub(crate) struct Report {
     pub(crate) health: Result<HealthTold, String>,
     /// What it says of raft.
     pub(crate) raft: Option<RaftTold>,
+    /// Whether its leader has reached it since it was unsealed. Unsealers of before do not tell.
+    #[serde(default = "told_by_nobody")]
+    pub(crate) reached: bool,
     /// Room on its volume, in bytes.
     pub(crate) free_bytes: Option<u64>,
     /// The certificate that it serves.
@@ -47,6 +50,10 @@ pub(crate) struct Report {
     pub(crate) peers: Option<Vec<PeerTold>>,
     /// The read through the leader.
     pub(crate) probe: ProbeTold,
+}
+
+fn told_by_nobody() -> bool {
+    true
 }
 
 /// See [`Health`].
@@ -141,6 +148,7 @@ impl From<Sources<'_>> for Report {
                 seen.health.as_ref().map(Into::into).map_err(Clone::clone)
             }),
             raft: seen.and_then(|seen| seen.raft.as_ref()).map(Into::into),
+            reached: seen.is_none_or(|seen| seen.reached),
             free_bytes: seen.and_then(|seen| seen.free_bytes),
             certificate: served.map(Into::into),
             unsealer: sources.unsealer.into(),
@@ -164,6 +172,7 @@ impl Report {
             process: ProcessSeen::Elsewhere,
             health,
             raft: self.raft.as_ref().map(Into::into),
+            reached: self.reached,
             last_end: None,
             free_bytes: self.free_bytes,
         }
@@ -306,6 +315,7 @@ mod tests {
                 committed: 9,
                 applied: 8,
             }),
+            reached: false,
             last_end: None,
             free_bytes: Some(1 << 30),
         };
@@ -355,6 +365,7 @@ mod tests {
             let seen = read.seen();
             assert_eq!(seen.process, ProcessSeen::Elsewhere);
             assert_eq!(seen.state(), Some(State::Standby));
+            assert!(!seen.reached);
             assert_eq!(seen.raft.map(|raft| (raft.committed, raft.applied)), Some((9, 8)));
             assert_eq!(read.peers(&cluster).map(|peers| peers.len()), Some(1));
             assert_eq!(read.served().map(|served| served.not_after), Some(at(99)));

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use vaultyard_render::kubernetes::Names;
 use vaultyard_render::kubernetes::labels::{COMPONENT, Component, INSTANCE};
-use vaultyard_target_kubernetes::kind::{Kind, POD};
+use vaultyard_target_kubernetes::kind::{Kind, POD, STATEFUL_SET};
 use vaultyard_target_kubernetes::{Api, ApiError, Reason, Reference};
 
 /// Which Deployment still runs something else than it declares, in words; `None` when none does. The
@@ -57,8 +57,7 @@ fn behind(deployment: Option<&Value>, image: &str) -> Option<String> {
 /// The servers whose pods are as they were declared before: a pod of a server is made anew only when
 /// somebody deletes it.
 pub(super) async fn outdated_servers(api: &Api, names: &Names) -> Result<Vec<String>, ApiError> {
-    let Some(kind) = Kind::find("apps/v1", "StatefulSet") else { return Ok(Vec::new()) };
-    let set = Reference::within(kind, names.namespace(), names.stateful_set());
+    let set = Reference::within(STATEFUL_SET, names.namespace(), names.stateful_set());
     let Some(set) = api.get(&set).await? else { return Ok(Vec::new()) };
     let pods = pods_of(api, names, names.namespace(), Component::Server).await?;
     Ok(outdated(&set["status"]["updateRevision"], &pods))

@@ -9,22 +9,24 @@ use futures_util::StreamExt;
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
 use vaultyard_model::duration::Short;
+use vaultyard_model::port::clock::Clock;
 use vaultyard_model::status::Phase;
 use vaultyard_render::kubernetes::{Names, Release, workload};
 use vaultyard_target_kubernetes::Api;
 use vaultyard_target_kubernetes::cluster::ClusterObject;
 
 use super::check::{self, Plan};
-use super::declared::{self, STOPPED};
+use super::declared::{self, RESUMED, STOPPED};
 use super::{install, reach, retire, rollout, waiting};
 use crate::arguments::{Common, Up};
 use crate::control::wire;
 use crate::document::Document;
 use crate::failure::{Failure, Kind, failed};
+use crate::following::Following;
 use crate::milestones::Told;
 use crate::progress::Progress;
 use crate::stops::Stops;
-use crate::system;
+use crate::system::{self, SystemClock};
 
 /// Between two looks at the pods while nothing else tells what is waited for.
 const LOOK: Duration = Duration::from_secs(1);
@@ -91,12 +93,19 @@ pub(super) async fn bring(api: &Api, wish: &Wish, progress: &Progress) -> Result
     }
     install::apply(api, cluster, &objects, *adopt, progress).await?;
     let object = ClusterObject::new(api.clone(), &names);
-    if object.read().await.map_err(failed)?.as_ref().is_some_and(declared::is_stopped) {
+    let standing = object.read().await.map_err(failed)?;
+    if standing.as_ref().is_some_and(declared::is_stopped) {
         object.annotate(install::MANAGER, STOPPED, None).await.map_err(failed)?;
         progress.done("it was stopped, and is started again");
     }
+    if standing.as_ref().and_then(reach::status).is_some_and(|status| status.is_frozen()) {
+        let now = SystemClock.now().to_string();
+        object.annotate(install::MANAGER, RESUMED, Some(&now)).await.map_err(failed)?;
+        progress.done("the rollout was frozen, and goes on");
+    }
+    let mut following = Following::new(progress, None);
     let ready = async {
-        let status = until_ready(api, &names, &release.vaultyard, progress).await?;
+        let status = until_ready(api, &names, &release.vaultyard, &mut following, progress).await?;
         // Only now: whoever still follows an earlier document would miss them.
         retire::unwanted(api, cluster, progress).await?;
         Ok::<_, Failure>(status)
@@ -107,9 +116,7 @@ pub(super) async fn bring(api: &Api, wish: &Wish, progress: &Progress) -> Result
         return Err(Failure::text(Kind::NotInTime, what)
             .hint("it goes on by itself; `vaultyard status --target kubernetes` shows how far"));
     };
-    let ready = ready?;
-    let outdated = rollout::outdated_servers(api, &names).await.map_err(failed)?;
-    Ok(farewell(&names, &ready, &outdated, began.elapsed()))
+    Ok(format!("{}{}", following.timeline(), farewell(&names, &ready?, began.elapsed())))
 }
 
 fn refuse_what_is_local(arguments: &Up) -> Result<(), Failure> {
@@ -129,6 +136,7 @@ async fn until_ready(
     api: &Api,
     names: &Names,
     image: &str,
+    following: &mut Following<'_>,
     progress: &Progress,
 ) -> Result<wire::Status, Failure> {
     let object = ClusterObject::new(api.clone(), names);
@@ -166,6 +174,7 @@ async fn until_ready(
         if status.phase == Phase::Failed.as_str() {
             return Err(Failure::text(Kind::Failed, status.reason));
         }
+        following.note(status.clone())?;
         ready = (status.phase == Phase::Ready.as_str()).then_some(status);
     }
 }
@@ -175,6 +184,10 @@ async fn until_ready(
 async fn not_followed(api: &Api, names: &Names, image: &str) -> Result<Option<String>, Failure> {
     if let Some(why) = rollout::pending(api, names, image).await.map_err(failed)? {
         return Ok(Some(why));
+    }
+    let outdated = rollout::outdated_servers(api, names).await.map_err(failed)?;
+    if !outdated.is_empty() {
+        return Ok(Some(format!("still to be replaced: {}", outdated.join(", "))));
     }
     Ok(reach::silence(api, names).await)
 }
@@ -196,7 +209,7 @@ async fn last_words(api: &Api, names: &Names) -> String {
     }
 }
 
-fn farewell(names: &Names, status: &wire::Status, outdated: &[String], took: Duration) -> String {
+fn farewell(names: &Names, status: &wire::Status, took: Duration) -> String {
     let keys = status.conditions.iter().find(|condition| condition.kind == "KeyBesideData");
     let namespace = names.namespace();
     let mut lines = vec![
@@ -207,13 +220,6 @@ fn farewell(names: &Names, status: &wire::Status, outdated: &[String], took: Dur
         format!("  Namespace  {namespace}, and {} for its operations", names.operations()),
     ];
     lines.extend(keys.map(|condition| format!("  Keys       {}", condition.message)));
-    if !outdated.is_empty() {
-        lines.push(format!(
-            "  Pods       {} as before this change, and anew once deleted: one at a time, the leader \
-             last",
-            outdated.join(", ")
-        ));
-    }
     lines.extend([
         String::new(),
         "To try it:".to_owned(),

@@ -83,6 +83,10 @@ impl Operator for Raft {
         self.seen_by.probe(leader).await
     }
 
+    async fn advance(&self) -> Result<(), CallError> {
+        self.seen_by.advance().await
+    }
+
     async fn read_own(&self, path: &str) -> Result<Option<BTreeMap<String, String>>, CallError> {
         self.seen_by.read_own(path).await
     }

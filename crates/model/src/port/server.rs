@@ -124,6 +124,12 @@ pub trait Operator: Send + Sync {
     /// [`CallError`].
     async fn probe(&self, leader: &ServerName) -> Result<(), CallError>;
 
+    /// Has the leader commit something of no meaning, so that it shows whom it reaches.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    async fn advance(&self) -> Result<(), CallError>;
+
     /// The secret at this path of Vaultyard's own mount, as the leader has it, if there is one.
     ///
     /// # Errors

@@ -111,6 +111,7 @@ fn of_the_cluster_controller(cluster: &Cluster, names: &Names) -> Vec<PolicyRule
             KEEP,
         ),
         rule("", "pods", names.every_server(), FOLLOW),
+        rule("", "pods/eviction", names.every_server(), ["create"]),
         rule("", "events", names.events(), WRITE),
     ];
     rules.extend(of_optional(cluster, names, Scope::Application));

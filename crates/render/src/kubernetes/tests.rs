@@ -199,8 +199,13 @@ fn the_cluster_controller_may_write_exactly_what_it_keeps() {
             .collect();
         let lease = "vault-cluster-controller".to_owned();
         kept.insert(("vault-operations".to_owned(), "leases".to_owned(), lease));
-        let events = Names::of(&cluster).events().into_iter();
-        kept.extend(events.map(|event| ("vault".to_owned(), "events".to_owned(), event)));
+        let names = Names::of(&cluster);
+        let mut beside = |resource: &str, objects: Vec<String>| {
+            let of = |name| ("vault".to_owned(), resource.to_owned(), name);
+            kept.extend(objects.into_iter().map(of));
+        };
+        beside("events", names.events());
+        beside("pods/eviction", names.every_server());
         let may = allowed(&everything(&cluster));
         // Rights do not come and go with the number of servers; the budgets of a single one do.
         let budgets = |of: &&(String, String, String)| of.1 == "poddisruptionbudgets";

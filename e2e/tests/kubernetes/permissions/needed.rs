@@ -171,20 +171,31 @@ fn left(roles: &[Role]) -> Vec<String> {
 /// Does what makes an account need a right that it does not need every day.
 fn disturb(cluster: &Kube, roles: &[Role], round: u32) {
     let rules = roles.iter().flat_map(|role| role.rules.iter().map(move |rule| (role, rule)));
-    for (role, rule) in rules.filter(|(_, rule)| rule.left() == ["get"]) {
-        let about = |resource: &str| texts(&rule.whole["resources"]).any(|it| it == resource);
+    for (role, rule) in rules.filter(|(_, rule)| !rule.left().is_empty()) {
+        let lacks = |verb: &str, resource: &str| {
+            rule.left() == [verb] && texts(&rule.whole["resources"]).any(|it| it == resource)
+        };
         // There may be neither Lease nor pod yet, so that what comes of it is not looked at.
-        if about("leases") {
+        if lacks("get", "leases") {
             // Its holder sees that it is not the one that it knows, and reads it.
             let label = format!("round={round}");
             let words = ["label", "lease", &role.name, "--overwrite", &label];
             let _ = cluster.try_kubectl(&[&words[..], &["-n", &role.namespace]].concat());
         }
-        if about("pods") {
+        if lacks("get", "pods") {
             // So kubelet asks before it ends a server, and the unsealer looks whether that is true.
             let (namespace, server) = (&role.namespace, cluster.server(0));
             let path = format!("/api/v1/namespaces/{namespace}/pods/{server}:8204/proxy/drained");
             let _ = cluster.try_kubectl(&["get", "--raw", &path]);
+        }
+        if left(roles).len() == 1 && lacks("create", "pods/eviction") {
+            // Servers are replaced as soon as all of them are well. One that came only then is new.
+            let level = if (round / 64).is_multiple_of(2) { "debug" } else { "info" };
+            let servers = json!({"configuration": {"log_level": level}});
+            let patch = json!({"spec": {"servers": servers}}).to_string();
+            let name = cluster.name();
+            let words = ["patch", "vaultcluster", name, "--type=merge", "-p", &patch];
+            let _ = cluster.try_kubectl(&[&words[..], &["-n", name]].concat());
         }
     }
 }

@@ -13,6 +13,7 @@ use vaultyard_model::port::clock::Clock;
 use vaultyard_render::kubernetes::Object;
 use vaultyard_target_kubernetes::apply::{Applied, ApplyError, Options, Owner};
 use vaultyard_target_kubernetes::event::{Recorder, Severity};
+use vaultyard_target_kubernetes::kind::STATEFUL_SET;
 use vaultyard_target_kubernetes::{ApiError, Reference};
 
 use super::MANAGER;
@@ -56,13 +57,15 @@ impl Seen {
     }
 }
 
-/// Where it is told what was put back.
+/// Where it is told what became of the objects.
 #[derive(Clone, Copy)]
-pub(super) struct Corrections<'a> {
-    /// For the status.
+pub(super) struct Outcomes<'a> {
+    /// What was put back last, for the status.
     pub(super) drift: &'a watch::Sender<Option<String>>,
-    /// For `kubectl describe`.
+    /// The same, for `kubectl describe`.
     pub(super) events: &'a Recorder,
+    /// The generation of the StatefulSet that is as it is declared; `None` before there is one.
+    pub(super) servers: &'a watch::Sender<Option<i64>>,
 }
 
 /// Applies all, and each again whenever it was changed. One that cannot be applied keeps none of the
@@ -71,7 +74,7 @@ pub(super) async fn keep(
     post: &Post,
     cluster: &Cluster,
     workload: Vec<Object>,
-    corrections: Corrections<'_>,
+    outcomes: Outcomes<'_>,
 ) -> Result<Infallible, Failure> {
     let kept = |object: Object| {
         let reference = Reference::try_from(&object).map_err(failed)?;
@@ -80,7 +83,7 @@ pub(super) async fn keep(
     let all = workload.into_iter().map(kept);
     let mut all = all.collect::<Result<Vec<_>, Failure>>()?;
     for kept in &mut all {
-        settle(post, cluster, kept).await;
+        settle(post, cluster, kept, outcomes.servers).await;
     }
     let watched = |(index, kept): (usize, &Kept)| {
         let changes =
@@ -99,12 +102,12 @@ pub(super) async fn keep(
             }
         };
         let Some(kept) = due else { continue };
-        if let Some(what) = settle(post, cluster, kept).await {
+        if let Some(what) = settle(post, cluster, kept, outcomes.servers).await {
             warn!("{what}");
             post.corrected.inc();
             let (severity, now) = (Severity::Warning, SystemClock.now());
-            corrections.events.tell(severity, "DriftCorrected", &what, now).await;
-            corrections.drift.send_replace(Some(what));
+            outcomes.events.tell(severity, "DriftCorrected", &what, now).await;
+            outcomes.drift.send_replace(Some(what));
         }
     }
 }
@@ -138,12 +141,18 @@ fn changed(
 }
 
 /// Applies one object. What had to be put back, in words.
-async fn settle(post: &Post, cluster: &Cluster, kept: &mut Kept) -> Option<String> {
+async fn settle(
+    post: &Post,
+    cluster: &Cluster,
+    kept: &mut Kept,
+    servers: &watch::Sender<Option<i64>>,
+) -> Option<String> {
     let owner = Owner::Cluster(cluster.name.as_str());
     // Nobody else has a say in these fields, so they are taken from whoever wrote them.
     let options = Options { manager: MANAGER, force: true, dry_run: false, owner };
     let reference = &kept.reference;
-    let applied = match post.api.apply(reference, &kept.object.body, options).await {
+    let applied = post.api.apply_and_see(reference, &kept.object.body, options).await;
+    let (applied, object) = match applied {
         Ok(applied) => applied,
         Err(error) => {
             kept.failed = Some((error.to_string(), Instant::now() + pause(&error)));
@@ -151,6 +160,9 @@ async fn settle(post: &Post, cluster: &Cluster, kept: &mut Kept) -> Option<Strin
         }
     };
     kept.failed = None;
+    if reference.kind() == STATEFUL_SET {
+        servers.send_replace(object["metadata"]["generation"].as_i64());
+    }
     if applied != Applied::Unchanged {
         faults::hook().reached(&format!("cluster/{}/after", reference.kind().kind));
     }

@@ -22,10 +22,11 @@ use crate::kubernetes::report::Report;
 /// An unsealer answers from memory; one that has not by then is not there.
 const DEADLINE: Duration = Duration::from_millis(800);
 
+/// The report of every server, or why there is none.
+pub(super) type Told = BTreeMap<ServerName, Result<Report, String>>;
+
 /// The report of every server, asked at the address of its pod; or why there is none.
-pub(super) async fn all(
-    addresses: BTreeMap<ServerName, Option<IpAddr>>,
-) -> BTreeMap<ServerName, Result<Report, String>> {
+pub(super) async fn all(addresses: BTreeMap<ServerName, Option<IpAddr>>) -> Told {
     let each = addresses.into_iter().map(|(server, address)| async move {
         let Some(address) = address else {
             return (server, Err("its pod has no address".to_owned()));

@@ -11,7 +11,7 @@ const VALUE: usize = 60;
 
 /// All of it.
 pub(in crate::kubernetes) fn of(proposal: &Proposal) -> String {
-    let Proposal { changes, unchanged, consequences, notes, .. } = proposal;
+    let Proposal { changes, unchanged, consequences, notes, under_way, .. } = proposal;
     let mut text = String::new();
     for change in changes {
         text += &one(change);
@@ -20,7 +20,7 @@ pub(in crate::kubernetes) fn of(proposal: &Proposal) -> String {
     if !changes.is_empty() {
         text.push('\n');
     }
-    for note in notes {
+    for note in notes.iter().chain(under_way) {
         let _ = writeln!(text, "Note: {note}");
     }
     let count = |action| proposal.count(action);
@@ -111,7 +111,7 @@ mod tests {
 - StatefulSet old in vault  (nobody asks for it)
 
 Plan: 1 to create, 1 to change, 1 to delete, 1 as they are.
-  servers     go on as they are; ";
+  servers     are replaced one after another, the leader last; ";
         assert!(text.starts_with(expected), "{text}");
     }
 

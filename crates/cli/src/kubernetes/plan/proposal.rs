@@ -3,12 +3,14 @@
 use serde::Serialize;
 use serde_json::Value;
 use vaultyard_model::Cluster;
+use vaultyard_plan::proposal::how_replaced;
 use vaultyard_render::kubernetes::Names;
 use vaultyard_target_kubernetes::Reference;
 use vaultyard_target_kubernetes::apply::Difference;
 
 /// Everything that would change, in the order in which it would.
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Proposal {
     /// The cluster's name.
     pub(crate) cluster: String,
@@ -22,6 +24,9 @@ pub(crate) struct Proposal {
     pub(crate) consequences: Vec<Consequence>,
     /// What is not as it should be, and lets it begin all the same.
     pub(crate) notes: Vec<String>,
+    /// How far the servers have followed what was declared before, when they do not follow all of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) under_way: Option<String>,
 }
 
 /// What would become of one object.
@@ -123,10 +128,16 @@ impl Proposal {
             cluster: names.cluster().to_owned(),
             namespace: names.namespace().to_owned(),
             unchanged: objects - changes.len(),
-            consequences: consequences(&names, &changes),
+            consequences: consequences(cluster, &names, &changes),
             changes,
             notes,
+            under_way: None,
         }
+    }
+
+    /// Whether nothing would be done.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.under_way.is_none()
     }
 
     /// How many objects would be changed so.
@@ -135,17 +146,16 @@ impl Proposal {
     }
 }
 
-fn consequences(names: &Names, changes: &[Change]) -> Vec<Consequence> {
+fn consequences(cluster: &Cluster, names: &Names, changes: &[Change]) -> Vec<Consequence> {
     let renewed = |kind: &str, name: &str| {
         changes.iter().any(|it| it.kind == kind && it.name == name && it.renews_pods())
     };
     let servers = renewed("StatefulSet", names.stateful_set()).then(|| Consequence {
         of: "servers",
-        what: format!(
-            "go on as they are; each is made anew when its pod is deleted: `kubectl -n {} delete \
-             pod NAME`, one after another, each when all are Ready, the leader last",
-            names.namespace()
-        ),
+        what: match cluster.servers.replicas.count() {
+            1 => format!("the only one is {}", how_replaced(1)),
+            several => format!("are {}", how_replaced(several)),
+        },
     });
     let proxies = renewed("Deployment", &names.proxy()).then(|| Consequence {
         of: "proxies",

@@ -1,0 +1,64 @@
+//! Servers take what is declared for them one after another, the leader last, and no request fails.
+
+use std::collections::BTreeSet;
+
+use vaultyard_e2e::kubernetes::{Kube, Machines, PATIENT};
+
+/// A level that no server knows: with it none starts.
+const BROKEN: &str = "configuration: {log_level: nonsense}, ";
+
+fn declared(servers: &str) -> String {
+    PATIENT.replacen('{', &format!("{{{servers}"), 1)
+}
+
+/// The `uid` of every server's pod.
+fn pods(cluster: &Kube) -> BTreeSet<String> {
+    let uid = |server| cluster.pod(&cluster.server(server)).unwrap()["metadata"]["uid"].to_string();
+    (0..3).map(uid).collect()
+}
+
+#[test]
+fn a_configuration_comes_to_one_server_after_another_and_one_that_does_not_run_goes_again() {
+    let _machines = Machines::shared();
+    let cluster = Kube::patient();
+    let writing = cluster.start_writing();
+    writing.wait_for(100);
+    let (first, leader) = (pods(&cluster), cluster.leader());
+    cluster.declare(&declared("configuration: {log_level: debug}, "));
+    let plan = cluster.plan(&[]);
+    assert!(plan.stdout.contains("replaced one after another, the leader last"), "{plan:#?}");
+    let applied = cluster.apply(&["--yes"]);
+    assert_eq!(applied.code, Some(0), "{applied:#?}\n{}", cluster.all_there_is());
+    println!("{}", applied.stderr);
+    let table: Vec<_> = applied.stderr.lines().filter(|line| line.ends_with(" s")).collect();
+    let last = table.iter().rfind(|line| line.starts_with(cluster.name()));
+    assert!(last.is_some_and(|line| line.starts_with(&leader)), "{applied:#?}");
+    let second = pods(&cluster);
+    assert!(first.is_disjoint(&second), "{first:?} {second:?}");
+
+    let leader = cluster.leader();
+    cluster.declare(&declared(BROKEN));
+    let late = cluster.apply_within("20s", &["--yes"]);
+    assert_eq!(late.code, Some(4), "{late:#?}");
+    // Whoever leads next goes on where this one was.
+    let controller = cluster.leading("cluster-controller").unwrap();
+    let _ = cluster.kubectl_in(&cluster.operations(), &["delete", "pod", &controller]);
+    let status = cluster.wait_for("stopped at the first", |status| {
+        status.phase == "Upgrading" && status.reason.contains("its process ended")
+    });
+    assert!(status.reason.starts_with("2 servers are still to be replaced"), "{}", status.reason);
+    assert_eq!(status.leader(), Some(leader.as_str()));
+    let third = pods(&cluster);
+    assert_eq!(second.intersection(&third).count(), 2, "{second:?} {third:?}");
+
+    cluster.declare(&declared("configuration: {log_level: debug}, "));
+    let applied = cluster.apply(&["--yes"]);
+    assert_eq!(applied.code, Some(0), "{applied:#?}\n{}", cluster.all_there_is());
+    let fourth = pods(&cluster);
+    assert_eq!(third.intersection(&fourth).count(), 2, "{third:?} {fourth:?}");
+    assert_eq!(cluster.leader(), leader);
+    writing.wait_for(100);
+    let journal = writing.stop();
+    journal.expect_no_failure();
+    assert_eq!(cluster.faults_of(&journal), []);
+}
