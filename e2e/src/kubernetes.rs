@@ -173,6 +173,12 @@ impl Kube {
         self.vaultyard(&[&["apply", "-f", &file, "--timeout", time], words].concat())
     }
 
+    /// `vaultyard upgrade` of the document, to its end.
+    pub fn upgrade(&self, words: &[&str]) -> Said {
+        let file = self.document();
+        self.vaultyard(&[&["upgrade", "-f", &file, "--timeout", "170s"], words].concat())
+    }
+
     /// `vaultyard render` of the document: every object as YAML.
     #[track_caller]
     pub fn render(&self) -> String {
@@ -180,7 +186,8 @@ impl Kube {
     }
 
     /// The file of the document.
-    fn document(&self) -> String {
+    /// The path of the document.
+    pub fn document(&self) -> String {
         self.folder.path().join("cluster.yaml").display().to_string()
     }
 

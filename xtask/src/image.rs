@@ -32,6 +32,8 @@ pub(crate) enum Kind {
     /// With a PKCS#11 module, as people make one who have a hardware security module.
     VaultyardWithModule,
     OpenBao,
+    /// An earlier one.
+    Earlier(&'static str),
     /// Debian's nginx, which stands in for an ingress controller.
     Nginx,
     Pause,
@@ -66,9 +68,10 @@ pub(crate) fn run(words: &[&str]) -> Result<(), String> {
         ["openbao"] => Kind::OpenBao,
         ["nginx"] => Kind::Nginx,
         ["pause"] => Kind::Pause,
+        [earlier] if let Some(version) = earlier_version(earlier) => Kind::Earlier(version),
         _ => {
             return Err(format!(
-                "no image is called {words:?}: module, openbao, nginx, pause, or none for ours, which \
+                "no image is called {words:?}: module, openbao, openbao-2.7.1, nginx, pause, or none for ours, which \
                  may have --fault-injection"
             ));
         }
@@ -78,6 +81,12 @@ pub(crate) fn run(words: &[&str]) -> Result<(), String> {
     println!("manifest {}", made.manifest);
     println!("size     {:.1} MB compressed", made.size as f64 / 1e6);
     Ok(())
+}
+
+/// The version of an earlier OpenBao, of which the image is called `openbao-VERSION`.
+fn earlier_version(name: &str) -> Option<&'static str> {
+    let wanted = name.strip_prefix("openbao-")?;
+    parts::earlier_openbaos().find(|version| *version == wanted)
 }
 
 /// The program in our image, as people get it.
@@ -92,7 +101,8 @@ pub(crate) fn make(kind: Kind) -> Result<Archive, String> {
         Kind::Vaultyard => ("vaultyard", vaultyard(false)?),
         Kind::VaultyardWithFaults => ("vaultyard-with-faults", vaultyard(true)?),
         Kind::VaultyardWithModule => ("vaultyard-with-module", module::image(&folder())?),
-        Kind::OpenBao => ("openbao", openbao()?),
+        Kind::OpenBao => ("openbao", openbao(parts::OPENBAO_VERSION)?),
+        Kind::Earlier(version) => (&*format!("openbao-{version}"), openbao(version)?),
         Kind::Nginx => ("nginx", nginx()?),
         Kind::Pause => ("pause", pause()?),
     };
@@ -132,15 +142,15 @@ fn vaultyard(with_faults: bool) -> Result<Image, String> {
 
 /// The server of the tests in the shape of `openbao/openbao`, whose entry point is a shell script:
 /// given the same arguments, this one starts the same server without a shell.
-fn openbao() -> Result<Image, String> {
-    let program = parts::openbao()?;
+fn openbao(version: &str) -> Result<Image, String> {
+    let program = parts::openbao_of(version)?;
     programs::demand_static(&program)?;
     let owner = (100, 1000);
     let owned = ["openbao", "openbao/config", "openbao/file", "openbao/logs"];
     let mut entries = vec![Entry::program("bin/bao", read(&program)?), Entry::scratch()];
     entries.extend(owned.map(|path| Entry::folder(path, owner)));
     Ok(Image {
-        name: format!("openbao:{}", parts::OPENBAO_VERSION),
+        name: format!("openbao:{version}"),
         entries,
         config: json!({
             "User": "100:1000",

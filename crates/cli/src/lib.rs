@@ -7,6 +7,7 @@ mod control;
 mod converse;
 mod custody;
 mod document;
+mod edit;
 mod failure;
 mod faults;
 mod following;

@@ -153,6 +153,7 @@ impl Keeper for Roller {
     async fn round(&mut self, _: Timestamp) -> Round {
         self.advance().await.unwrap_or_else(|error| {
             let reason = format!("the rollout cannot go on: {error}");
+            warn!("{reason}");
             Round { did: None, waiting: Some(Waiting { reason, stuck: false }), next: AGAIN }
         })
     }

@@ -3,8 +3,8 @@
 use std::fmt::{self, Display};
 use std::net::Ipv4Addr;
 
-use vaultyard_model::Cluster;
 use vaultyard_model::bytes::Binary;
+use vaultyard_model::{Cluster, Version};
 
 use crate::versions;
 
@@ -59,12 +59,6 @@ pub fn refuse(old: &Cluster, new: &Cluster) -> Vec<Fault> {
     compare("spec.servers.replicas", replicas(old), replicas(new), Why::NotYet);
     let software = (before.software.to_string(), after.software.to_string());
     compare("spec.servers.software", software.0, software.1, Why::Fixed);
-    if before.software == after.software {
-        let version = (before.version.to_string(), after.version.to_string());
-        if let Err(refused) = versions::passage(before.software, &before.version, &after.version) {
-            compare("spec.servers.version", version.0, version.1, Why::Version(refused));
-        }
-    }
     let seal = |cluster: &Cluster| match &cluster.seal {
         Some(seal) => seal.to_string(),
         None => "none".to_owned(),
@@ -78,7 +72,19 @@ pub fn refuse(old: &Cluster, new: &Cluster) -> Vec<Fault> {
     let encryption = (before.encryption.to_string(), after.encryption.to_string());
     compare("spec.keys.encryption", encryption.0, encryption.1, Why::Fixed);
     compare("spec.keys.store", before.store.to_string(), after.store.to_string(), Why::Fixed);
+    faults.extend(passage(old, new, &old.servers.version));
     faults
+}
+
+/// Whether servers of the version `from` cannot come to that of the new document.
+pub fn passage(old: &Cluster, new: &Cluster, from: &Version) -> Option<Fault> {
+    let (software, to) = (new.servers.software, &new.servers.version);
+    if old.servers.software != software {
+        return None;
+    }
+    let refused = versions::passage(software, from, to).err()?;
+    let why = Why::Version(refused);
+    Fault::between("spec.servers.version", from.to_string(), to.to_string(), why)
 }
 
 /// Whether more is changed than what servers are started as: their version, program and configuration.
@@ -97,12 +103,6 @@ pub fn beyond_servers(old: &Cluster, new: &Cluster) -> bool {
 pub fn moved(old_first: Option<Ipv4Addr>, new_first: Ipv4Addr) -> Option<Fault> {
     let old_first = old_first.unwrap_or(new_first);
     Fault::between("the first address", old_first.to_string(), new_first.to_string(), Why::Fixed)
-}
-
-/// Whether the servers of a cluster on Kubernetes have another version.
-pub fn another_version(old: &Cluster, new: &Cluster) -> Option<Fault> {
-    let version = |cluster: &Cluster| cluster.servers.version.to_string();
-    Fault::between("spec.servers.version", version(old), version(new), Why::NotYet)
 }
 
 /// Whether the volumes of a cluster on Kubernetes have another size: the claims of a StatefulSet are
@@ -195,10 +195,6 @@ mod tests {
             new
         };
         assert_eq!(refuse(&old, &of("2.7.1")), []);
-        let far = another_version(&old, &of("2.7.1")).unwrap().to_string();
-        let expected = "spec.servers.version was 2.7.2 and is 2.7.1 now: this change is not supported \
-                        by this version";
-        assert_eq!(far, expected);
         let minor = refuse(&old, &of("2.6.2"));
         assert!(minor.iter().all(Fault::is_refused_passage));
         let minor = minor.iter().map(Fault::to_string).collect::<Vec<_>>().join("\n");

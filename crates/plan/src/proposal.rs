@@ -52,20 +52,21 @@ impl Display for Proposal {
             servers => write!(f, "Plan: {servers} servers are {how}.")?,
         }
         let Some((before, after, passage)) = &self.version else { return Ok(()) };
-        f.write_str("\n  snapshot    one is taken first")?;
-        match passage {
-            Passage::BothWays => {
-                write!(
-                    f,
-                    "\n  way back    {after} and {before} each lead on what the other has written"
-                )
-            }
-            Passage::OneWay => write!(
-                f,
-                "\n  way back    none but that snapshot, once a server of {after} has led: what was \
-                 written after it would be lost"
-            ),
+        let way_back = way_back(before, after, *passage);
+        write!(f, "\n  snapshot    one is taken first\n  way back    {way_back}")
+    }
+}
+
+/// What leads from the new version back to the old one.
+pub fn way_back(before: &Version, after: &Version, passage: Passage) -> String {
+    match passage {
+        Passage::BothWays => {
+            format!("{after} and {before} each lead on what the other has written")
         }
+        Passage::OneWay => format!(
+            "none but that snapshot, once a server of {after} has led: what was written after it would \
+             be lost"
+        ),
     }
 }
 

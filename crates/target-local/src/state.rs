@@ -3,7 +3,6 @@
 pub mod paths;
 mod record;
 
-use std::collections::BTreeSet;
 use std::fs::Permissions;
 use std::io;
 use std::net::Ipv4Addr;
@@ -12,7 +11,8 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use vaultyard_durable as durable;
-use vaultyard_model::{ClusterName, Version};
+use vaultyard_model::ClusterName;
+use vaultyard_model::port::rollout::VersionChange;
 
 use crate::files;
 use crate::lock::{Lock, LockError};
@@ -32,21 +32,6 @@ pub struct StateDirectory {
     paths: Paths,
     cluster: ClusterName,
     created: Timestamp,
-}
-
-/// A change of the servers' version, and the snapshot that it is bound to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VersionChange {
-    /// From these versions.
-    pub from: BTreeSet<Version>,
-    /// To this version.
-    pub towards: Version,
-    /// The name of the snapshot from before it.
-    pub snapshot: String,
-    /// When that was taken.
-    pub taken: Timestamp,
-    /// Whether a server of the new version may have led: then what it has written is there.
-    pub led: bool,
 }
 
 /// Why a folder cannot serve as state directory. Nothing in it was changed.
@@ -270,7 +255,7 @@ impl StateDirectory {
     /// # Errors
     /// [`StateError`]
     pub fn version_change(&self) -> Result<Option<VersionChange>, StateError> {
-        VersionChange::read(&self.paths.version_change())
+        record::read_change(&self.paths.version_change())
     }
 
     /// Keeps it.
@@ -278,7 +263,7 @@ impl StateDirectory {
     /// # Errors
     /// [`StateError`]
     pub fn keep_version_change(&self, change: &VersionChange) -> Result<(), StateError> {
-        change.write(&self.paths.version_change())
+        record::write_change(change, &self.paths.version_change())
     }
 
     /// Destroys the cluster: removes all that Vaultyard keeps here and its keys in `keys_elsewhere`,

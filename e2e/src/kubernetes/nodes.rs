@@ -18,6 +18,7 @@ const AT_WORK: Duration = Duration::from_secs(120);
 static MACHINES: RwLock<()> = RwLock::new(());
 /// How many tests share them now.
 static SHARED_BY: Mutex<usize> = Mutex::new(0);
+static LOOKING: Mutex<()> = Mutex::new(());
 /// So many always run beside each other, more only while the processors rest for this part of their time: on
 /// a machine that has too much to do probes fail, and what is started again has even more done.
 const BESIDE: usize = 2;
@@ -63,15 +64,23 @@ impl Share {
 
     fn take() -> Self {
         loop {
-            // Whoever looks has the word: a second one would see the same rest.
-            let mut count = Self::count();
-            if *count < BESIDE || processors_rest() > REST {
-                *count += 1;
+            if let Some(share) = Self::below(BESIDE) {
+                return share;
+            }
+            // One looks at a time: a second one would see the same rest.
+            let _looking = LOOKING.lock().unwrap_or_else(PoisonError::into_inner);
+            if processors_rest() > REST {
+                *Self::count() += 1;
                 return Self(());
             }
-            drop(count);
-            std::thread::sleep(LOOK);
         }
+    }
+
+    fn below(most: usize) -> Option<Self> {
+        let mut count = Self::count();
+        let is_below = *count < most;
+        *count += usize::from(is_below);
+        is_below.then(|| Self(()))
     }
 }
 

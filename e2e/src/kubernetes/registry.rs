@@ -52,7 +52,9 @@ fn load(kind: &str) -> String {
     let tool = tool.expect("VAULTYARD_CLUSTER_TOOL is set: run `cargo xtask test`");
     let made = Said::of(Command::new(&tool).args(["image", kind])).done();
     let archive = made.lines().next().unwrap_or_default();
-    let name = format!("{kind}:tests");
+    // Of a software whose version is said, that is the tag.
+    let (name, tag) = kind.split_once('-').unwrap_or((kind, "tests"));
+    let name = format!("{name}:{tag}");
     let loaded = Said::of(Command::new(&tool).args(["cluster", "load", archive, &name]));
     loaded.done().trim().to_owned()
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use vaultyard_e2e::kubernetes::{Kube, Machines, PATIENT};
+use serde_json::json;
+use vaultyard_e2e::Status;
+use vaultyard_e2e::kubernetes::{Kube, Machines, PATIENT, image};
 
 /// A level that no server knows: with it none starts.
 const BROKEN: &str = "configuration: {log_level: nonsense}, ";
@@ -57,6 +59,48 @@ fn a_configuration_comes_to_one_server_after_another_and_one_that_does_not_run_g
     let fourth = pods(&cluster);
     assert_eq!(third.intersection(&fourth).count(), 2, "{third:?} {fourth:?}");
     assert_eq!(cluster.leader(), leader);
+    writing.wait_for(100);
+    let journal = writing.stop();
+    journal.expect_no_failure();
+    assert_eq!(cluster.faults_of(&journal), []);
+}
+
+/// The versions that servers say they run.
+fn versions(status: &Status) -> Vec<String> {
+    status.servers.iter().filter_map(|server| server.version.clone()).collect()
+}
+
+#[test]
+fn another_version_comes_without_a_failed_request_and_is_bound_to_a_snapshot() {
+    let _machines = Machines::shared();
+    let of = |version: &str| declared(&format!("version: {version}, "));
+    let cluster = Kube::declared(&of("2.6.2"));
+    let up = cluster.up(&["--server-image", &image("openbao-2.6.2")]);
+    assert_eq!(up.code, Some(0), "{up:#?}\n{}", cluster.all_there_is());
+    let writing = cluster.start_writing();
+    writing.wait_for(100);
+
+    let upgraded = cluster.upgrade(&["--to", "2.7.2", "--yes"]);
+    assert_eq!(upgraded.code, Some(0), "{upgraded:#?}\n{}", cluster.all_there_is());
+    for said in ["snapshot    is taken first", "way back    none but that snapshot"] {
+        assert!(upgraded.stdout.contains(said), "{upgraded:#?}");
+    }
+    assert_eq!(versions(&cluster.wait_until_ready()), ["2.7.2"; 3].map(str::to_owned));
+    assert!(std::fs::read_to_string(cluster.document()).unwrap().contains("version: 2.7.2"));
+    let object = cluster.object(&["vaultcluster", cluster.name()]).unwrap();
+    let change = &object["status"]["versionChange"];
+    assert_eq!((&change["from"], &change["led"]), (&json!(["2.6.2"]), &json!(true)), "{change:#}");
+    assert!(change["snapshot"].as_str().is_some_and(|name| name.ends_with('Z')), "{change:#}");
+
+    cluster.declare(&of("2.6.2"));
+    let refused = cluster.apply(&["--yes", "--server-image", &image("openbao-2.6.2")]);
+    assert_eq!(refused.code, Some(2), "{refused:#?}");
+    assert!(refused.stderr.contains("is a snapshot"), "{refused:#?}");
+
+    cluster.declare(&of("2.7.1"));
+    let applied = cluster.apply(&["--yes", "--server-image", &image("openbao-2.7.1")]);
+    assert_eq!(applied.code, Some(0), "{applied:#?}\n{}", cluster.all_there_is());
+    assert_eq!(versions(&cluster.wait_until_ready()), ["2.7.1"; 3].map(str::to_owned));
     writing.wait_for(100);
     let journal = writing.stop();
     journal.expect_no_failure();

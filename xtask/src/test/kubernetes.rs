@@ -54,6 +54,9 @@ impl Tests {
     fn ready() -> Result<Self, String> {
         // Nothing can be fetched any more where the tests run.
         parts::nginx()?;
+        for version in parts::earlier_openbaos() {
+            parts::openbao_of(version)?;
+        }
         let images = cluster::load_images(true)?;
         let program = builds::binary_with_faults()?;
         let tool = std::env::current_exe();

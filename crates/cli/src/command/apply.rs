@@ -1,13 +1,11 @@
 //! `vaultyard plan`, `apply` and `upgrade` on this machine: what a changed document means for a cluster that
 //! runs, a person's word, and the servers replaced one after another.
 
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use vaultyard_durable::replace;
 use vaultyard_manifest::Target;
 use vaultyard_plan::proposal::Proposal;
 use vaultyard_plan::versions::Passage;
@@ -16,7 +14,8 @@ use crate::arguments::{Apply, Common, Plan, Upgrade};
 use crate::control::client::{Control, NotChanged};
 use crate::control::wire::Status;
 use crate::document::Document;
-use crate::failure::{Failure, Kind, bad_input, failed};
+use crate::edit::{self, Edit};
+use crate::failure::{Failure, Kind, failed};
 use crate::following::Following;
 use crate::local::program::{self, Program};
 use crate::local::state::Known;
@@ -104,40 +103,10 @@ pub(super) async fn run(common: &Common, arguments: &Apply) -> Result<ExitCode, 
 pub(super) async fn upgrade(common: &Common, arguments: &Upgrade) -> Result<ExitCode, Failure> {
     let known = local::state::known(common)?;
     let file = local::document::named_or_default(arguments.file.as_deref());
-    let (name, text) = match &file {
-        Some(file) => (file.display().to_string(), local::document::from_file(file)?.text),
-        None => ("the document of the cluster".to_owned(), known.document.text.clone()),
-    };
-    let edited = vaultyard_manifest::with_version(&name, &text, &arguments.to, Target::Local);
-    let wish = Wish::of(known, local::document::kept(&name, edited.map_err(bad_input)?)?)?;
-    let edit = file.map(|file| Edit { file, before: text });
+    let kept = known.document.text.clone();
+    let (edit, document) = edit::with_version(file, kept, &arguments.to, Target::Local)?;
+    let wish = Wish::of(known, document)?;
     carry_out(common, &wish, edit, arguments.yes, arguments.timeout).await
-}
-
-/// A file that is changed once a person has agreed.
-struct Edit {
-    file: PathBuf,
-    before: String,
-}
-
-impl Edit {
-    /// Gives the file the new text, unless somebody has changed it meanwhile.
-    fn make(&self, text: &str) -> Result<(), Failure> {
-        let present = std::fs::read_to_string(&self.file).map_err(failed)?;
-        if present != self.before {
-            let what = format!("{} was changed meanwhile", self.file.display());
-            return Err(Failure::text(Kind::Failed, what).hint("nothing was changed; try again"));
-        }
-        self.write(text)
-    }
-
-    /// Gives the file this text, and leaves it as it is otherwise.
-    fn write(&self, text: &str) -> Result<(), Failure> {
-        // A link stays one.
-        let file = self.file.canonicalize().map_err(failed)?;
-        let mode = std::fs::metadata(&file).map_err(failed)?.permissions().mode() & 0o7777;
-        replace(&file, text.as_bytes(), mode).map_err(failed)
-    }
 }
 
 /// Shows what it means, asks, changes the file if there is one to change, and does it.
@@ -189,7 +158,7 @@ async fn bring(
     let replaced = match (control.change(&wish.document.text).await, &edit) {
         (Ok(replaced), _) => replaced,
         (Err(NotChanged::Refused(failure)), Some(edit)) => {
-            edit.write(&edit.before)?;
+            edit.undo()?;
             return Err(failure);
         }
         (Err(NotChanged::Refused(failure)), None) => return Err(failure),

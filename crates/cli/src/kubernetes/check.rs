@@ -17,7 +17,7 @@ use vaultyard_target_kubernetes::{Api, Reference};
 
 use self::facts::{Seen, Standing};
 use self::finding::Finding;
-pub(super) use self::observe::AT_ONCE;
+pub(super) use self::observe::{AT_ONCE, followed};
 use super::{install, reach};
 use crate::arguments::Common;
 use crate::document::{self, Document};

@@ -13,6 +13,7 @@ use vaultyard_render::kubernetes::pod::DOCUMENT_FILE;
 use vaultyard_target_kubernetes::kind::CONFIG_MAP;
 use vaultyard_target_kubernetes::{Api, ApiError, Reference};
 
+use super::version_change;
 use crate::document::{self, Document};
 use crate::failure::{Failure, Kind, failed};
 
@@ -82,7 +83,7 @@ impl Followed {
             None => None,
             Some(Err(failure)) => Some(failure.message().to_owned()),
             Some(Ok(document)) => {
-                let refused = cannot_follow(self.document.as_ref(), &document);
+                let refused = cannot_follow(self.document.as_ref(), &document, declared);
                 if refused.is_none() {
                     self.document = Some(document);
                 }
@@ -94,17 +95,32 @@ impl Followed {
 }
 
 /// Why a cluster that follows one document cannot follow another.
-fn cannot_follow(followed: Option<&Document>, document: &Document) -> Option<String> {
-    let faults = unfollowed(&followed?.cluster, &document.cluster);
+fn cannot_follow(
+    followed: Option<&Document>,
+    document: &Document,
+    object: Option<&Value>,
+) -> Option<String> {
+    let faults = unfollowed(&followed?.cluster, &document.cluster, object);
     let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
     (!faults.is_empty()).then(|| faults.join("; "))
 }
 
-/// What of the new document a cluster that follows the old one cannot become.
-pub(crate) fn unfollowed(old: &Cluster, new: &Cluster) -> Vec<Fault> {
+/// What of the new document a cluster that follows the old one cannot become; `object` is its
+/// `VaultCluster`.
+pub(crate) fn unfollowed(old: &Cluster, new: &Cluster, object: Option<&Value>) -> Vec<Fault> {
     let mut faults = change::refuse(old, new);
-    let known = faults.iter().any(change::Fault::is_refused_passage);
-    faults.extend(change::another_version(old, new).filter(|_| !known));
+    // Documents say less of versions than what servers run.
+    faults.retain(|fault| !fault.is_refused_passage());
+    let wanted = &new.servers.version;
+    if old.servers.version != *wanted {
+        let mut running = object.map(version_change::running).unwrap_or_default();
+        running.insert(old.servers.version.clone());
+        let change = object.and_then(version_change::read);
+        let way_back = change.filter(|change| change.leads_back_to(wanted));
+        let way_back = way_back.map(|change| change.towards);
+        let others = running.iter().filter(|version| Some(*version) != way_back.as_ref());
+        faults.extend(others.filter_map(|version| change::passage(old, new, version)));
+    }
     faults.extend(change::resized(old, new));
     faults.extend(change::reclassed(old, new));
     faults

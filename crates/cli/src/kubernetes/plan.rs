@@ -54,7 +54,9 @@ pub(super) async fn propose(
     let notes = check::before_up(api, &plan).await?;
     let changes = rehearse::all(api, &plan).await?;
     let under_way = under_way(api, cluster).await?;
-    Ok(Proposal { under_way, ..Proposal::of(cluster, changes, notes) })
+    let followed = check::followed(api, cluster).await?;
+    let followed = followed.as_ref().map(|document| &document.cluster);
+    Ok(Proposal { under_way, ..Proposal::of(cluster, followed, changes, notes) })
 }
 
 /// How far the servers have followed what was declared before, when they do not follow all of it.

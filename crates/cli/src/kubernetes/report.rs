@@ -13,6 +13,8 @@ use vaultyard_model::port::keeper::Waiting;
 use vaultyard_model::status::CertificateStatus;
 use vaultyard_model::{ClusterName, ServerName, Version};
 
+use super::snapshots::Answered;
+
 /// What one unsealer tells.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -42,6 +44,12 @@ pub(crate) struct Report {
     pub(crate) custody: KeeperTold,
     /// See `unsealer`.
     pub(crate) certificates: KeeperTold,
+    /// See `unsealer`. Unsealers of before take none.
+    #[serde(default)]
+    pub(crate) snapshots: KeeperTold,
+    /// The snapshot that was asked for last, once it is taken.
+    #[serde(default)]
+    pub(crate) snapshot: Option<Answered>,
     /// What is known of a root token that lives.
     pub(crate) root_token: Option<String>,
     /// Whether who copies the disk has both the keys and what opens them.
@@ -127,6 +135,8 @@ pub(crate) struct Sources<'a> {
     pub(crate) access: &'a keeping::Report,
     pub(crate) logins: &'a keeping::Report,
     pub(crate) custody: &'a keeping::Report,
+    pub(crate) snapshots: &'a keeping::Report,
+    pub(crate) snapshot: Option<Answered>,
     pub(crate) certificates: &'a keeping::Report,
     pub(crate) served: Option<&'a CertificateStatus>,
     pub(crate) root_token: Option<String>,
@@ -155,6 +165,8 @@ impl From<Sources<'_>> for Report {
             access: sources.access.into(),
             logins: sources.logins.into(),
             custody: sources.custody.into(),
+            snapshots: sources.snapshots.into(),
+            snapshot: sources.snapshot,
             certificates: sources.certificates.into(),
             root_token,
             key_beside_data: sources.key_beside_data,
@@ -338,6 +350,8 @@ mod tests {
             access: &keeper,
             logins: &keeper,
             custody: &keeper,
+            snapshots: &keeper,
+            snapshot: None,
             certificates: &keeping::Report::default(),
             served: Some(&served),
             root_token: Some("one lives".to_owned()),

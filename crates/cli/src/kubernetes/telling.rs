@@ -25,6 +25,7 @@ use super::hindrance::Hindrance;
 use super::holding::{HELD, HOLD, QUESTION};
 use super::pod::ServerPod;
 use super::report::{Report, Sources};
+use super::snapshots::Answered;
 use super::{ready, witness};
 use crate::{identities, metrics};
 
@@ -55,6 +56,9 @@ pub(crate) struct Begun {
     pub(crate) board: Board,
     /// Whether logins with service accounts work.
     pub(crate) logins: watch::Receiver<keeping::Report>,
+    /// Whether a snapshot that is asked for can be taken, and the last that was.
+    pub(crate) snapshots: watch::Receiver<keeping::Report>,
+    pub(crate) answered: watch::Receiver<Option<Answered>>,
     /// The API server.
     pub(crate) api: Api,
     /// Whether who copies the disk has both the keys and what opens them.
@@ -229,6 +233,8 @@ impl Telling {
             access: &board.access.borrow(),
             logins: &begun.logins.borrow(),
             custody: &board.custody.borrow(),
+            snapshots: &begun.snapshots.borrow(),
+            snapshot: begun.answered.borrow().clone(),
             certificates: &board.certificates.borrow(),
             served: served.get(server),
             root_token: board.root_token.borrow().clone(),

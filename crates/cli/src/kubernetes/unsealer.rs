@@ -33,7 +33,9 @@ use vaultyard_model::port::custody::{KeyEncryption, KeyStore};
 use vaultyard_model::port::host::Host;
 use vaultyard_model::port::keeper::Keeper;
 use vaultyard_model::port::server::Server;
+use vaultyard_snapshots::folder::Folder;
 use vaultyard_target_kubernetes::Api;
+use vaultyard_target_kubernetes::cluster::ClusterObject;
 use vaultyard_target_kubernetes::pod::{Looker, Paths, PodHost, watch_server};
 use vaultyard_vault::{Client, Session};
 
@@ -43,6 +45,7 @@ use super::mounted::Mounted;
 use super::pod::ServerPod;
 use super::reviewer::{self, Reviewer};
 use super::sites;
+use super::snapshots::SnapshotKeeper;
 use super::telling::{Begun, Telling};
 use super::{door, inner_door, witness};
 use crate::failure::{Failure, Kind, failed};
@@ -189,7 +192,18 @@ impl Ground {
         let session = Arc::new(Session::new(self.clients.clone(), Identity::Vaultyard));
         let trust = client_config(self.root.as_bytes(), None, &[]).map_err(failed)?;
         let Self {
-            pod, paths, api, clock, store, encryption, host, looker, logins, clients, ..
+            pod,
+            paths,
+            api,
+            clock,
+            store,
+            encryption,
+            host,
+            looker,
+            logins,
+            clients,
+            administrator,
+            ..
         } = self;
         let inner_tls =
             server_config(self.served.shown.clone(), self.client_authorities.as_bytes());
@@ -211,7 +225,7 @@ impl Ground {
             vaultyard: clients.get(&pod.server).cloned().ok_or_else(|| {
                 Failure::text(Kind::Failed, format!("there is no client of {}", pod.server))
             })?,
-            administrator: self.administrator.clone(),
+            administrator: administrator.clone(),
             socket: Client::unix(paths.admin_socket()),
         };
         let access = AccessKeeper::new(access::Parts {
@@ -235,11 +249,24 @@ impl Ground {
             api.clone(),
             pod.names.clone(),
             pod.server.clone(),
-            self.administrator,
+            administrator.clone(),
             observed.clone(),
             access.clone(),
         )?;
         let tried_logins = keep("logins", Box::new(reviewer), never());
+        let (answered_in, answered) = watch::channel(None);
+        let snapshots = SnapshotKeeper {
+            cluster: pod.cluster.name.clone(),
+            server: pod.server.clone(),
+            object: ClusterObject::new(api.clone(), &pod.names),
+            store: store.clone(),
+            encryption: encryption.clone(),
+            administrator: administrator.clone(),
+            observed: observed.clone(),
+            folder: Folder::at(paths.snapshots()),
+            answered: answered_in,
+        };
+        let snapshots = keep("snapshots", Box::new(snapshots), never());
         let custody = CustodyKeeper::new(kept::Parts {
             cluster: pod.cluster.name.clone(),
             store,
@@ -283,6 +310,8 @@ impl Ground {
             observed: observed.clone(),
             board: board.clone(),
             logins: tried_logins,
+            snapshots,
+            answered,
             api: api.clone(),
             log: log.clone(),
         });

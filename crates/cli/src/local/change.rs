@@ -130,9 +130,8 @@ fn passage(
     };
     let change = state.version_change().map_err(bad_input)?;
     // The new version has not led yet, so that nothing is there which the old one could not read.
-    let way_back = change
-        .filter(|change| !change.led && change.from.contains(wanted))
-        .map(|change| change.towards);
+    let way_back =
+        change.filter(|change| change.leads_back_to(wanted)).map(|change| change.towards);
     let mut all = Passage::BothWays;
     for version in running.iter().filter(|version| *version != wanted) {
         if Some(version) == way_back.as_ref() {

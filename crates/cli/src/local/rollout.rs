@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::SignedDuration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::{info, warn};
@@ -15,12 +14,11 @@ use vaultyard_engine::supervisor::Supervised;
 use vaultyard_model::observed::{Observed, ServerSeen};
 use vaultyard_model::port::clock::Clock;
 use vaultyard_model::port::host::{Host, HostError, Signal};
-use vaultyard_model::port::rollout::{Rollout, Standing};
+use vaultyard_model::port::rollout::{Rollout, Standing, VersionChange};
 use vaultyard_model::{ServerName, Version, chain};
 use vaultyard_plan::shutdown::{HandOver, hand_over};
 use vaultyard_proxy::Handle;
 use vaultyard_target_local::LocalLauncher;
-use vaultyard_target_local::state::VersionChange;
 
 use super::keys::Custody;
 use super::snapshots;
@@ -30,8 +28,6 @@ use super::state::Known;
 const IN_FLIGHT: Duration = Duration::from_secs(10);
 /// How long a fresh look at all servers may take.
 const LOOK: Duration = Duration::from_secs(5);
-/// So long after it was taken a snapshot counts as one from just before a change that has not begun.
-const FRESH: SignedDuration = SignedDuration::from_mins(10);
 const WHY: &str = "it is started as is declared now";
 
 /// The servers of this machine, as what changes them.
@@ -66,11 +62,10 @@ impl Rollout for LocalRollout {
         }
         let others = stale.values().filter(|(_, runs)| *runs != version).count();
         let begun = others < self.servers.len();
-        let fresh = |change: &VersionChange| self.clock.now().duration_since(change.taken) < FRESH;
         let lost = self.custody.1.borrow().waiting.clone();
         Ok(Standing {
             generation,
-            snapshot: change.is_some_and(|change| begun || fresh(&change)),
+            snapshot: change.is_some_and(|change| change.covers(begun, self.clock.now())),
             stale: stale.into_iter().map(|(server, (stale, _))| (server, stale)).collect(),
             version,
             hindrance: lost.map(|lost| lost.reason),

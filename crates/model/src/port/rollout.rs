@@ -1,9 +1,10 @@
 //! What can change the servers of a cluster: one at a time, by ending one and starting it as the
 //! document says. In which order, and when, is decided elsewhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
 
 use super::host::HostError;
 use crate::{ServerName, Version};
@@ -16,6 +17,36 @@ pub enum Stale {
     Configuration,
     /// In its version, whatever else.
     Version,
+}
+
+/// A change of the servers' version, and the snapshot that it is bound to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionChange {
+    /// From these versions.
+    pub from: BTreeSet<Version>,
+    /// To this version.
+    pub towards: Version,
+    /// The name of the snapshot from before it.
+    pub snapshot: String,
+    /// When that was taken.
+    pub taken: Timestamp,
+    /// Whether a server of the new version may have led: then what it has written is there.
+    pub led: bool,
+}
+
+/// So long after it was taken a snapshot counts as one from just before a change that has not begun.
+const FRESH: SignedDuration = SignedDuration::from_mins(10);
+
+impl VersionChange {
+    /// Whether its snapshot is the one from before a change that has `begun` or begins `now`.
+    pub fn covers(&self, begun: bool, now: Timestamp) -> bool {
+        begun || now.duration_since(self.taken) < FRESH
+    }
+
+    /// Whether the old version `wanted` could lead again, since the new one has written nothing yet.
+    pub fn leads_back_to(&self, wanted: &Version) -> bool {
+        !self.led && self.from.contains(wanted)
+    }
 }
 
 /// How far a rollout is.

@@ -86,6 +86,8 @@ fn of_unsealers(names: &Names) -> Vec<PolicyRule> {
         rule("", "secrets", [names.keys_probe()], ["delete"]),
         // Whether the own pod is being deleted.
         rule("", "pods", names.every_server(), READ),
+        // Whether somebody asks for a snapshot.
+        rule("vaultyard.dev", "vaultclusters", [names.cluster().to_owned()], READ),
     ]
 }
 

@@ -72,6 +72,8 @@ pub enum Delivered {
 pub fn prepare(paths: &Paths, server: &ServerName, configuration: &str) -> Result<(), FilesError> {
     claim_volume(paths, server)?;
     look_at_data(&paths.data())?;
+    // OpenBao 2.6 and before ends where there is none.
+    durable::make_private_folder(&paths.data()).map_err(at(&paths.data()))?;
     durable::make_private_folder(&paths.records()).map_err(at(&paths.records()))?;
     deliver_certificates(paths, server)?;
     let file = paths.configuration();

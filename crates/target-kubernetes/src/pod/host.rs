@@ -11,8 +11,8 @@ use rustix::process::Signal as Kernel;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
-use vaultyard_durable::absent;
 use vaultyard_durable::growing::{self, Limit};
+use vaultyard_durable::{self as durable, absent};
 use vaultyard_model::ServerName;
 use vaultyard_model::observed::{LastEnd, ProcessSeen};
 use vaultyard_model::port::clock::Clock;
@@ -240,7 +240,11 @@ impl Host for PodHost {
     async fn wipe(&self, why: &str) -> Result<(), HostError> {
         warn!(server = %self.server, "removing the server's data: {why}");
         self.take_data_away().await?;
-        self.with_files(REMOVE, |paths| remove(&paths.removed())).await
+        self.with_files(REMOVE, |paths| {
+            remove(&paths.removed())?;
+            durable::make_private_folder(&paths.data())
+        })
+        .await
     }
 
     async fn reload(&self) -> Result<(), HostError> {

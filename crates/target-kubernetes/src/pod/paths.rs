@@ -57,6 +57,11 @@ impl Paths {
         self.volume().join("root-tokens.json")
     }
 
+    /// The snapshots that were taken of this server.
+    pub fn snapshots(&self) -> PathBuf {
+        self.volume().join("snapshots")
+    }
+
     /// Whose volume it is.
     pub(crate) fn owner(&self) -> PathBuf {
         self.volume().join("server-name")

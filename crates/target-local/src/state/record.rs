@@ -6,9 +6,10 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use vaultyard_durable as durable;
+use vaultyard_model::port::rollout::VersionChange;
 use vaultyard_model::{ClusterName, Version};
 
-use super::{StateError, VersionChange};
+use super::StateError;
 
 /// The format that this Vaultyard writes, and the newest that it reads.
 const FORMAT: u64 = 1;
@@ -102,30 +103,28 @@ struct WrittenChange {
     led: bool,
 }
 
-impl VersionChange {
-    pub(super) fn read(path: &Path) -> Result<Option<Self>, StateError> {
-        let Some(written) = parse(path)? else { return Ok(None) };
-        let WrittenChange { from, towards, snapshot, taken, led } = written;
-        let read = |text: &String| {
-            Version::new(text).map_err(|error| StateError::Damaged {
-                path: path.to_owned(),
-                why: format!("{text:?} {error}"),
-            })
-        };
-        let from = from.iter().map(read).collect::<Result<_, _>>()?;
-        Ok(Some(Self { from, towards: read(&towards)?, snapshot, taken, led }))
-    }
+pub(super) fn read_change(path: &Path) -> Result<Option<VersionChange>, StateError> {
+    let Some(written) = parse(path)? else { return Ok(None) };
+    let WrittenChange { from, towards, snapshot, taken, led } = written;
+    let read = |text: &String| {
+        Version::new(text).map_err(|error| StateError::Damaged {
+            path: path.to_owned(),
+            why: format!("{text:?} {error}"),
+        })
+    };
+    let from = from.iter().map(read).collect::<Result<_, _>>()?;
+    Ok(Some(VersionChange { from, towards: read(&towards)?, snapshot, taken, led }))
+}
 
-    pub(super) fn write(&self, path: &Path) -> Result<(), StateError> {
-        let written = WrittenChange {
-            from: self.from.iter().map(Version::to_string).collect(),
-            towards: self.towards.to_string(),
-            snapshot: self.snapshot.clone(),
-            taken: self.taken,
-            led: self.led,
-        };
-        write(path, &written)
-    }
+pub(super) fn write_change(change: &VersionChange, path: &Path) -> Result<(), StateError> {
+    let written = WrittenChange {
+        from: change.from.iter().map(Version::to_string).collect(),
+        towards: change.towards.to_string(),
+        snapshot: change.snapshot.clone(),
+        taken: change.taken,
+        led: change.led,
+    };
+    write(path, &written)
 }
 
 fn parse<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<Option<T>, StateError> {

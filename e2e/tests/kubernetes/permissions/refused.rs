@@ -20,7 +20,7 @@ const NOBODY: &[Call] = &[
     ("POST", "/api/v1/namespaces/NAME/pods", "create", "pods"),
     ("POST", "/api/v1/namespaces/NAME-operations/pods", "create", "pods"),
     ("POST", "/api/v1/namespaces/NAME/pods/NAME-0/exec?command=id", "create", "pods/exec"),
-    ("POST", "/api/v1/namespaces/NAME/pods/NAME-0/eviction", "create", "pods/eviction"),
+    ("POST", "/api/v1/namespaces/NAME/pods/another/eviction", "create", "pods/eviction"),
     // Creating goes by apply only, which names what it creates.
     ("POST", "/api/v1/namespaces/NAME/secrets", "create", "secrets"),
     ("POST", "/api/v1/namespaces/NAME/configmaps", "create", "configmaps"),
@@ -38,6 +38,10 @@ const NOBODY: &[Call] = &[
     ("DELETE", "/apis/apps/v1/namespaces/NAME/statefulsets/NAME", "delete", "statefulsets"),
 ];
 
+/// What the cluster controller alone may do.
+const EVICTION: Call =
+    ("POST", "/api/v1/namespaces/NAME/pods/NAME-0/eviction", "create", "pods/eviction");
+
 /// The accounts, each with its namespace's ending and what its neighbours may do and it may not.
 const ACCOUNTS: &[(&str, &str, &[Call])] = &[
     // Servers, and the unsealers beside them.
@@ -48,6 +52,7 @@ const ACCOUNTS: &[(&str, &str, &[Call])] = &[
             ("GET", "/api/v1/namespaces/NAME/secrets/NAME-server-certificates", "get", "secrets"),
             ("GET", "/api/v1/namespaces/NAME-operations/secrets/NAME-authority", "get", "secrets"),
             ("GET", "/api/v1/namespaces/NAME/pods", "list", "pods"),
+            EVICTION,
             ("GET", "/apis/apps/v1/namespaces/NAME/statefulsets/NAME", "get", "statefulsets"),
             (
                 "POST",
@@ -70,6 +75,7 @@ const ACCOUNTS: &[(&str, &str, &[Call])] = &[
             ("GET", "/api/v1/namespaces/NAME/secrets/NAME-proxy-certificate", "get", "secrets"),
             ("GET", "/api/v1/namespaces/NAME/configmaps/NAME-document", "get", "configmaps"),
             ("GET", "/api/v1/namespaces/NAME/pods/NAME-0", "get", "pods"),
+            EVICTION,
         ],
     ),
     (
@@ -102,6 +108,7 @@ const ACCOUNTS: &[(&str, &str, &[Call])] = &[
             ("GET", "/api/v1/namespaces/NAME/secrets/NAME-keys-0001", "get", "secrets"),
             ("GET", "/api/v1/namespaces/NAME/secrets/NAME-key-encryption", "get", "secrets"),
             ("GET", "/apis/apps/v1/namespaces/NAME/statefulsets/NAME", "get", "statefulsets"),
+            EVICTION,
             (
                 "DELETE",
                 "/api/v1/namespaces/NAME-operations/secrets/NAME-authority",

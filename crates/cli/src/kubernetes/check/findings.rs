@@ -310,11 +310,11 @@ mod tests {
     #[test]
     fn what_the_cluster_cannot_follow_is_refused() {
         let (old, new) = (cluster(""), cluster("servers: {storage: {raft: {size: 20Gi}}}"));
-        let unfollowed = crate::kubernetes::declared::unfollowed(&old, &new);
+        let unfollowed = crate::kubernetes::declared::unfollowed(&old, &new, None);
         let said = sentence("", &Facts { unfollowed, ..facts() });
         assert!(said.contains("raft.size was 10Gi and is 20Gi now"), "{said}");
         let new = cluster("servers: {storage: {raft: {storageClassName: fast}}}");
-        let unfollowed = crate::kubernetes::declared::unfollowed(&old, &new);
+        let unfollowed = crate::kubernetes::declared::unfollowed(&old, &new, None);
         let said =
             sentence("storage: {raft: {storageClassName: fast}}", &Facts { unfollowed, ..facts() });
         assert!(said.contains("storageClassName was the default class and is fast now"), "{said}");

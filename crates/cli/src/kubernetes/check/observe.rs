@@ -8,12 +8,14 @@ use vaultyard_render::kubernetes::names::DEFINITION;
 use vaultyard_render::kubernetes::{Names, Object, optional, server_pod};
 use vaultyard_target_kubernetes::access_review::Act;
 use vaultyard_target_kubernetes::apply::ApplyError;
+use vaultyard_target_kubernetes::cluster::ClusterObject;
 use vaultyard_target_kubernetes::kind::{Kind, NODE, SECRET, STORAGE_CLASS};
 use vaultyard_target_kubernetes::{Api, ApiError, Reason, Reference};
 
 use super::Plan;
 use super::facts::{self, Class, Facts, KeyFilesSeen, Node, Seen, Standing};
 use super::needs::{self, HandingOn};
+use crate::document::Document;
 use crate::failure::{Failure, failed};
 use crate::kubernetes::{declared, install};
 
@@ -63,11 +65,25 @@ async fn unfollowed(
     if !servers_stand {
         return Ok(Vec::new());
     }
-    match declared::followed(api, &Names::of(plan.cluster)).await {
-        Ok(followed) => Ok(followed
-            .map(|followed| declared::unfollowed(&followed.cluster, plan.cluster))
-            .unwrap_or_default()),
-        Err(ApiError { reason: Reason::Forbidden { .. }, .. }) => Ok(Vec::new()),
+    let Some(followed) = followed(api, plan.cluster).await? else { return Ok(Vec::new()) };
+    let object = ClusterObject::new(api.clone(), &Names::of(plan.cluster)).read().await;
+    let object = seen(object)?.flatten();
+    Ok(declared::unfollowed(&followed.cluster, plan.cluster, object.as_ref()))
+}
+
+/// The document that the cluster follows, as far as it may be read.
+pub(in crate::kubernetes) async fn followed(
+    api: &Api,
+    cluster: &Cluster,
+) -> Result<Option<Document>, Failure> {
+    Ok(seen(declared::followed(api, &Names::of(cluster)).await)?.flatten())
+}
+
+/// `None` of what may not be read.
+fn seen<T>(answer: Result<T, ApiError>) -> Result<Option<T>, Failure> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(ApiError { reason: Reason::Forbidden { .. }, .. }) => Ok(None),
         Err(error) => Err(failed(error)),
     }
 }

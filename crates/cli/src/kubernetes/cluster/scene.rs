@@ -22,7 +22,7 @@ use vaultyard_target_kubernetes::{Api, ApiError, Reference};
 
 use super::certificates::CertificatesController;
 use super::reports::Told;
-use super::revisions;
+use super::revisions::{self, Outdated};
 use crate::failure::Failure;
 use crate::kubernetes::leading::Post;
 use crate::kubernetes::report::Report;
@@ -128,9 +128,7 @@ impl<'a> Scene<'a> {
         if let Some(site) = self.sites.iter_mut().find(|site| site.name == server) {
             site.zone = zone.or(site.zone.take());
         }
-        let containers = pod["spec"]["containers"].as_array().into_iter().flatten();
-        let own = containers.into_iter().find(|container| container["name"] == SERVER);
-        if let Some(image) = own.and_then(|container| container["image"].as_str()) {
+        if let Some(image) = revisions::image(&pod) {
             self.images.insert(server.clone(), image.to_owned());
         }
         self.pods.insert(server, pod);
@@ -162,9 +160,9 @@ impl<'a> Scene<'a> {
         seen
     }
 
-    /// The pods that are not as the StatefulSet would make them now, each with its `uid`; `None` while
-    /// that is not known. `declared` is the generation in which it is what is declared.
-    pub(super) fn outdated(&self, declared: Option<i64>) -> Option<BTreeMap<ServerName, String>> {
+    /// The pods that are not as the StatefulSet would make them now; `None` while that is not known.
+    /// `declared` is the generation in which it is what is declared.
+    pub(super) fn outdated(&self, declared: Option<i64>) -> Option<BTreeMap<ServerName, Outdated>> {
         revisions::outdated(self.servers.as_ref()?, declared?, &self.pods)
     }
 

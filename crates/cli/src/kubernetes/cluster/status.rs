@@ -82,7 +82,7 @@ pub(super) async fn keep(
     declared: &Value,
     beside: Beside<'_>,
 ) -> Result<Infallible, Failure> {
-    let (rolling, work) = rolling::begin(post, cluster, declared);
+    let (rolling, work) = rolling::begin(post, cluster, object, declared);
     tokio::select! {
         () = work => Err(Failure::text(Fault::Failed, "the rollout ended: this is a fault of Vaultyard")),
         failure = look(post, cluster, object, declared, beside, &rolling) => failure,
@@ -114,7 +114,7 @@ async fn look(
         // Servers at rest are asked to follow nothing.
         let outdated =
             (!beside.stopped).then(|| scene.outdated(*beside.servers.borrow())).flatten();
-        rolling.look(&seen, outdated, keys);
+        rolling.look(&told, &seen, outdated, keys);
         let rollout = rolling.report();
         let known = beside.stopped || rollout.is_some();
         let mut pause = BUSY;

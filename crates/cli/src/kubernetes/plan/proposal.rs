@@ -3,7 +3,8 @@
 use serde::Serialize;
 use serde_json::Value;
 use vaultyard_model::Cluster;
-use vaultyard_plan::proposal::how_replaced;
+use vaultyard_plan::proposal::{self, how_replaced};
+use vaultyard_plan::versions;
 use vaultyard_render::kubernetes::Names;
 use vaultyard_target_kubernetes::Reference;
 use vaultyard_target_kubernetes::apply::Difference;
@@ -119,8 +120,14 @@ impl Change {
 }
 
 impl Proposal {
-    /// Of every object that was compared; one without a change is none.
-    pub(super) fn of(cluster: &Cluster, compared: Vec<Option<Change>>, notes: Vec<String>) -> Self {
+    /// Of every object that was compared; one without a change is none. `followed` is what the cluster was
+    /// before.
+    pub(super) fn of(
+        cluster: &Cluster,
+        followed: Option<&Cluster>,
+        compared: Vec<Option<Change>>,
+        notes: Vec<String>,
+    ) -> Self {
         let names = Names::of(cluster);
         let objects = compared.len();
         let changes: Vec<_> = compared.into_iter().flatten().collect();
@@ -128,7 +135,7 @@ impl Proposal {
             cluster: names.cluster().to_owned(),
             namespace: names.namespace().to_owned(),
             unchanged: objects - changes.len(),
-            consequences: consequences(cluster, &names, &changes),
+            consequences: consequences(cluster, followed, &names, &changes),
             changes,
             notes,
             under_way: None,
@@ -146,7 +153,12 @@ impl Proposal {
     }
 }
 
-fn consequences(cluster: &Cluster, names: &Names, changes: &[Change]) -> Vec<Consequence> {
+fn consequences(
+    cluster: &Cluster,
+    followed: Option<&Cluster>,
+    names: &Names,
+    changes: &[Change],
+) -> Vec<Consequence> {
     let renewed = |kind: &str, name: &str| {
         changes.iter().any(|it| it.kind == kind && it.name == name && it.renews_pods())
     };
@@ -167,7 +179,27 @@ fn consequences(cluster: &Cluster, names: &Names, changes: &[Change]) -> Vec<Con
         of: "controllers",
         what: "are replaced; the next ones go on where they were".to_owned(),
     });
-    [controllers, proxies, servers].into_iter().flatten().collect()
+    let version = followed.into_iter().flat_map(|followed| another_version(followed, cluster));
+    [controllers, proxies, servers].into_iter().flatten().chain(version).collect()
+}
+
+/// What comes of another version of the servers.
+fn another_version(old: &Cluster, new: &Cluster) -> Vec<Consequence> {
+    let (before, after) = (&old.servers.version, &new.servers.version);
+    if before == after {
+        return Vec::new();
+    }
+    // The way back from a version that has not led is none of those that follow another.
+    let passage = versions::passage(new.servers.software, before, after);
+    let way_back = passage.map(|passage| Consequence {
+        of: "way back",
+        what: proposal::way_back(before, after, passage),
+    });
+    let snapshot = Consequence {
+        of: "snapshot",
+        what: "is taken first, and kept on the volume of the server that leads".to_owned(),
+    };
+    [Some(snapshot), way_back.ok()].into_iter().flatten().collect()
 }
 
 #[cfg(test)]
@@ -190,7 +222,7 @@ mod tests {
         let Ok(document) = document::built_in(vaultyard_manifest::Target::Kubernetes) else {
             panic!("the built-in document is refused");
         };
-        Proposal::of(&document.cluster, changes, Vec::new())
+        Proposal::of(&document.cluster, None, changes, Vec::new())
     }
 
     #[test]

@@ -1,0 +1,124 @@
+//! Takes a snapshot of the server that this unsealer sits beside, while that leads and somebody asks for
+//! one. The question stands in the status of the `VaultCluster`, where only the cluster controller
+//! writes; the snapshot lies on the server's own volume.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{mpsc, watch};
+use tracing::{info, warn};
+use vaultyard_keys::stored;
+use vaultyard_model::access::Identity;
+use vaultyard_model::observed::Observed;
+use vaultyard_model::port::custody::{KeyEncryption, KeyStore};
+use vaultyard_model::port::keeper::{Keeper, Round, Waiting};
+use vaultyard_model::port::server::Server;
+use vaultyard_model::{ClusterName, ServerName};
+use vaultyard_snapshots::file::Header;
+use vaultyard_snapshots::folder::Folder;
+use vaultyard_snapshots::take;
+use vaultyard_target_kubernetes::cluster::ClusterObject;
+use vaultyard_vault::Client;
+
+use crate::failure::{Failure, failed};
+use crate::output;
+use crate::system::SystemRandom;
+
+/// The field of the status in which somebody asks for a snapshot: the time of the question.
+pub(crate) const ASKED: &str = "snapshotAsked";
+
+/// Between two looks whether somebody asks.
+const LOOK: Duration = Duration::from_secs(1);
+/// Before something that failed is tried again.
+const AGAIN: Duration = Duration::from_secs(5);
+/// How long a login may take.
+const LOGIN: Duration = Duration::from_secs(5);
+/// How many pieces may wait for whoever takes them.
+const PIECES: usize = 16;
+
+/// The snapshot that was taken when it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Answered {
+    /// The question.
+    pub(crate) asked: String,
+    /// The name of the snapshot.
+    pub(crate) name: String,
+    /// When it was begun.
+    pub(crate) taken: Timestamp,
+}
+
+/// Takes what is asked for.
+pub(crate) struct SnapshotKeeper {
+    pub(crate) cluster: ClusterName,
+    /// The server of this pod.
+    pub(crate) server: ServerName,
+    /// Where the question stands.
+    pub(crate) object: ClusterObject,
+    /// Without the keys a snapshot would be worth nothing.
+    pub(crate) store: Arc<dyn KeyStore>,
+    pub(crate) encryption: Arc<dyn KeyEncryption>,
+    /// The own server, asked with the administrator's certificate.
+    pub(crate) administrator: Arc<Client>,
+    pub(crate) observed: watch::Receiver<Option<Observed>>,
+    pub(crate) folder: Folder,
+    pub(crate) answered: watch::Sender<Option<Answered>>,
+}
+
+#[async_trait]
+impl Keeper for SnapshotKeeper {
+    async fn round(&mut self, now: Timestamp) -> Round {
+        match self.advance(now).await {
+            Ok(did) => Round { did: did.then_some("take-snapshot"), waiting: None, next: LOOK },
+            Err(failure) => {
+                let reason = format!("no snapshot can be taken: {}", failure.message());
+                warn!("{reason}");
+                let waiting = Some(Waiting { reason, stuck: false });
+                Round { did: None, waiting, next: AGAIN }
+            }
+        }
+    }
+}
+
+impl SnapshotKeeper {
+    async fn advance(&self, now: Timestamp) -> Result<bool, Failure> {
+        let leads =
+            self.observed.borrow().as_ref().is_some_and(|it| it.leader() == Some(&self.server));
+        if !leads {
+            return Ok(false);
+        }
+        let object = self.object.read().await.map_err(failed)?.unwrap_or_default();
+        let Some(asked) = object["status"][ASKED].as_str() else { return Ok(false) };
+        if self.answered.borrow().as_ref().is_some_and(|answered| answered.asked == asked) {
+            return Ok(false);
+        }
+        let name = self.take(now).await?;
+        info!(%name, "a snapshot was taken");
+        self.answered.send_replace(Some(Answered { asked: asked.to_owned(), name, taken: now }));
+        Ok(true)
+    }
+
+    async fn take(&self, now: Timestamp) -> Result<String, Failure> {
+        let keys = stored::load(&self.cluster, &*self.store, &*self.encryption).await;
+        let client = &self.administrator;
+        let header = Header {
+            cluster: self.cluster.to_string(),
+            taken: now,
+            server: self.server.to_string(),
+            version: output::or_dash(client.health().await.map_err(failed)?.version),
+            generation: keys.map_err(failed)?.header.generation,
+        };
+        let login = client.log_in(Identity::Administrator.as_str(), LOGIN).await;
+        let token = login.map_err(failed)?.token;
+        let (to, pieces): (mpsc::Sender<Bytes>, _) = mpsc::channel(PIECES);
+        let sending = async { client.with_token(&token).snapshot(to).await };
+        let (folder, encryption) = (&self.folder, &*self.encryption);
+        let taken = take::take(header, sending, pieces, folder, encryption, &SystemRandom).await;
+        // Nobody needs the token any more; it would end by itself.
+        client.with_token(&token).revoke_self().await.ok();
+        Ok(taken.map_err(failed)?.name.to_string())
+    }
+}
