@@ -185,7 +185,6 @@ impl Kube {
         self.vaultyard(&["render", "-f", &self.document()]).done()
     }
 
-    /// The file of the document.
     /// The path of the document.
     pub fn document(&self) -> String {
         self.folder.path().join("cluster.yaml").display().to_string()

@@ -70,9 +70,12 @@ pub(crate) fn run(words: &[&str]) -> Result<(), String> {
         ["pause"] => Kind::Pause,
         [earlier] if let Some(version) = earlier_version(earlier) => Kind::Earlier(version),
         _ => {
+            let earlier: Vec<_> =
+                parts::earlier_openbaos().map(|version| format!("openbao-{version}")).collect();
             return Err(format!(
-                "no image is called {words:?}: module, openbao, openbao-2.7.1, nginx, pause, or none for ours, which \
-                 may have --fault-injection"
+                "no image is called {words:?}: module, openbao, {}, nginx, pause, or none for ours, \
+                 which may have --fault-injection",
+                earlier.join(", ")
             ));
         }
     };
@@ -234,7 +237,7 @@ mod tests {
     fn an_unknown_image_is_refused_with_the_names_that_exist() {
         let reason = run(&["vault"]).unwrap_err();
         assert!(
-            reason.starts_with(r#"no image is called ["vault"]: module, openbao, nginx, pause"#),
+            reason.starts_with(r#"no image is called ["vault"]: module, openbao, openbao-2."#),
             "{reason}"
         );
     }

@@ -37,6 +37,8 @@ pub struct Roller {
     blind: u32,
     /// What it is in the middle of.
     way: Option<Way>,
+    /// Why it could not go on the last time.
+    failed: Option<String>,
 }
 
 /// A rollout that has begun.
@@ -51,7 +53,7 @@ struct Way {
 impl Roller {
     /// A keeper for the servers behind `port`.
     pub fn new(port: Arc<dyn Rollout>, observed: watch::Receiver<Option<Observed>>) -> Self {
-        Self { port, observed, looked: Duration::ZERO, blind: 0, way: None }
+        Self { port, observed, looked: Duration::ZERO, blind: 0, way: None, failed: None }
     }
 
     async fn advance(&mut self) -> Result<Round, HostError> {
@@ -84,7 +86,7 @@ impl Roller {
                     self.way = None;
                     Ok(Round { did: None, waiting: None, next: CALM })
                 }
-                Err(held) => Ok(self.held(&standing, &held.to_string(), seen.uptime)),
+                Err(held) => Ok(self.held(&standing, &held.to_string(), &seen)),
             },
             Next::Snapshot => {
                 info!(version = %standing.version, "a snapshot is taken before servers change");
@@ -102,13 +104,16 @@ impl Roller {
                 self.way = Some(Way { towards: standing, held: None, frozen: None });
                 Ok(round)
             }
-            Next::Held(held) => Ok(self.held(&standing, &held.to_string(), seen.uptime)),
+            Next::Held(held) => Ok(self.held(&standing, &held.to_string(), &seen)),
         }
     }
 
-    /// Waits for what holds it, and not for ever.
-    fn held(&mut self, standing: &Standing, why: &str, now: Duration) -> Round {
-        match self.way.as_mut().and_then(|way| way.hold(why, now)) {
+    /// Waits for what holds it, and not for ever once a server has been replaced, by whomever.
+    fn held(&mut self, standing: &Standing, why: &str, seen: &Observed) -> Round {
+        if self.way.is_none() && standing.stale.len() < seen.servers.len() {
+            self.way = Some(Way { towards: standing.clone(), held: None, frozen: None });
+        }
+        match self.way.as_mut().and_then(|way| way.hold(why, seen.uptime)) {
             Some(frozen) => Round { did: None, waiting: Some(stuck(frozen)), next: CALM },
             None => waits(standing, why),
         }
@@ -151,11 +156,19 @@ impl Way {
 #[async_trait]
 impl Keeper for Roller {
     async fn round(&mut self, _: Timestamp) -> Round {
-        self.advance().await.unwrap_or_else(|error| {
-            let reason = format!("the rollout cannot go on: {error}");
-            warn!("{reason}");
-            Round { did: None, waiting: Some(Waiting { reason, stuck: false }), next: AGAIN }
-        })
+        let failed = match self.advance().await {
+            Ok(round) => {
+                self.failed = None;
+                return round;
+            }
+            Err(error) => format!("the rollout cannot go on: {error}"),
+        };
+        if self.failed.as_ref() != Some(&failed) {
+            warn!("{failed}");
+        }
+        self.failed = Some(failed.clone());
+        let waiting = Some(Waiting { reason: failed, stuck: false });
+        Round { did: None, waiting, next: AGAIN }
     }
 }
 
@@ -291,6 +304,20 @@ mod tests {
         assert_eq!(reason, "every server was replaced; vault-0: it is sealed");
         let frozen = waiting(scene.round(PATIENCE).await);
         assert!(frozen.contains("frozen"), "{frozen}");
+    }
+
+    #[tokio::test]
+    async fn who_goes_on_with_a_rollout_that_another_began_freezes_it_too() {
+        let mut scene = Scene::new(Stale::Configuration);
+        while scene.port.asked().is_empty() {
+            scene.round(Duration::from_secs(1)).await;
+        }
+        let replaced = scene.seen.servers.get_mut(&name(2)).unwrap();
+        replaced.health.as_mut().unwrap().state = State::Sealed;
+        scene.roller = Roller::new(scene.port.clone(), scene.publish.subscribe());
+        assert!(!scene.round(Duration::from_secs(1)).await.waiting.unwrap().stuck);
+        assert!(scene.round(PATIENCE).await.waiting.unwrap().stuck);
+        assert_eq!(scene.port.asked().len(), 1);
     }
 
     #[tokio::test]

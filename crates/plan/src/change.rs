@@ -21,6 +21,7 @@ pub struct Fault {
 enum Why {
     NotYet,
     Fixed,
+    AtRest,
     Version(versions::Refused),
 }
 
@@ -42,6 +43,10 @@ impl Display for Fault {
         match why {
             Why::NotYet => f.write_str("this change is not supported by this version"),
             Why::Fixed => f.write_str("it is fixed once the cluster exists"),
+            Why::AtRest => f.write_str(
+                "its servers are at rest, and a snapshot comes first; bring them up with the document \
+                 as it was, then change the version",
+            ),
             Why::Version(refused) => refused.fmt(f),
         }
     }
@@ -96,6 +101,13 @@ pub fn beyond_servers(old: &Cluster, new: &Cluster) -> bool {
     before.configuration = after.configuration.clone();
     before.performance_multiplier = after.performance_multiplier;
     as_new != *new
+}
+
+/// Whether servers that are at rest would come back in another version: nobody could take a snapshot
+/// before.
+pub fn at_rest(old: &Cluster, new: &Cluster) -> Option<Fault> {
+    let version = |cluster: &Cluster| cluster.servers.version.to_string();
+    Fault::between("spec.servers.version", version(old), version(new), Why::AtRest)
 }
 
 /// Whether the first address of a cluster on one machine has moved: raft keeps the addresses of its

@@ -96,6 +96,13 @@ pub fn passage(software: Software, from: &Version, to: &Version) -> Result<Passa
     Err(Refused { from: from.minor(), to: to.minor(), why, open })
 }
 
+/// Why no server may come to `to` while one of the version `led_by` leads: it could not read what that
+/// writes.
+pub fn barred(software: Software, led_by: &Version, to: &Version) -> Option<String> {
+    let refused = passage(software, led_by, to).err()?;
+    Some(format!("a server of {led_by} leads: {refused}; declare {led_by} again"))
+}
+
 impl Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.patch {
@@ -136,6 +143,16 @@ mod tests {
 
     fn version(text: &str) -> Version {
         Version::new(text).unwrap()
+    }
+
+    #[test]
+    fn an_older_minor_is_barred_once_a_newer_one_leads() {
+        let barred = |led_by, to| barred(Software::OpenBao, &version(led_by), &version(to));
+        assert_eq!(barred("2.6.2", "2.7.2"), None);
+        assert_eq!(barred("2.7.2", "2.7.1"), None);
+        let why = barred("2.7.2", "2.6.2").unwrap();
+        assert!(why.starts_with("a server of 2.7.2 leads: 2.6 cannot lead on"), "{why}");
+        assert!(why.ends_with("; declare 2.7.2 again"), "{why}");
     }
 
     fn bao(from: &str, to: &str) -> Result<Passage, String> {

@@ -113,13 +113,15 @@ pub(crate) fn unfollowed(old: &Cluster, new: &Cluster, object: Option<&Value>) -
     faults.retain(|fault| !fault.is_refused_passage());
     let wanted = &new.servers.version;
     if old.servers.version != *wanted {
-        let mut running = object.map(version_change::running).unwrap_or_default();
-        running.insert(old.servers.version.clone());
+        let running = object.and_then(version_change::running);
+        let running = running.unwrap_or_else(|| [old.servers.version.clone()].into());
         let change = object.and_then(version_change::read);
         let way_back = change.filter(|change| change.leads_back_to(wanted));
         let way_back = way_back.map(|change| change.towards);
         let others = running.iter().filter(|version| Some(*version) != way_back.as_ref());
         faults.extend(others.filter_map(|version| change::passage(old, new, version)));
+        let at_rest = object.is_some_and(is_stopped);
+        faults.extend(change::at_rest(old, new).filter(|_| at_rest));
     }
     faults.extend(change::resized(old, new));
     faults.extend(change::reclassed(old, new));
@@ -167,5 +169,43 @@ mod tests {
             "status": {"phase": "Ready"},
         });
         assert_eq!(text(&written), text(&kept));
+    }
+
+    #[test]
+    fn what_servers_run_says_which_version_may_come() {
+        let cluster = |version: &str| {
+            let text = format!(
+                "{{apiVersion: {API_VERSION}, kind: {KIND}, metadata: {{name: vault}}, \
+                 spec: {{servers: {{version: {version}}}}}}}"
+            );
+            let parsed = document::parse("a test", text, Target::Kubernetes);
+            parsed.unwrap_or_else(|failure| panic!("{}", failure.message())).cluster
+        };
+        let (old, new) = (cluster("2.6.2"), cluster("2.7.2"));
+        let refused = |from, to, object: &Value| {
+            let faults = unfollowed(from, to, Some(object));
+            faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        };
+        let run = |versions: &[Option<&str>]| {
+            let servers: Vec<_> = versions.iter().map(|it| json!({"version": it})).collect();
+            json!({"status": {"servers": servers}})
+        };
+        assert_eq!(refused(&old, &new, &run(&[Some("2.6.2"); 3])), "");
+        // It was declared and came to no server.
+        assert_eq!(refused(&new, &old, &run(&[Some("2.6.2"); 3])), "");
+        let unknown = refused(&new, &old, &run(&[Some("2.6.2"), None]));
+        assert!(unknown.contains("2.6 cannot lead on"), "{unknown}");
+        let mut half = run(&[Some("2.6.2"), Some("2.7.2")]);
+        assert!(refused(&new, &old, &half).contains("2.6 cannot lead on"));
+        half["status"]["versionChange"] = json!({"from": ["2.6.2"], "towards": "2.7.2", "led": false,
+            "snapshot": "20261129T225620Z", "taken": "2026-11-29T22:56:20Z"});
+        assert_eq!(refused(&new, &old, &half), "");
+        half["status"]["versionChange"]["led"] = json!(true);
+        assert!(refused(&new, &old, &half).contains("2.6 cannot lead on"));
+
+        let mut stopped = run(&[Some("2.6.2")]);
+        stopped["metadata"] = json!({"annotations": {STOPPED: "true"}});
+        assert!(refused(&old, &new, &stopped).contains("at rest"));
+        assert_eq!(refused(&old, &old, &stopped), "");
     }
 }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 use vaultyard_render::kubernetes::Names;
 use vaultyard_render::kubernetes::labels::{COMPONENT, Component, INSTANCE};
+use vaultyard_render::kubernetes::server_pod::SERVER;
 use vaultyard_target_kubernetes::kind::{Kind, POD, STATEFUL_SET};
 use vaultyard_target_kubernetes::{Api, ApiError, Reason, Reference};
 
@@ -54,13 +55,47 @@ fn behind(deployment: Option<&Value>, image: &str) -> Option<String> {
     Some(format!("has {updated} of {wanted} pods as they are declared now"))
 }
 
-/// The servers whose pods are as they were declared before: a pod of a server is made anew only when
-/// somebody deletes it.
-pub(super) async fn outdated_servers(api: &Api, names: &Names) -> Result<Vec<String>, ApiError> {
-    let set = Reference::within(STATEFUL_SET, names.namespace(), names.stateful_set());
-    let Some(set) = api.get(&set).await? else { return Ok(Vec::new()) };
-    let pods = pods_of(api, names, names.namespace(), Component::Server).await?;
-    Ok(outdated(&set["status"]["updateRevision"], &pods))
+/// What the servers lack until all of them are what their StatefulSet makes with this image, in words;
+/// `None` when they lack nothing.
+pub(super) async fn pending_servers(
+    api: &Api,
+    names: &Names,
+    image: &str,
+) -> Result<Option<String>, ApiError> {
+    let reference = Reference::within(STATEFUL_SET, names.namespace(), names.stateful_set());
+    let (set, pods) = match api.get(&reference).await {
+        Ok(set) => (set, pods_of(api, names, names.namespace(), Component::Server).await),
+        Err(error) => (None, Err(error)),
+    };
+    match pods {
+        Ok(pods) => Ok(lacking(set.as_ref(), &pods, image).map(|why| format!("{reference} {why}"))),
+        // Who may not look at it is not told.
+        Err(ApiError { reason: Reason::Forbidden { .. }, .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn lacking(set: Option<&Value>, pods: &[Value], image: &str) -> Option<String> {
+    let Some(set) = set else { return Some("does not exist yet".to_owned()) };
+    if server_image(&set["spec"]["template"]) != Some(image) {
+        return Some("has another image".to_owned());
+    }
+    if set["status"]["observedGeneration"] != set["metadata"]["generation"] {
+        return Some("has not been seen by its controller yet".to_owned());
+    }
+    let revision = &set["status"]["updateRevision"];
+    let old = |pod: &&Value| &pod["metadata"]["labels"][REVISION] != revision;
+    let old: Vec<_> = pods.iter().filter(old).map(name).collect();
+    (!old.is_empty()).then(|| format!("has still to replace {}", old.join(", ")))
+}
+
+/// What the StatefulSet controller writes on each pod: the revision that it was made of.
+pub(super) const REVISION: &str = "controller-revision-hash";
+
+/// The image of the server in a pod, or in what pods are made of.
+pub(super) fn server_image(pod: &Value) -> Option<&str> {
+    let mut containers = pod["spec"]["containers"].as_array()?.iter();
+    containers.find(|container| container["name"] == SERVER)?["image"].as_str()
 }
 
 /// The pods of one part of the cluster.
@@ -77,11 +112,6 @@ pub(super) async fn pods_of(
 /// What an object is called.
 pub(super) fn name(object: &Value) -> String {
     object["metadata"]["name"].as_str().unwrap_or_default().to_owned()
-}
-
-fn outdated(revision: &Value, pods: &[Value]) -> Vec<String> {
-    let old = |pod: &&Value| &pod["metadata"]["labels"]["controller-revision-hash"] != revision;
-    pods.iter().filter(old).map(name).collect()
 }
 
 #[cfg(test)]
@@ -116,12 +146,23 @@ mod tests {
     }
 
     #[test]
-    fn a_server_is_outdated_when_its_pod_is_of_another_revision() {
-        let pod = |name: &str, revision: &str| {
-            let labels = json!({"controller-revision-hash": revision});
-            json!({"metadata": {"name": name, "labels": labels}})
-        };
-        let pods = [pod("vault-0", "a"), pod("vault-1", "b")];
-        assert_eq!(outdated(&json!("b"), &pods), ["vault-0"]);
+    fn servers_have_followed_when_all_pods_are_of_the_revision_that_is_seen() {
+        let pod = |name: &str, revision: &str| json!({"metadata": {"name": name, "labels": {REVISION: revision}}});
+        let container = json!({"name": SERVER, "image": "new"});
+        let mut set = json!({
+            "metadata": {"generation": 2},
+            "spec": {"template": {"spec": {"containers": [container]}}},
+            "status": {"observedGeneration": 2, "updateRevision": "b"},
+        });
+        let (old, new) = (pod("vault-0", "a"), pod("vault-1", "b"));
+        let lacking = |set: &Value, pods: &[Value]| lacking(Some(set), pods, "new");
+        assert_eq!(lacking(&set, std::slice::from_ref(&new)), None);
+        let why = Some("has still to replace vault-0".to_owned());
+        assert_eq!(lacking(&set, &[old, new.clone()]), why);
+        set["status"]["observedGeneration"] = json!(1);
+        let why = Some("has not been seen by its controller yet".to_owned());
+        assert_eq!(lacking(&set, &[new]), why);
+        set["spec"]["template"]["spec"]["containers"][0]["image"] = json!("old");
+        assert_eq!(lacking(&set, &[]), Some("has another image".to_owned()));
     }
 }

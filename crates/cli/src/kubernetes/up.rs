@@ -105,7 +105,7 @@ pub(super) async fn bring(api: &Api, wish: &Wish, progress: &Progress) -> Result
     }
     let mut following = Following::new(progress, None);
     let ready = async {
-        let status = until_ready(api, &names, &release.vaultyard, &mut following, progress).await?;
+        let status = until_ready(api, &names, release, &mut following, progress).await?;
         // Only now: whoever still follows an earlier document would miss them.
         retire::unwanted(api, cluster, progress).await?;
         Ok::<_, Failure>(status)
@@ -135,7 +135,7 @@ fn refuse_what_is_local(arguments: &Up) -> Result<(), Failure> {
 async fn until_ready(
     api: &Api,
     names: &Names,
-    image: &str,
+    release: &Release,
     following: &mut Following<'_>,
     progress: &Progress,
 ) -> Result<wire::Status, Failure> {
@@ -145,7 +145,7 @@ async fn until_ready(
     let mut ready: Option<wire::Status> = None;
     loop {
         if let Some(ready) = &ready {
-            match not_followed(api, names, image).await? {
+            match not_followed(api, names, release).await? {
                 None => return Ok(ready.clone()),
                 Some(why) => progress.waiting(why),
             }
@@ -181,13 +181,18 @@ async fn until_ready(
 
 /// Why a status of `Ready` does not say it of what is applied: it may be of an earlier day, with
 /// nobody there to keep it true, and images are no part of what it is about.
-async fn not_followed(api: &Api, names: &Names, image: &str) -> Result<Option<String>, Failure> {
-    if let Some(why) = rollout::pending(api, names, image).await.map_err(failed)? {
+async fn not_followed(
+    api: &Api,
+    names: &Names,
+    release: &Release,
+) -> Result<Option<String>, Failure> {
+    if let Some(why) = rollout::pending(api, names, &release.vaultyard).await.map_err(failed)? {
         return Ok(Some(why));
     }
-    let outdated = rollout::outdated_servers(api, names).await.map_err(failed)?;
-    if !outdated.is_empty() {
-        return Ok(Some(format!("still to be replaced: {}", outdated.join(", "))));
+    if let Some(why) =
+        rollout::pending_servers(api, names, &release.server).await.map_err(failed)?
+    {
+        return Ok(Some(why));
     }
     Ok(reach::silence(api, names).await)
 }

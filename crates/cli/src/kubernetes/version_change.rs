@@ -37,10 +37,10 @@ pub(crate) fn write(change: &VersionChange) -> Value {
     })
 }
 
-/// The versions that servers ran when the status was written.
-pub(crate) fn running(object: &Value) -> BTreeSet<Version> {
-    let servers = object["status"]["servers"].as_array().into_iter().flatten();
-    servers.filter_map(|server| Version::new(server["version"].as_str()?).ok()).collect()
+/// The versions that servers ran when the status was written; `None` where that of one is not known.
+pub(crate) fn running(object: &Value) -> Option<BTreeSet<Version>> {
+    let servers = object["status"]["servers"].as_array().filter(|servers| !servers.is_empty())?;
+    servers.iter().map(|server| Version::new(server["version"].as_str()?).ok()).collect()
 }
 
 #[cfg(test)]

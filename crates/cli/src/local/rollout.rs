@@ -17,6 +17,7 @@ use vaultyard_model::port::host::{Host, HostError, Signal};
 use vaultyard_model::port::rollout::{Rollout, Standing, VersionChange};
 use vaultyard_model::{ServerName, Version, chain};
 use vaultyard_plan::shutdown::{HandOver, hand_over};
+use vaultyard_plan::versions;
 use vaultyard_proxy::Handle;
 use vaultyard_target_local::LocalLauncher;
 
@@ -57,9 +58,12 @@ impl Rollout for LocalRollout {
         let generation = *self.generation.borrow();
         let (version, stale) = self.launcher.standing().map_err(|error| failed(&error))?;
         let change = self.change_towards(&version)?;
-        if let Some(change) = change.as_ref().filter(|_| self.leads(&version)) {
+        let led_by = self.led_by();
+        if let Some(change) = change.as_ref().filter(|_| led_by.as_ref() == Some(&version)) {
             self.note_led(change)?;
         }
+        let software = self.known.document.cluster.servers.software;
+        let barred = led_by.and_then(|led_by| versions::barred(software, &led_by, &version));
         let others = stale.values().filter(|(_, runs)| *runs != version).count();
         let begun = others < self.servers.len();
         let lost = self.custody.1.borrow().waiting.clone();
@@ -68,7 +72,7 @@ impl Rollout for LocalRollout {
             snapshot: change.is_some_and(|change| change.covers(begun, self.clock.now())),
             stale: stale.into_iter().map(|(server, (stale, _))| (server, stale)).collect(),
             version,
-            hindrance: lost.map(|lost| lost.reason),
+            hindrance: lost.map(|lost| lost.reason).or(barred),
         })
     }
 
@@ -130,12 +134,11 @@ impl Rollout for LocalRollout {
 }
 
 impl LocalRollout {
-    /// Whether a server of this version leads.
-    fn leads(&self, version: &Version) -> bool {
+    /// The version of the server that leads.
+    fn led_by(&self) -> Option<Version> {
         let seen = self.observed.borrow();
-        let leader = seen.as_ref().and_then(|seen| seen.servers.get(seen.leader()?));
-        let health = leader.and_then(|leader| leader.health.as_ref().ok());
-        health.and_then(|health| health.version.as_ref()) == Some(version)
+        let leader = seen.as_ref().and_then(|seen| seen.servers.get(seen.leader()?))?;
+        leader.health.as_ref().ok()?.version.clone()
     }
 
     /// The change of version that is under way, or was the last, if it is to this one.

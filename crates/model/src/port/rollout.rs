@@ -80,8 +80,8 @@ pub trait Rollout: Send + Sync {
     async fn take_snapshot(&self) -> Result<(), HostError>;
 
     /// Ends the server and starts it as the document says, if that still says `version`. Requests are
-    /// held while one that `leads` goes, until another one leads. Returns when its process has ended:
-    /// how the next one fares is seen as ever.
+    /// held while one that `leads` goes, until another one leads. Returns when it is sure that it goes, and
+    /// that whoever asks next sees that: how the next one fares is seen as ever.
     ///
     /// # Errors
     /// [`HostError`] when it could not be ended, or must not be any more: what it was decided by has

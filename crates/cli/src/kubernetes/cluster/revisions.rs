@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use vaultyard_model::ServerName;
-use vaultyard_render::kubernetes::server_pod::SERVER;
 
-/// What the StatefulSet controller writes on each pod: the revision that it was made of.
-const REVISION: &str = "controller-revision-hash";
+use crate::kubernetes::rollout::{REVISION, server_image};
 
 /// A pod that is not as it would be made now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +16,7 @@ pub(super) struct Outdated {
     pub(super) other_image: bool,
 }
 
-/// Those pods. `declared` is the generation in which the StatefulSet is what is
-/// declared: `None` while it is of another one, which somebody else wrote or its own controller has not
+/// Those pods. `declared` is the generation in which the StatefulSet is what is declared; `None` while it is of another one, which somebody else wrote or its own controller has not
 /// seen yet. A pod that is going is not among them.
 pub(super) fn outdated(
     set: &Value,
@@ -32,7 +29,7 @@ pub(super) fn outdated(
         return None;
     }
     let revision = status["updateRevision"].as_str()?;
-    let image = image(&set["spec"]["template"]);
+    let image = server_image(&set["spec"]["template"]);
     let outdated = |pod: &Value| {
         let metadata = &pod["metadata"];
         let goes = metadata["deletionTimestamp"].is_string();
@@ -40,21 +37,16 @@ pub(super) fn outdated(
             return None;
         }
         let uid = metadata["uid"].as_str()?.to_owned();
-        Some(Outdated { uid, other_image: self::image(pod) != image })
+        Some(Outdated { uid, other_image: server_image(pod) != image })
     };
     Some(pods.iter().filter_map(|(server, pod)| Some((server.clone(), outdated(pod)?))).collect())
-}
-
-/// The image of the server in a pod, or in what pods are made of.
-pub(super) fn image(pod: &Value) -> Option<&str> {
-    let mut containers = pod["spec"]["containers"].as_array()?.iter();
-    containers.find(|container| container["name"] == SERVER)?["image"].as_str()
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
     use vaultyard_model::ClusterName;
+    use vaultyard_render::kubernetes::server_pod::SERVER;
 
     use super::*;
 

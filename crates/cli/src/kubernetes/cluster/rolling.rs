@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,7 +17,8 @@ use vaultyard_model::observed::{Observed, ServerSeen};
 use vaultyard_model::port::clock::Clock;
 use vaultyard_model::port::host::HostError;
 use vaultyard_model::port::rollout::{Rollout, Stale, Standing, VersionChange};
-use vaultyard_model::{Cluster, ServerName, Version};
+use vaultyard_model::{Cluster, ServerName, Software, Version};
+use vaultyard_plan::versions;
 use vaultyard_render::kubernetes::Names;
 use vaultyard_target_kubernetes::cluster::ClusterObject;
 use vaultyard_target_kubernetes::kind::POD;
@@ -27,6 +28,7 @@ use super::MANAGER;
 use super::reports::Told;
 use super::revisions::Outdated;
 use crate::kubernetes::leading::Post;
+use crate::kubernetes::report;
 use crate::kubernetes::snapshots::{ASKED, Answered};
 use crate::kubernetes::version_change;
 use crate::system::SystemClock;
@@ -41,6 +43,8 @@ struct Pods {
     outdated: BTreeMap<ServerName, Outdated>,
     /// Why none may go now.
     hindrance: Option<String>,
+    /// How many there should be.
+    servers: usize,
     /// What servers run, and what the one that leads does.
     versions: BTreeMap<ServerName, Version>,
     leads: Option<Version>,
@@ -69,15 +73,22 @@ pub(super) fn begin(
     let port = PodRollout {
         api: post.api.clone(),
         names: post.names.clone(),
+        software: cluster.servers.software,
         version: cluster.servers.version.clone(),
         generation: declared["metadata"]["generation"].as_u64().unwrap_or_default(),
         pods: of_pods.clone(),
         object: object.clone(),
         change: Mutex::new(version_change::read(declared)),
+        asked: Mutex::new(declared["status"][ASKED].as_str().map(str::to_owned)),
     };
     let roller = Box::new(Roller::new(Arc::new(port), looks));
-    let (clock, never) = (Arc::new(SystemClock), watch::channel(false).1);
-    let work = keeping::keep("rollout", roller, of_pods, publish, clock, never);
+    let work = async move {
+        let mut of_pods = of_pods;
+        // Before there is anything to look at a round would tell of nothing but that.
+        of_pods.wait_for(Option::is_some).await.ok();
+        let (clock, never) = (Arc::new(SystemClock), watch::channel(false).1);
+        keeping::keep("rollout", roller, of_pods, publish, clock, never).await;
+    };
     (Rolling { observed, pods, report }, work)
 }
 
@@ -105,10 +116,9 @@ impl Rolling {
         });
     }
 
-    /// How far it is; `None` before that is known.
+    /// How far it is; `None` while the pods are not known.
     pub(super) fn report(&self) -> Option<Report> {
-        let report = self.report.borrow().clone();
-        (report.begun && self.pods.borrow().is_some()).then_some(report)
+        self.pods.borrow().is_some().then(|| self.report.borrow().clone())
     }
 }
 
@@ -124,24 +134,36 @@ impl Pods {
         let versions: BTreeMap<_, _> =
             versions.filter_map(|(server, seen)| Some((server.clone(), version(seen)?))).collect();
         let leader = observed.leader();
-        let reports = || told.values().flatten();
+        let answered = |(server, told): (&ServerName, &Result<report::Report, String>)| {
+            let answered = told.as_ref().ok()?.snapshot.clone()?;
+            // It lies on the volume of that server.
+            Some(Answered { name: format!("{server}/{}", answered.name), ..answered })
+        };
         let of_leader = leader.and_then(|leader| told.get(leader)?.as_ref().ok());
         Self {
             outdated,
             hindrance,
+            servers: observed.servers.len(),
             leads: leader.and_then(|leader| versions.get(leader).cloned()),
             versions,
-            snapshots: reports().filter_map(|report| report.snapshot.clone()).collect(),
-            no_snapshot: of_leader
-                .and_then(|report| Report::from(&report.snapshots).waiting)
-                .map(|waiting| waiting.reason),
+            snapshots: told.iter().filter_map(answered).collect(),
+            no_snapshot: of_leader.and_then(no_snapshot),
         }
     }
+}
+
+/// Why the server of this unsealer gives no snapshot.
+fn no_snapshot(report: &report::Report) -> Option<String> {
+    let Report { waiting, begun, .. } = Report::from(&report.snapshots);
+    let earlier = "the unsealer of the server that leads takes none: it may be of an earlier Vaultyard; \
+                   `up` with the former document and the new --image renews it";
+    waiting.map(|waiting| waiting.reason).or_else(|| (!begun).then(|| earlier.to_owned()))
 }
 
 struct PodRollout {
     api: Api,
     names: Names,
+    software: Software,
     version: Version,
     generation: u64,
     pods: watch::Receiver<Option<Pods>>,
@@ -149,6 +171,12 @@ struct PodRollout {
     object: ClusterObject,
     /// The one that is under way, or was the last.
     change: Mutex<Option<VersionChange>>,
+    /// The question for a snapshot that stands in the status.
+    asked: Mutex<Option<String>>,
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl PodRollout {
@@ -159,7 +187,7 @@ impl PodRollout {
 
     /// The change to the version that is declared, if there was one.
     fn change(&self) -> Option<VersionChange> {
-        let change = self.change.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let change = lock(&self.change).clone();
         change.filter(|change| change.towards == self.version)
     }
 
@@ -167,7 +195,31 @@ impl PodRollout {
         let status = json!({version_change::FIELD: version_change::write(&change), ASKED: null});
         let kept = self.object.patch_status(MANAGER, &status).await;
         kept.map_err(|error| refused(what, &error.to_string()))?;
-        *self.change.lock().unwrap_or_else(PoisonError::into_inner) = Some(change);
+        *lock(&self.change) = Some(change);
+        *lock(&self.asked) = None;
+        Ok(())
+    }
+
+    /// Asks for a snapshot, unless that is asked already; the question.
+    async fn ask(&self, what: &str) -> Result<String, HostError> {
+        if let Some(asked) = lock(&self.asked).clone() {
+            return Ok(asked);
+        }
+        let asked = SystemClock.now().to_string();
+        let question = self.object.patch_status(MANAGER, &json!({ASKED: asked})).await;
+        question.map_err(|error| refused(what, &error.to_string()))?;
+        *lock(&self.asked) = Some(asked.clone());
+        Ok(asked)
+    }
+
+    /// Takes back a question that nobody needs answered any more.
+    async fn ask_no_more(&self) -> Result<(), HostError> {
+        if lock(&self.asked).is_none() {
+            return Ok(());
+        }
+        let nothing = self.object.patch_status(MANAGER, &json!({ASKED: null})).await;
+        nothing.map_err(|error| refused("take back a question", &error.to_string()))?;
+        *lock(&self.asked) = None;
         Ok(())
     }
 
@@ -201,8 +253,13 @@ impl Rollout for PodRollout {
         if pods.leads.as_ref() == Some(&self.version) {
             self.note_led().await?;
         }
+        let barred =
+            pods.leads.and_then(|leads| versions::barred(self.software, &leads, &self.version));
         let others = pods.outdated.values().filter(|pod| pod.other_image).count();
-        let begun = others < pods.versions.len();
+        let begun = others < pods.servers;
+        if others == 0 {
+            self.ask_no_more().await?;
+        }
         let kind = |pod: Outdated| match pod.other_image {
             true => Stale::Version,
             false => Stale::Configuration,
@@ -212,16 +269,14 @@ impl Rollout for PodRollout {
             version: self.version.clone(),
             snapshot: self.change().is_some_and(|it| it.covers(begun, SystemClock.now())),
             stale: pods.outdated.into_iter().map(|(server, pod)| (server, kind(pod))).collect(),
-            hindrance: pods.hindrance,
+            hindrance: pods.hindrance.or(barred),
         })
     }
 
     async fn take_snapshot(&self) -> Result<(), HostError> {
         const WHAT: &str = "take a snapshot before servers change";
         let pods = self.pods(WHAT)?;
-        let asked = SystemClock.now().to_string();
-        let question = self.object.patch_status(MANAGER, &json!({ASKED: asked})).await;
-        question.map_err(|error| refused(WHAT, &error.to_string()))?;
+        let asked = self.ask(WHAT).await?;
         let Some(Answered { name, taken, .. }) = self.answer(&asked).await else {
             let why = self.pods(WHAT)?.no_snapshot;
             let late = || format!("the server that leads gave none within {SNAPSHOT:?}");
@@ -230,7 +285,9 @@ impl Rollout for PodRollout {
         info!(snapshot = %name, "the change is bound to this snapshot");
         let from = pods.versions.into_values().filter(|version| *version != self.version);
         let (from, towards) = (from.collect(), self.version.clone());
-        self.keep(WHAT, VersionChange { from, towards, snapshot: name, taken, led: false }).await
+        // What a server of that version has written once is there.
+        let led = self.change().is_some_and(|change| change.led);
+        self.keep(WHAT, VersionChange { from, towards, snapshot: name, taken, led }).await
     }
 
     /// Whether it leads is for the unsealer to see when it goes: by then another one may.

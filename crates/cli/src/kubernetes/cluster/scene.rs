@@ -26,6 +26,7 @@ use super::revisions::{self, Outdated};
 use crate::failure::Failure;
 use crate::kubernetes::leading::Post;
 use crate::kubernetes::report::Report;
+use crate::kubernetes::rollout::server_image;
 use crate::kubernetes::sites;
 use crate::system::SystemClock;
 
@@ -128,7 +129,7 @@ impl<'a> Scene<'a> {
         if let Some(site) = self.sites.iter_mut().find(|site| site.name == server) {
             site.zone = zone.or(site.zone.take());
         }
-        if let Some(image) = revisions::image(&pod) {
+        if let Some(image) = server_image(&pod) {
             self.images.insert(server.clone(), image.to_owned());
         }
         self.pods.insert(server, pod);
@@ -197,13 +198,70 @@ fn process(pod: Option<&Value>, answers: bool) -> ProcessSeen {
     let Some(pod) = pod else {
         return ProcessSeen::Waits("its pod has not been created".to_owned());
     };
-    let waits = pods::waits(pod, &[]);
     let in_words = |waits: Waits| ProcessSeen::Waits(format!("its pod {waits}"));
-    match (pods::process(pod, SERVER), waits) {
+    match (pods::process(pod, SERVER), pods::waits(pod, &[])) {
         // It is going, and what it still answers says nothing of what comes.
         (_, Some(waits @ Waits::Deleted)) => in_words(waits),
         _ if answers => ProcessSeen::Elsewhere,
+        // Nobody knows yet whether it runs.
+        (ProcessSeen::NotStarted, Some(Waits::Starting | Waits::NotReady { .. })) => {
+            ProcessSeen::NotStarted
+        }
         (ProcessSeen::NotStarted, Some(waits)) => in_words(waits),
+        // A pod counts the ends of all its life. Of one that comes back they say nothing.
+        (ProcessSeen::Ended { exit, at, again, .. }, waits) if !crashes(waits.as_ref()) => {
+            ProcessSeen::Ended { exit, at, again, times: 1 }
+        }
         (process, _) => process,
+    }
+}
+
+/// Whether kubelet has come to start the server ever more rarely.
+fn crashes(waits: Option<&Waits>) -> bool {
+    matches!(waits, Some(Waits::Crashes { container, .. }) if container == SERVER)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// A pod whose server's container is in this state, after so many restarts.
+    fn pod(state: Value, restarts: u64) -> Value {
+        let ended = json!({"terminated": {"exitCode": 1, "finishedAt": "2026-11-29T22:56:20Z"}});
+        json!({"metadata": {"name": "vault-1"}, "status": {"containerStatuses": [
+            {"name": SERVER, "ready": false, "state": state, "lastState": ended,
+             "restartCount": restarts},
+        ]}})
+    }
+
+    fn times(pod: &Value) -> Option<u32> {
+        match process(Some(pod), false) {
+            ProcessSeen::Ended { times, .. } => Some(times),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_server_that_comes_back_is_not_taken_for_one_that_cannot_run() {
+        let ended = json!({"terminated": {"exitCode": 137, "finishedAt": "2026-11-29T22:56:20Z"}});
+        assert_eq!(times(&pod(ended, 4)), Some(1));
+        let waits = |reason: &str| json!({"waiting": {"reason": reason}});
+        assert_eq!(times(&pod(waits("CrashLoopBackOff"), 4)), Some(5));
+        let mut first = pod(waits("ContainerCreating"), 0);
+        first["status"]["containerStatuses"][0]["lastState"] = json!({});
+        assert_eq!(process(Some(&first), false), ProcessSeen::NotStarted);
+        first["status"]["containerStatuses"][0]["state"] = waits("ImagePullBackOff");
+        assert!(matches!(process(Some(&first), false), ProcessSeen::Waits(_)));
+    }
+
+    #[test]
+    fn what_answers_runs_unless_its_pod_goes() {
+        let mut pod = pod(json!({"waiting": {"reason": "CrashLoopBackOff"}}), 2);
+        assert_eq!(process(Some(&pod), true), ProcessSeen::Elsewhere);
+        pod["metadata"]["deletionTimestamp"] = json!("2026-11-29T22:56:20Z");
+        let goes = ProcessSeen::Waits("its pod is being deleted".to_owned());
+        assert_eq!(process(Some(&pod), true), goes);
     }
 }

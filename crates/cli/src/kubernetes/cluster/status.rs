@@ -8,8 +8,10 @@ use futures_util::stream::StreamExt;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
+use vaultyard_engine::keeping::Report;
 use vaultyard_model::Cluster;
 use vaultyard_model::port::clock::Clock;
+use vaultyard_model::port::keeper::Waiting;
 use vaultyard_model::status::Phase;
 use vaultyard_plan::history::History;
 use vaultyard_target_kubernetes::ApiError;
@@ -105,6 +107,7 @@ async fn look(
     let mut written = Written::new(declared);
     let mut workloads = scene::workloads(&post.api, &post.names, &scene);
     timeout(FIRST_LOOK, scene.look_once(&mut workloads)).await.ok();
+    let until = Instant::now() + FIRST_LOOK;
     loop {
         let told = reports::all(scene.addresses()).await;
         let seen = scene.observed(&told, began.elapsed());
@@ -116,10 +119,10 @@ async fn look(
             (!beside.stopped).then(|| scene.outdated(*beside.servers.borrow())).flatten();
         rolling.look(&told, &seen, outdated, keys);
         let rollout = rolling.report();
-        let known = beside.stopped || rollout.is_some();
+        let known = beside.stopped || rollout.as_ref().is_some_and(|report| report.begun);
         let mut pause = BUSY;
         // A status that does not know yet whether servers follow would say too much.
-        if known || began.elapsed() > FIRST_LOOK {
+        if known || Instant::now() > until {
             let status = compose::status(Sources {
                 cluster,
                 url: sites::url(&post.names),
@@ -127,7 +130,7 @@ async fn look(
                 told: &told,
                 seen: &seen,
                 history: &history,
-                rollout,
+                rollout: (!beside.stopped).then(|| rollout.unwrap_or_else(|| not_known(post))),
                 hindrance: post.hindrance.get(),
                 beside,
             });
@@ -152,4 +155,11 @@ async fn look(
             }
         }
     }
+}
+
+/// While nobody knows which servers are as declared. Where the objects cannot be kept, that says more.
+fn not_known(post: &Post) -> Report {
+    let reason = "it is not known yet which servers are as declared".to_owned();
+    let waiting = Some(Waiting { reason, stuck: post.hindrance.get().is_some() });
+    Report { waiting, begun: true, ..Report::default() }
 }
