@@ -245,7 +245,18 @@ impl Bare {
         until(&mut client, "sys/health", |answer| matches!(answer.status, 200 | 429)).await;
     }
 
-    /// The same by somebody who looks only now and then, first after `phase`.
+    /// Returns when the server has applied what the leader has committed by now.
+    pub(crate) async fn catches_up(&self, ordinal: u8) {
+        let index = |answer: &Answer, which: &str| answer.body[which].as_u64();
+        let leader = self.ask_leader(Method::GET, "sys/leader", &Value::Null).await.unwrap();
+        let committed = index(&leader, "raft_committed_index");
+        until(&mut self.client(ordinal), "sys/leader", |answer| {
+            index(answer, "raft_applied_index") >= committed
+        })
+        .await;
+    }
+
+    /// As [`Self::unseal_again`], by somebody who looks only now and then, first after `phase`.
     pub(crate) async fn unseal_by_polling(&self, ordinal: u8, phase: Duration, every: Duration) {
         sleep(phase).await;
         loop {

@@ -1,7 +1,5 @@
 //! What clients see while the leader changes: 200 requests a second, half of them writes.
 
-mod outcome;
-
 use std::net::Ipv4Addr;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -13,11 +11,11 @@ use tokio::time::timeout;
 
 use crate::bare::{Bare, COUNT};
 use crate::front::{self, Setup};
-use crate::open_loop::{self, Sent, place};
+use crate::open_loop::{self, Sent};
+use crate::outcome::{Outcome, details, failed, figures, gaps};
 use crate::process::Owned;
 use crate::report::{Report, Row};
 use crate::{Effort, runtime};
-use outcome::{Outcome, details, failed, figures, gaps};
 
 /// What happens to the leader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,15 +195,7 @@ impl Scene {
         runtime().block_on(async {
             timeout(PATIENCE * 2, self.bare.is_healthy()).await.ok()?;
             let mut client = self.bare.client(self.bare.leader().await);
-            let mut lost = 0;
-            let acknowledged = sent.iter().filter(|it| it.failure.is_none());
-            for key in acknowledged.filter_map(|it| it.written.as_deref()) {
-                let place = place(key);
-                let found = client.send(Method::GET, &place, &Value::Null);
-                let found = timeout(PATIENCE, found).await.ok()?.ok()?;
-                lost += usize::from(found.body["data"]["data"]["v"] != key);
-            }
-            Some(lost)
+            open_loop::lost(&mut client, sent, PATIENCE).await
         })
     }
 }

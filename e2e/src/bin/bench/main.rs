@@ -19,12 +19,14 @@ mod kubernetes;
 mod machine;
 mod memory;
 mod open_loop;
+mod outcome;
 mod pki;
 mod process;
 mod proxy;
 mod render;
 mod report;
 mod restart;
+mod rollout;
 mod samples;
 
 use std::process::ExitCode;
@@ -59,12 +61,13 @@ struct Bench {
     run: fn(Effort) -> Report,
 }
 
-const BENCHES: [Bench; 12] = [
+const BENCHES: [Bench; 13] = [
     Bench { name: "cold-up", run: cold_up::run },
     Bench { name: "restart", run: restart::run },
     Bench { name: "proxy", run: proxy::run },
     Bench { name: "disruption", run: disruption::run },
     Bench { name: "dead-lock", run: dead_lock::run },
+    Bench { name: "rollout", run: rollout::run },
     Bench { name: "memory", run: memory::run },
     Bench { name: "dns", run: dns::run },
     Bench { name: "render", run: render::run },

@@ -92,7 +92,21 @@ async fn ask(client: &mut Client, written: Option<&str>) -> Result<Answer, NoAns
     }
 }
 
-pub(crate) fn place(key: &str) -> String {
+/// How many acknowledged writes the store does not hold; `None` when it does not answer within
+/// `patience` any more.
+pub(crate) async fn lost(client: &mut Client, sent: &[Sent], patience: Duration) -> Option<usize> {
+    let mut lost = 0;
+    let acknowledged = sent.iter().filter(|it| it.failure.is_none());
+    for key in acknowledged.filter_map(|it| it.written.as_deref()) {
+        let place = place(key);
+        let found = client.send(Method::GET, &place, &Value::Null);
+        let found = timeout(patience, found).await.ok()?.ok()?;
+        lost += usize::from(found.body["data"]["data"]["v"] != key);
+    }
+    Some(lost)
+}
+
+fn place(key: &str) -> String {
     format!("secret/data/load/{key}")
 }
 

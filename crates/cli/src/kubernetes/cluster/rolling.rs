@@ -1,28 +1,19 @@
 //! Replaces the pods of servers, one at a time, by evicting them: the StatefulSet makes each anew as it
 //! is declared. Before a pod goes its unsealer hands over what it leads, while the proxies hold requests.
 
+mod port;
+
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
 
-use async_trait::async_trait;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::watch;
-use tokio::time::timeout;
-use tracing::info;
 use vaultyard_engine::keeping::{self, Report};
 use vaultyard_engine::rollout::Roller;
 use vaultyard_model::observed::{Observed, ServerSeen};
-use vaultyard_model::port::clock::Clock;
-use vaultyard_model::port::host::HostError;
-use vaultyard_model::port::rollout::{Rollout, Stale, Standing, VersionChange};
-use vaultyard_model::{Cluster, ServerName, Software, Version};
-use vaultyard_plan::versions;
-use vaultyard_render::kubernetes::Names;
+use vaultyard_model::{Cluster, ServerName, Version};
 use vaultyard_target_kubernetes::cluster::ClusterObject;
-use vaultyard_target_kubernetes::kind::POD;
-use vaultyard_target_kubernetes::{Api, Reference};
 
 use super::MANAGER;
 use super::reports::Told;
@@ -32,9 +23,7 @@ use crate::kubernetes::report;
 use crate::kubernetes::snapshots::{ASKED, Answered};
 use crate::kubernetes::version_change;
 use crate::system::SystemClock;
-
-/// How long the server that leads may take for a snapshot.
-const SNAPSHOT: Duration = Duration::from_secs(60);
+use port::PodRollout;
 
 /// What one look tells of the pods.
 #[derive(Debug, Clone, PartialEq)]
@@ -158,161 +147,4 @@ fn no_snapshot(report: &report::Report) -> Option<String> {
     let earlier = "the unsealer of the server that leads takes none: it may be of an earlier Vaultyard; \
                    `up` with the former document and the new --image renews it";
     waiting.map(|waiting| waiting.reason).or_else(|| (!begun).then(|| earlier.to_owned()))
-}
-
-struct PodRollout {
-    api: Api,
-    names: Names,
-    software: Software,
-    version: Version,
-    generation: u64,
-    pods: watch::Receiver<Option<Pods>>,
-    /// Where changes of version are kept.
-    object: ClusterObject,
-    /// The one that is under way, or was the last.
-    change: Mutex<Option<VersionChange>>,
-    /// The question for a snapshot that stands in the status.
-    asked: Mutex<Option<String>>,
-}
-
-fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
-    of.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl PodRollout {
-    fn pods(&self, what: &str) -> Result<Pods, HostError> {
-        let not_seen = || refused(what, "they are not all known yet");
-        self.pods.borrow().clone().ok_or_else(not_seen)
-    }
-
-    /// The change to the version that is declared, if there was one.
-    fn change(&self) -> Option<VersionChange> {
-        let change = lock(&self.change).clone();
-        change.filter(|change| change.towards == self.version)
-    }
-
-    async fn keep(&self, what: &str, change: VersionChange) -> Result<(), HostError> {
-        let status = json!({version_change::FIELD: version_change::write(&change), ASKED: null});
-        let kept = self.object.patch_status(MANAGER, &status).await;
-        kept.map_err(|error| refused(what, &error.to_string()))?;
-        *lock(&self.change) = Some(change);
-        *lock(&self.asked) = None;
-        Ok(())
-    }
-
-    /// Asks for a snapshot, unless that is asked already; the question.
-    async fn ask(&self, what: &str) -> Result<String, HostError> {
-        if let Some(asked) = lock(&self.asked).clone() {
-            return Ok(asked);
-        }
-        let asked = SystemClock.now().to_string();
-        let question = self.object.patch_status(MANAGER, &json!({ASKED: asked})).await;
-        question.map_err(|error| refused(what, &error.to_string()))?;
-        *lock(&self.asked) = Some(asked.clone());
-        Ok(asked)
-    }
-
-    /// Takes back a question that nobody needs answered any more.
-    async fn ask_no_more(&self) -> Result<(), HostError> {
-        if lock(&self.asked).is_none() {
-            return Ok(());
-        }
-        let nothing = self.object.patch_status(MANAGER, &json!({ASKED: null})).await;
-        nothing.map_err(|error| refused("take back a question", &error.to_string()))?;
-        *lock(&self.asked) = None;
-        Ok(())
-    }
-
-    /// From here on only the snapshot leads back.
-    async fn note_led(&self) -> Result<(), HostError> {
-        match self.change().filter(|change| !change.led) {
-            Some(change) => {
-                let led = VersionChange { led: true, ..change };
-                self.keep("note that the new version leads", led).await
-            }
-            None => Ok(()),
-        }
-    }
-
-    /// What the server that leads answers to this question for a snapshot.
-    async fn answer(&self, asked: &str) -> Option<Answered> {
-        let find = |pods: &Option<Pods>| {
-            let mut answers = pods.iter().flat_map(|pods| &pods.snapshots);
-            answers.find(|answer| answer.asked == asked).cloned()
-        };
-        let mut pods = self.pods.clone();
-        let answered = timeout(SNAPSHOT, pods.wait_for(|pods| find(pods).is_some())).await;
-        find(&*answered.ok()?.ok()?)
-    }
-}
-
-#[async_trait]
-impl Rollout for PodRollout {
-    async fn standing(&self) -> Result<Standing, HostError> {
-        let pods = self.pods("tell which pods are as declared")?;
-        if pods.leads.as_ref() == Some(&self.version) {
-            self.note_led().await?;
-        }
-        let barred =
-            pods.leads.and_then(|leads| versions::barred(self.software, &leads, &self.version));
-        let others = pods.outdated.values().filter(|pod| pod.other_image).count();
-        let begun = others < pods.servers;
-        if others == 0 {
-            self.ask_no_more().await?;
-        }
-        let kind = |pod: Outdated| match pod.other_image {
-            true => Stale::Version,
-            false => Stale::Configuration,
-        };
-        Ok(Standing {
-            generation: self.generation,
-            version: self.version.clone(),
-            snapshot: self.change().is_some_and(|it| it.covers(begun, SystemClock.now())),
-            stale: pods.outdated.into_iter().map(|(server, pod)| (server, kind(pod))).collect(),
-            hindrance: pods.hindrance.or(barred),
-        })
-    }
-
-    async fn take_snapshot(&self) -> Result<(), HostError> {
-        const WHAT: &str = "take a snapshot before servers change";
-        let pods = self.pods(WHAT)?;
-        let asked = self.ask(WHAT).await?;
-        let Some(Answered { name, taken, .. }) = self.answer(&asked).await else {
-            let why = self.pods(WHAT)?.no_snapshot;
-            let late = || format!("the server that leads gave none within {SNAPSHOT:?}");
-            return Err(refused(WHAT, &why.unwrap_or_else(late)));
-        };
-        info!(snapshot = %name, "the change is bound to this snapshot");
-        let from = pods.versions.into_values().filter(|version| *version != self.version);
-        let (from, towards) = (from.collect(), self.version.clone());
-        // What a server of that version has written once is there.
-        let led = self.change().is_some_and(|change| change.led);
-        self.keep(WHAT, VersionChange { from, towards, snapshot: name, taken, led }).await
-    }
-
-    /// Whether it leads is for the unsealer to see when it goes: by then another one may.
-    async fn replace(
-        &self,
-        server: &ServerName,
-        leads: bool,
-        _: &Version,
-    ) -> Result<(), HostError> {
-        let what = format!("replace {server}");
-        let pods = self.pods(&what)?;
-        let pod = pods.outdated.get(server).ok_or_else(|| refused(&what, "it goes already"))?;
-        if leads {
-            self.note_led().await?;
-        }
-        let object = Reference::within(POD, self.names.namespace(), server.as_str());
-        self.api.evict(&object, &pod.uid).await.map_err(|error| refused(&what, &error.to_string()))
-    }
-
-    /// What a pod was made of is told by its StatefulSet.
-    async fn note_well(&self, _: &ServerName) -> Result<(), HostError> {
-        Ok(())
-    }
-}
-
-fn refused(what: &str, why: &str) -> HostError {
-    HostError { what: what.to_owned(), why: why.to_owned() }
 }

@@ -8,14 +8,14 @@ use crate::open_loop::Sent;
 use crate::samples::{Samples, seconds};
 
 /// One event behind one front.
-pub(super) struct Outcome {
-    pub(super) sent: Vec<Sent>,
+pub(crate) struct Outcome {
+    pub(crate) sent: Vec<Sent>,
     /// From before it until it had happened: a killed process was gone.
-    pub(super) event: RangeInclusive<Instant>,
-    /// From the event to another leader.
-    pub(super) election: Duration,
+    pub(crate) event: RangeInclusive<Instant>,
+    /// From the event to another leader; of a rollout, to its end.
+    pub(crate) election: Duration,
     /// Acknowledged writes that the store does not hold; `None` when it does not answer any more.
-    pub(super) lost: Option<usize>,
+    pub(crate) lost: Option<usize>,
 }
 
 /// How much longer than the election the gap may be: until the new leader's first answer.
@@ -34,7 +34,7 @@ impl Outcome {
         gap(false).max(gap(true))
     }
 
-    pub(super) fn only_writes_in_flight_failed(&self) -> bool {
+    pub(crate) fn only_writes_in_flight_failed(&self) -> bool {
         failed(&self.sent).all(|it| {
             let in_flight = it.began <= *self.event.end() && *self.event.start() <= it.ended;
             let ambiguous = it.failure.as_ref().is_some_and(|failure| failure.ambiguous);
@@ -43,16 +43,16 @@ impl Outcome {
     }
 }
 
-pub(super) fn failed(sent: &[Sent]) -> impl Iterator<Item = &Sent> {
+pub(crate) fn failed(sent: &[Sent]) -> impl Iterator<Item = &Sent> {
     sent.iter().filter(|it| it.failure.is_some())
 }
 
-pub(super) fn gaps(outcomes: &[Outcome]) -> Samples {
+pub(crate) fn gaps(outcomes: &[Outcome]) -> Samples {
     outcomes.iter().map(Outcome::gap).collect()
 }
 
 /// What stands in the table.
-pub(super) fn figures(outcomes: &[Outcome]) -> String {
+pub(crate) fn figures(outcomes: &[Outcome]) -> String {
     let count =
         |outcome: &Outcome| f64::from(u32::try_from(failed(&outcome.sent).count()).unwrap());
     let failed: Samples = outcomes.iter().map(count).collect();
@@ -67,7 +67,7 @@ pub(super) fn figures(outcomes: &[Outcome]) -> String {
 }
 
 /// What does not fit into a table.
-pub(super) fn details(outcomes: &[Outcome]) -> String {
+pub(crate) fn details(outcomes: &[Outcome]) -> String {
     let all: usize = outcomes.iter().map(|it| it.sent.len()).sum();
     let failures = || outcomes.iter().flat_map(|it| failed(&it.sent));
     let reads = failures().filter(|it| it.written.is_none()).count();
