@@ -83,6 +83,11 @@ impl ServerSeen {
         self.health.as_ref().ok().map(|health| health.state)
     }
 
+    /// The version it says it runs.
+    pub fn version(&self) -> Option<&Version> {
+        self.health.as_ref().ok()?.version.as_ref()
+    }
+
     /// The id of its process, while that runs.
     pub fn pid(&self) -> Option<u32> {
         self.process.pid()

@@ -82,9 +82,7 @@ fn server(site: &Site, input: &Input<'_>) -> ServerStatus {
         name: site.name.clone(),
         zone: site.zone.clone(),
         address: site.address.clone(),
-        version: seen
-            .and_then(|seen| seen.health.as_ref().ok())
-            .and_then(|health| health.version.clone()),
+        version: seen.and_then(ServerSeen::version).cloned(),
         initialized: state.map(|state| state != State::Uninitialised),
         sealed: state.map(|state| !state.is_unsealed()),
         role: match state {

@@ -63,12 +63,14 @@ pub(super) async fn pending_servers(
     image: &str,
 ) -> Result<Option<String>, ApiError> {
     let reference = Reference::within(STATEFUL_SET, names.namespace(), names.stateful_set());
-    let (set, pods) = match api.get(&reference).await {
-        Ok(set) => (set, pods_of(api, names, names.namespace(), Component::Server).await),
-        Err(error) => (None, Err(error)),
+    let looked = async {
+        let pods = pods_of(api, names, names.namespace(), Component::Server);
+        Ok((api.get(&reference).await?, pods.await?))
     };
-    match pods {
-        Ok(pods) => Ok(lacking(set.as_ref(), &pods, image).map(|why| format!("{reference} {why}"))),
+    match looked.await {
+        Ok((set, pods)) => {
+            Ok(lacking(set.as_ref(), &pods, image).map(|why| format!("{reference} {why}")))
+        }
         // Who may not look at it is not told.
         Err(ApiError { reason: Reason::Forbidden { .. }, .. }) => Ok(None),
         Err(error) => Err(error),
@@ -147,7 +149,10 @@ mod tests {
 
     #[test]
     fn servers_have_followed_when_all_pods_are_of_the_revision_that_is_seen() {
-        let pod = |name: &str, revision: &str| json!({"metadata": {"name": name, "labels": {REVISION: revision}}});
+        let pod = |name: &str, revision: &str| {
+            let labels = json!({REVISION: revision});
+            json!({"metadata": {"name": name, "labels": labels}})
+        };
         let container = json!({"name": SERVER, "image": "new"});
         let mut set = json!({
             "metadata": {"generation": 2},

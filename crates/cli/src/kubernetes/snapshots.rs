@@ -6,27 +6,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tracing::{info, warn};
 use vaultyard_keys::stored;
 use vaultyard_model::access::Identity;
 use vaultyard_model::observed::Observed;
 use vaultyard_model::port::custody::{KeyEncryption, KeyStore};
 use vaultyard_model::port::keeper::{Keeper, Round, Waiting};
-use vaultyard_model::port::server::Server;
 use vaultyard_model::{ClusterName, ServerName};
-use vaultyard_snapshots::file::Header;
 use vaultyard_snapshots::folder::Folder;
-use vaultyard_snapshots::take;
 use vaultyard_target_kubernetes::cluster::ClusterObject;
 use vaultyard_vault::Client;
 
 use crate::failure::{Failure, failed};
-use crate::output;
-use crate::system::SystemRandom;
+use crate::snapshots::{self, Leader};
 
 /// The field of the status in which somebody asks for a snapshot: the time of the question.
 pub(crate) const ASKED: &str = "snapshotAsked";
@@ -37,8 +32,6 @@ const LOOK: Duration = Duration::from_secs(1);
 const AGAIN: Duration = Duration::from_secs(5);
 /// How long a login may take.
 const LOGIN: Duration = Duration::from_secs(5);
-/// How many pieces may wait for whoever takes them.
-const PIECES: usize = 16;
 
 /// The snapshot that was taken when it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,23 +95,13 @@ impl SnapshotKeeper {
     }
 
     async fn take(&self, now: Timestamp) -> Result<String, Failure> {
-        let keys = stored::load(&self.cluster, &*self.store, &*self.encryption).await;
-        let client = &self.administrator;
-        let header = Header {
-            cluster: self.cluster.to_string(),
-            taken: now,
-            server: self.server.to_string(),
-            version: output::or_dash(client.health().await.map_err(failed)?.version),
-            generation: keys.map_err(failed)?.header.generation,
-        };
+        let Self { cluster, server, administrator: client, encryption, folder, .. } = self;
+        let keys = stored::load(cluster, &*self.store, &**encryption).await.map_err(failed)?;
         let login = client.log_in(Identity::Administrator.as_str(), LOGIN).await;
-        let token = login.map_err(failed)?.token;
-        let (to, pieces): (mpsc::Sender<Bytes>, _) = mpsc::channel(PIECES);
-        let sending = async { client.with_token(&token).snapshot(to).await };
-        let (folder, encryption) = (&self.folder, &*self.encryption);
-        let taken = take::take(header, sending, pieces, folder, encryption, &SystemRandom).await;
-        // Nobody needs the token any more; it would end by itself.
-        client.with_token(&token).revoke_self().await.ok();
-        Ok(taken.map_err(failed)?.name.to_string())
+        let login = login.map_err(failed)?;
+        let leader = Leader { cluster, server, client, token: &login.token };
+        let generation = keys.header.generation;
+        let taken = snapshots::take(leader, generation, &**encryption, folder, now).await?;
+        Ok(taken.name.to_string())
     }
 }

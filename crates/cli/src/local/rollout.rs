@@ -138,7 +138,7 @@ impl LocalRollout {
     fn led_by(&self) -> Option<Version> {
         let seen = self.observed.borrow();
         let leader = seen.as_ref().and_then(|seen| seen.servers.get(seen.leader()?))?;
-        leader.health.as_ref().ok()?.version.clone()
+        leader.version().cloned()
     }
 
     /// The change of version that is under way, or was the last, if it is to this one.

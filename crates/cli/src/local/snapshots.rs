@@ -7,21 +7,17 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
 use vaultyard_model::port::clock::Clock;
-use vaultyard_model::port::server::Server;
-use vaultyard_snapshots::file::{Header, Unlocked};
+use vaultyard_snapshots::file::Unlocked;
 use vaultyard_snapshots::folder::Folder;
 use vaultyard_snapshots::restore;
-use vaultyard_snapshots::take::{self, Taken};
+use vaultyard_snapshots::take::Taken;
 
 use super::keys::Custody;
 use super::login::{self, LoggedIn};
 use super::state::Known;
-use crate::failure::{Failure, failed};
-use crate::output;
-use crate::system::{SystemClock, SystemRandom};
-
-/// How many pieces may wait for whoever takes them.
-const PIECES: usize = 16;
+use crate::failure::Failure;
+use crate::snapshots::{self, Leader, PIECES};
+use crate::system::SystemClock;
 
 /// Decrypts a snapshot on a thread for that, and hands it on piece by piece.
 pub(crate) fn pieces(
@@ -42,20 +38,7 @@ pub(crate) async fn take(known: &Known, custody: &Custody) -> Result<Taken, Fail
     // Without the keys it would be worth nothing, and that is better known before.
     let keys = custody.load(cluster).await?;
     let LoggedIn { login, server, client } = login::log_in(known).await?;
-    let version = client.health().await.map_err(failed)?.version;
-    let header = Header {
-        cluster: cluster.to_string(),
-        taken: SystemClock.now(),
-        server: server.to_string(),
-        version: output::or_dash(version),
-        generation: keys.header.generation,
-    };
-    let (to, pieces) = mpsc::channel(PIECES);
-    let sending = async { client.with_token(&login.token).snapshot(to).await };
-    let folder = folder(known);
-    let taken =
-        take::take(header, sending, pieces, &folder, &*custody.encryption, &SystemRandom).await;
-    // Nobody needs the token any more; it would end by itself.
-    client.with_token(&login.token).revoke_self().await.ok();
-    taken.map_err(failed)
+    let leader = Leader { cluster, server: &server, client: &client, token: &login.token };
+    let (generation, folder) = (keys.header.generation, folder(known));
+    snapshots::take(leader, generation, &*custody.encryption, &folder, SystemClock.now()).await
 }

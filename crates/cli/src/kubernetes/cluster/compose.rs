@@ -25,7 +25,7 @@ pub(super) struct Sources<'a> {
     pub(super) told: &'a Told,
     pub(super) seen: &'a Observed,
     pub(super) history: &'a History,
-    /// How far the servers have followed what is declared; `None` while that is not known.
+    /// How far the servers have followed what is declared; `None` of servers at rest.
     pub(super) rollout: Option<keeping::Report>,
     /// Why the objects cannot be kept.
     pub(super) hindrance: Option<String>,

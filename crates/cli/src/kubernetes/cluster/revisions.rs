@@ -16,8 +16,9 @@ pub(super) struct Outdated {
     pub(super) other_image: bool,
 }
 
-/// Those pods. `declared` is the generation in which the StatefulSet is what is declared; `None` while it is of another one, which somebody else wrote or its own controller has not
-/// seen yet. A pod that is going is not among them.
+/// Those pods. `declared` is the generation in which the StatefulSet is what is declared; `None` while it
+/// is of another one, which somebody else wrote or its own controller has not seen yet. A pod that is
+/// going is not among them.
 pub(super) fn outdated(
     set: &Value,
     declared: i64,

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use vaultyard_engine::keeping::{self, Report};
 use vaultyard_engine::rollout::Roller;
-use vaultyard_model::observed::{Observed, ServerSeen};
+use vaultyard_model::observed::Observed;
 use vaultyard_model::{Cluster, ServerName, Version};
 use vaultyard_target_kubernetes::cluster::ClusterObject;
 
@@ -118,10 +118,10 @@ impl Pods {
         outdated: BTreeMap<ServerName, Outdated>,
         hindrance: Option<String>,
     ) -> Self {
-        let version = |seen: &ServerSeen| seen.health.as_ref().ok()?.version.clone();
         let versions = observed.servers.iter();
-        let versions: BTreeMap<_, _> =
-            versions.filter_map(|(server, seen)| Some((server.clone(), version(seen)?))).collect();
+        let versions: BTreeMap<_, _> = versions
+            .filter_map(|(server, seen)| Some((server.clone(), seen.version()?.clone())))
+            .collect();
         let leader = observed.leader();
         let answered = |(server, told): (&ServerName, &Result<report::Report, String>)| {
             let answered = told.as_ref().ok()?.snapshot.clone()?;
