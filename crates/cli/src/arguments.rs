@@ -192,7 +192,11 @@ apply fails for that one object and makes all others; the second makes it too:
     /// Names of the fault points of a test build
     #[cfg(feature = "fault-injection")]
     #[command(hide = true)]
-    FaultPoints,
+    FaultPoints {
+        /// Those of a rekey, instead of those that unsealers come by
+        #[arg(long)]
+        rekey: bool,
+    },
 }
 
 /// What runs in a pod of its own.
@@ -444,6 +448,24 @@ Example:
         /// Let one holder get as many shares as unseal a server
         #[arg(long)]
         allow_threshold: bool,
+    },
+    /// Have the cluster make new shares, and keep them in place of the old ones
+    #[command(after_help = "\
+No server is restarted, and no request fails. The old shares stay kept: snapshots of their time need them.
+Shares that were handed out before open nothing of the cluster any more.
+
+Example:
+  vaultyard keys rekey --key-shares 7 --key-threshold 4")]
+    Rekey {
+        /// How many shares [default: as many as there are]
+        #[arg(long = "key-shares", value_name = "N")]
+        shares: Option<u8>,
+        /// How many of them unseal a server [default: as many as now]
+        #[arg(long = "key-threshold", value_name = "N")]
+        threshold: Option<u8>,
+        /// The cluster's name; asked for when left out
+        #[arg(long, value_name = "NAME")]
+        yes: Option<String>,
     },
     /// Keep the keys that vault-init left as the document says, before its first `up`
     #[command(after_help = "\

@@ -69,7 +69,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Controller(which) => controller::run(common.verbose, which),
         Command::Completions { shell } => completions::run(shell),
         #[cfg(feature = "fault-injection")]
-        Command::FaultPoints => crate::faults::list(common.target),
+        Command::FaultPoints { rekey } => crate::faults::list(common.target, rekey),
     }
 }
 

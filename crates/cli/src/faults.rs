@@ -94,16 +94,21 @@ mod active {
         if live { Spawner::start_for_survivors() } else { Spawner::start() }
     }
 
-    /// Every point that the unsealers of a cluster come by, one a line.
-    pub(crate) fn list(target: Target) -> Result<ExitCode, Failure> {
-        use vaultyard_keys::{access, initialise};
-        let keys = initialise::step::Step::ALL_NAMES.map(|step| ("keys", step));
+    /// Every point that the unsealers of a cluster come by, or a rekey does, one a line.
+    pub(crate) fn list(target: Target, of_rekey: bool) -> Result<ExitCode, Failure> {
+        use vaultyard_keys::{access, initialise, rekey};
         let kubernetes_alone = access::step::Step::AllowServiceAccounts;
         let is_here =
             |step: &access::step::Step| target == Target::Kubernetes || *step != kubernetes_alone;
         let here = access::step::Step::ALL.into_iter().filter(is_here);
         let access = here.map(|step| ("access", step.name()));
-        for (area, step) in keys.into_iter().chain(access) {
+        let steps: Vec<_> = if of_rekey {
+            rekey::STEPS.map(|step| ("rekey", step)).into()
+        } else {
+            let keys = initialise::step::Step::ALL_NAMES.map(|step| ("keys", step));
+            keys.into_iter().chain(access).collect()
+        };
+        for (area, step) in steps {
             for point in vaultyard_keys::fault::points(area, step) {
                 output::data(point)?;
             }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
-use vaultyard_keys::record::Generation;
+use vaultyard_keys::envelope;
 use vaultyard_model::port::custody::KeyEncryption;
 use vaultyard_model::port::server::Server;
 use vaultyard_model::{ClusterName, Secret, ServerName};
@@ -27,10 +27,10 @@ pub(crate) struct Leader<'a> {
     pub(crate) token: &'a Secret,
 }
 
-/// Takes one `now`, of which the keys of `generation` open what is restored, into the folder.
+/// Takes one `now` into the folder; `keys` open what is restored from it.
 pub(crate) async fn take(
     leader: Leader<'_>,
-    generation: Generation,
+    keys: envelope::Header,
     encryption: &dyn KeyEncryption,
     folder: &Folder,
     now: Timestamp,
@@ -42,7 +42,8 @@ pub(crate) async fn take(
         taken: now,
         server: server.to_string(),
         version: output::or_dash(version),
-        generation,
+        generation: keys.generation,
+        rekey: keys.rekey,
     };
     let (to, pieces) = mpsc::channel(PIECES);
     let sending = async { client.with_token(token).snapshot(to).await };

@@ -42,6 +42,9 @@ pub struct Header {
     /// Whether they are recovery keys, which unseal nothing.
     #[serde(default, skip_serializing_if = "is_false")]
     pub recovery: bool,
+    /// Which rekey made these shares; `None` for those that the attempt brought.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rekey: Option<u32>,
 }
 
 impl Header {
@@ -61,6 +64,18 @@ impl Header {
             threshold: split.threshold,
             software: software.to_string(),
             recovery: split.kind == KeyKind::Recovery,
+            rekey: None,
+        }
+    }
+
+    /// The same keys, split anew by a rekey.
+    pub fn after_rekey(&self, number: u32, split: Split, created: Timestamp) -> Self {
+        Self {
+            created,
+            shares: split.shares,
+            threshold: split.threshold,
+            rekey: Some(number),
+            ..self.clone()
         }
     }
 
@@ -189,6 +204,11 @@ pub enum OpenError {
         /// Whose were asked for.
         expected: u32,
     },
+    /// It belongs to another rekey.
+    #[error(
+        "holds the keys of another rekey; somebody has renamed objects in the store: undo that"
+    )]
+    OtherRekey,
     /// The key-encryption key could not be used.
     #[error("its data key cannot be decrypted: {0}")]
     Custody(#[from] CustodyError),
@@ -208,6 +228,8 @@ pub struct Expected<'a> {
     pub cluster: &'a ClusterName,
     /// Of which attempt.
     pub attempt: u32,
+    /// Of which rekey.
+    pub rekey: Option<u32>,
 }
 
 /// Encrypts keys. The envelope differs each time, also for the same keys.
@@ -296,7 +318,7 @@ fn read(bytes: &[u8], expected: Expected<'_>) -> Result<Document, OpenError> {
     if write(&document).is_none_or(|written| written != bytes) {
         return Err(OpenError::Changed);
     }
-    let Header { cluster, generation, .. } = &document.header;
+    let Header { cluster, generation, rekey, .. } = &document.header;
     if cluster != expected.cluster.as_str() {
         let (found, expected) = (cluster.clone(), expected.cluster.to_string());
         return Err(OpenError::OtherCluster { found, expected });
@@ -304,6 +326,9 @@ fn read(bytes: &[u8], expected: Expected<'_>) -> Result<Document, OpenError> {
     if generation.attempt != expected.attempt {
         let (found, expected) = (generation.attempt, expected.attempt);
         return Err(OpenError::OtherAttempt { found, expected });
+    }
+    if *rekey != expected.rekey {
+        return Err(OpenError::OtherRekey);
     }
     Ok(document)
 }

@@ -51,6 +51,8 @@ use vaultyard_model::port::server::{Operator, Server};
 use vaultyard_model::port::volume::Volume;
 use vaultyard_model::{ClusterName, ServerName, Software};
 
+pub(crate) use self::execute::of_other_keys;
+
 use self::decide::{Decision, Look, decide};
 use self::reason::Reason;
 use self::seen::{Memory, Seen, Trouble};
@@ -58,6 +60,7 @@ use self::step::Step;
 use crate::envelope::{Keys, Split};
 use crate::fault::{FaultHook, points};
 use crate::last_unsealed::UnsealLog;
+use crate::stored::KeyRing;
 
 /// How much room a server's disk must have before it is initialised. A server initialises on 4 MB
 /// and is lost with the first write that does not fit.
@@ -132,7 +135,7 @@ pub struct Round {
 #[derive(Default)]
 struct Secrets {
     answer: Option<HeldAnswer>,
-    keys: Option<Arc<Keys>>,
+    keys: Option<Arc<KeyRing>>,
 }
 
 struct HeldAnswer {

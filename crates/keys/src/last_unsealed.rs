@@ -18,6 +18,9 @@ use vaultyard_durable::{self as durable, PRIVATE};
 pub struct Unsealing {
     /// Whose keys.
     pub generation: Generation,
+    /// Which rekey of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rekey: Option<u32>,
     /// When.
     pub at: Timestamp,
 }
@@ -47,15 +50,10 @@ impl UnsealLog {
     ///
     /// # Errors
     /// The file system's error.
-    pub fn keep(
-        &self,
-        generation: &Generation,
-        server: &ServerName,
-        at: Timestamp,
-    ) -> io::Result<()> {
+    pub fn keep(&self, unsealing: Unsealing, server: &ServerName) -> io::Result<()> {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut servers = self.unsealings();
-        servers.insert(server.to_string(), Unsealing { generation: generation.clone(), at });
+        servers.insert(server.to_string(), unsealing);
         durable::replace(
             &self.path,
             &record::write(&Document { format: FORMAT, servers })?,
@@ -71,11 +69,11 @@ impl UnsealLog {
         document.map(|document| document.servers).unwrap_or_default()
     }
 
-    /// On which server, and when, the keys of `generation` last unsealed one.
-    pub fn last_of(&self, generation: &Generation) -> Option<(String, Timestamp)> {
+    /// On which server, and when, keys of `generation` last unsealed one, and of which rekey they were.
+    pub fn last_of(&self, generation: &Generation) -> Option<(String, Unsealing)> {
         let of_this =
             self.unsealings().into_iter().filter(|(_, last)| last.generation == *generation);
-        of_this.map(|(server, last)| (server, last.at)).max_by_key(|(_, at)| *at)
+        of_this.max_by_key(|(_, last)| last.at)
     }
 }
 
@@ -101,10 +99,12 @@ mod tests {
         let cluster = ClusterName::new("vault").unwrap();
         for (ordinal, second, generation) in [(0, 5, &new), (2, 9, &new), (1, 12, &old)] {
             let at = Timestamp::from_second(second).unwrap();
-            log.keep(generation, &cluster.server(ordinal), at).unwrap();
+            let unsealing = Unsealing { generation: generation.clone(), rekey: None, at };
+            log.keep(unsealing, &cluster.server(ordinal)).unwrap();
         }
-        let nine = Timestamp::from_second(9).unwrap();
-        assert_eq!(log.last_of(&new), Some(("vault-2".to_owned(), nine)));
+        let at = Timestamp::from_second(9).unwrap();
+        let last = Unsealing { generation: new.clone(), rekey: None, at };
+        assert_eq!(log.last_of(&new), Some(("vault-2".to_owned(), last)));
         assert_eq!(log.unsealings().len(), 3);
     }
 }

@@ -6,6 +6,7 @@
 //! - [`envelope`]: how keys are encrypted; [`encryption`], [`store`] and [`volume`]: where what
 //!   opens them, the keys and the records of initialising are kept.
 //! - [`probe`]: whether a store and an encryption do what they are for.
+//! - [`rekey`]: new shares in place of the old ones.
 //! - [`generate_root`], [`verify`], [`export`], [`take_over`]: what people do with keys.
 //!
 //! A key is never lost: ARCHITECTURE.md, invariant 1, is what [`initialise`] is tested against.
@@ -20,6 +21,7 @@ pub mod initialise;
 pub mod last_unsealed;
 pub mod probe;
 pub mod record;
+pub mod rekey;
 pub mod store;
 pub mod stored;
 pub mod take_over;

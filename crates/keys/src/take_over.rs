@@ -113,7 +113,7 @@ pub async fn take_over(
         let (object, store) = (ObjectName::Keys(1), store.describe());
         TakeOverError::Open { object, store, error }
     };
-    let expected = Expected { cluster: &cluster, attempt: 1 };
+    let expected = Expected { cluster: &cluster, attempt: 1, rekey: None };
     let opened = envelope::open(&stands, expected, encryption).await.map_err(failed)?;
     if opened.same_as(&keys) { Ok(keys.header) } else { Err(failed(OpenError::Changed)) }
 }

@@ -57,6 +57,23 @@ pub enum Fault {
     /// The same share twice.
     #[error("share {0} is the same as one before it")]
     Repeated(usize),
+    /// Nobody knows whether these or later ones count.
+    #[error(
+        "later keys are there, of a rekey whose end is not on record; `vaultyard keys rekey` finds out which \
+         count, and ends it"
+    )]
+    Unsettled,
+    /// A server goes by the shares of before.
+    #[error(
+        "{server} was unsealed with the shares of another rekey at {at}, so its data is of that time; \
+         `vaultyard keys rekey` makes shares that count again"
+    )]
+    OtherShares {
+        /// Which.
+        server: String,
+        /// When.
+        at: Timestamp,
+    },
     /// The intent of these keys is not in the store.
     #[error("{0} is not in the store; the keys themselves are not affected")]
     NoIntent(ObjectName),
@@ -83,14 +100,25 @@ pub async fn verify(
     encryption: &dyn KeyEncryption,
     log: &UnsealLog,
 ) -> Result<Verified, LoadError> {
-    let keys = stored::load(cluster, store, encryption).await?;
+    let ring = stored::load_all(cluster, store, encryption).await?;
+    let unsettled = ring.is_unsettled().then_some(Fault::Unsettled);
+    let keys = ring.into_current();
     let generation = keys.header.generation.clone();
     let object = ObjectName::Intent(generation.attempt);
     let intent = store.read(&object).await.map_err(|error| {
         let store = store.describe();
         LoadError::Store { store, error }
     })?;
+    let last = log.last_of(&generation);
+    let (last, other): (Option<_>, Option<_>) = match last {
+        Some((server, last)) if last.rekey == keys.header.rekey => (Some((server, last.at)), None),
+        Some((server, last)) if last.at > keys.header.created => {
+            (None, Some(Fault::OtherShares { server, at: last.at }))
+        }
+        _ => (None, None),
+    };
     let mut faults = share_faults(&keys);
+    faults.extend(unsettled.or(other));
     faults.extend(match intent {
         None => Some(Fault::NoIntent(object)),
         Some(found) => {
@@ -98,7 +126,7 @@ pub async fn verify(
         }
     });
     Ok(Verified {
-        last_unsealed: log.last_of(&generation),
+        last_unsealed: last,
         header: keys.header,
         store: store.describe(),
         custody: encryption.describe(),

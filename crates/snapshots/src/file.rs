@@ -46,6 +46,9 @@ pub struct Header {
     pub version: String,
     /// The keys without which no server can be unsealed that was restored from it.
     pub generation: Generation,
+    /// Which rekey of them; `None` before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rekey: Option<u32>,
 }
 
 /// The first line.
@@ -193,9 +196,10 @@ fn passphrase(key: &Secret) -> SecretString {
 
 /// What the key-encryption key authenticates. No name, version or time holds an end of a line.
 fn context(header: &Header) -> Vec<u8> {
-    let Header { cluster, taken, server, version, generation } = header;
+    let Header { cluster, taken, server, version, generation, rekey } = header;
     let parts = [PURPOSE, cluster, &taken.to_string(), server, version, &generation.to_string()];
-    parts.join("\n").into_bytes()
+    let rekey = rekey.map(|number| format!("\nrekey {number}")).unwrap_or_default();
+    (parts.join("\n") + &rekey).into_bytes()
 }
 
 #[cfg(test)]

@@ -48,15 +48,16 @@ impl SecretStore {
         Self { api, names, labels, random }
     }
 
-    /// Where the object is; `None` beyond the last attempt that has a name.
+    /// Where the object is; `None` beyond the last number that has a name.
     fn object(&self, name: &ObjectName) -> Option<Reference> {
-        let numbered = |attempt: u32| {
-            u16::try_from(attempt).ok().filter(|attempt| (1..=ATTEMPTS).contains(attempt))
-        };
+        let numbered =
+            |number: u32| u16::try_from(number).ok().filter(|it| (1..=ATTEMPTS).contains(it));
         let secret = match name {
             ObjectName::Probe(_) => self.names.keys_probe(),
             ObjectName::Intent(attempt) => self.names.intent(numbered(*attempt)?),
             ObjectName::Keys(attempt) => self.names.keys(numbered(*attempt)?),
+            ObjectName::Rekey(number) => self.names.rekey(numbered(*number)?),
+            ObjectName::Rekeyed(number) => self.names.rekeyed(numbered(*number)?),
         };
         Some(Reference::within(SECRET, self.names.namespace(), &secret))
     }
@@ -98,8 +99,8 @@ impl KeyStore for SecretStore {
     async fn create(&self, name: &ObjectName, bytes: &[u8]) -> Result<Create, CustodyError> {
         let object = self.object(name).ok_or_else(|| {
             CustodyError::Fatal(format!(
-                "{name} cannot be kept: this cluster was begun anew {ATTEMPTS} times, for which there \
-                 are names; find out why, then begin anew after \
+                "{name} cannot be kept: there are names for {ATTEMPTS} attempts to begin and as many rekeys; \
+                 find out why so many were needed, or begin anew after \
                  `vaultyard destroy --volumes --keys`"
             ))
         })?;

@@ -5,6 +5,7 @@ mod kv;
 mod mount;
 mod policy;
 pub(crate) mod raft;
+pub(crate) mod rotate;
 pub(crate) mod service_account;
 mod snapshot;
 pub(crate) mod token;

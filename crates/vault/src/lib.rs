@@ -21,6 +21,7 @@ mod session;
 
 pub use authorised::Authorised;
 pub use authorised::certificate_role::CertificateRole;
+pub use authorised::rotate::{NewShares, Rotation, RotationProgress};
 pub use authorised::service_account::{ServiceAccountRole, TokenReview};
 pub use authorised::token::TokenSeen;
 pub use client::{Client, Endpoint};

@@ -15,6 +15,7 @@ mod keys;
 mod kills;
 mod misplaced_data;
 mod proxy_load;
+mod rekeys;
 mod rollout;
 mod run_command;
 mod seal;

@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::warn;
+use vaultyard_keys::envelope::Header;
 use vaultyard_keys::{probe, stored};
 use vaultyard_model::observed::Observed;
 use vaultyard_model::port::clock::Random;
@@ -41,8 +42,8 @@ pub(crate) struct Parts {
 pub(crate) struct CustodyKeeper {
     parts: Parts,
     looked: Option<Timestamp>,
-    /// Which keys they are; `None` until they were found.
-    attempt: Option<u32>,
+    /// What they are; `None` until they were found.
+    keys: Option<Header>,
     /// Why a server that ends now would stay sealed.
     lacks: Option<String>,
 }
@@ -50,7 +51,7 @@ pub(crate) struct CustodyKeeper {
 impl CustodyKeeper {
     /// Has not looked yet.
     pub(crate) fn new(parts: Parts) -> Self {
-        Self { parts, looked: None, attempt: None, lacks: None }
+        Self { parts, looked: None, keys: None, lacks: None }
     }
 
     fn is_due(&self, now: Timestamp) -> bool {
@@ -61,16 +62,14 @@ impl CustodyKeeper {
     /// What is wrong with the keys for good. A store or a KMS that is away for a while says nothing of
     /// them.
     async fn look(&mut self) -> Option<String> {
-        let Self { parts: Parts { cluster, store, encryption, random, .. }, attempt, .. } = self;
+        let Self { parts: Parts { cluster, store, encryption, random, .. }, keys, .. } = self;
         let look = async {
-            let loaded = match *attempt {
-                Some(attempt) => {
-                    stored::load_again(cluster, attempt, &**store, &**encryption).await
-                }
+            let loaded = match keys.as_ref() {
+                Some(known) => stored::load_again(cluster, known, &**store, &**encryption).await,
                 None => stored::load(cluster, &**store, &**encryption).await,
             };
             match loaded {
-                Ok(keys) => *attempt = Some(keys.header.generation.attempt),
+                Ok(loaded) => *keys = Some(loaded.header),
                 Err(error) => return (!error.is_retryable()).then(|| error.to_string()),
             }
             // Also that the key that opens them stands where it is kept, and not in memory alone.
@@ -86,7 +85,7 @@ impl Keeper for CustodyKeeper {
     async fn round(&mut self, now: Timestamp) -> Round {
         let leader = self.parts.observed.borrow().as_ref().and_then(Observed::leader).cloned();
         if !leader.is_some_and(|leader| self.parts.servers.contains(&leader)) {
-            (self.looked, self.attempt, self.lacks) = (None, None, None);
+            (self.looked, self.keys, self.lacks) = (None, None, None);
         } else if self.is_due(now) {
             let lacks = self.look().await;
             if let Some(lacks) = lacks.as_ref().filter(|_| lacks != self.lacks) {

@@ -96,12 +96,12 @@ impl SnapshotKeeper {
 
     async fn take(&self, now: Timestamp) -> Result<String, Failure> {
         let Self { cluster, server, administrator: client, encryption, folder, .. } = self;
-        let keys = stored::load(cluster, &*self.store, &**encryption).await.map_err(failed)?;
+        let keys = stored::load_settled(cluster, &*self.store, &**encryption).await;
+        let keys = keys.map_err(failed)?.header;
         let login = client.log_in(Identity::Administrator.as_str(), LOGIN).await;
         let login = login.map_err(failed)?;
         let leader = Leader { cluster, server, client, token: &login.token };
-        let generation = keys.header.generation;
-        let taken = snapshots::take(leader, generation, &**encryption, folder, now).await?;
+        let taken = snapshots::take(leader, keys, &**encryption, folder, now).await?;
         Ok(taken.name.to_string())
     }
 }

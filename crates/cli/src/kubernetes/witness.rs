@@ -39,7 +39,7 @@ pub(crate) async fn ask(
             let told: Option<Unsealing> = serde_json::from_slice(&bytes).unwrap_or_default();
             let Some(told) = told else { continue };
             if log.unsealings().get(server.as_str()) != Some(&told)
-                && let Err(error) = log.keep(&told.generation, server, told.at)
+                && let Err(error) = log.keep(told, server)
             {
                 tracing::warn!("the log of unsealings cannot be written: {error}");
             }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use vaultyard_keys::encryption::local::LocalEncryption;
+use vaultyard_keys::envelope;
 use vaultyard_keys::last_unsealed::UnsealLog;
 use vaultyard_keys::store::directory::DirectoryStore;
-use vaultyard_keys::{envelope, stored};
+use vaultyard_keys::stored::{self, KeyRing};
 use vaultyard_model::port::custody::{KeyEncryption, KeyStore};
 use vaultyard_model::{Cluster, ClusterName};
 use vaultyard_target_local::Paths;
@@ -30,9 +31,14 @@ pub(crate) struct Custody {
 }
 
 impl Custody {
-    /// The keys of this cluster, decrypted.
+    /// The keys of this cluster that count, decrypted.
     pub(crate) async fn load(&self, cluster: &ClusterName) -> Result<envelope::Keys, Failure> {
-        stored::load(cluster, &*self.store, &*self.encryption).await.map_err(failed)
+        stored::load_settled(cluster, &*self.store, &*self.encryption).await.map_err(failed)
+    }
+
+    /// All that it has and had.
+    pub(crate) async fn load_all(&self, cluster: &ClusterName) -> Result<KeyRing, Failure> {
+        stored::load_all(cluster, &*self.store, &*self.encryption).await.map_err(failed)
     }
 }
 

@@ -39,6 +39,6 @@ pub(crate) async fn take(known: &Known, custody: &Custody) -> Result<Taken, Fail
     let keys = custody.load(cluster).await?;
     let LoggedIn { login, server, client } = login::log_in(known).await?;
     let leader = Leader { cluster, server: &server, client: &client, token: &login.token };
-    let (generation, folder) = (keys.header.generation, folder(known));
-    snapshots::take(leader, generation, &*custody.encryption, &folder, SystemClock.now()).await
+    let folder = folder(known);
+    snapshots::take(leader, keys.header, &*custody.encryption, &folder, SystemClock.now()).await
 }

@@ -30,7 +30,7 @@ fn sealed(encryption: &FakeEncryption) -> Vec<u8> {
 }
 
 fn opened(bytes: &[u8], name: &str, attempt: u32) -> Result<Keys, OpenError> {
-    let expected = Expected { cluster: &cluster(name), attempt };
+    let expected = Expected { cluster: &cluster(name), attempt, rekey: None };
     run(open(bytes, expected, &FakeEncryption::default()))
 }
 

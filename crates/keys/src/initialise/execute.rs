@@ -10,10 +10,22 @@ use super::seen::{Answer, Given, LostAnswers, Refused, Trouble};
 use super::step::{Step, Wipe};
 use super::{HeldAnswer, Unsealer};
 use crate::envelope::{Header, Keys, seal};
+use crate::last_unsealed::Unsealing;
 use crate::probe;
 use crate::record::{self, Generation, Intent, IntentId, Released};
+use crate::stored::KeyRing;
 
 type Done = Result<(), Trouble>;
+
+/// What a server does with the shares of some keys.
+enum Taken {
+    /// It has got as many as it takes.
+    All,
+    /// Its data is under other keys; in its words.
+    Refused(String),
+    /// It takes so many, and there are fewer.
+    TooFew(usize),
+}
 
 fn passing(text: impl Into<String>) -> Trouble {
     Trouble { passes: true, text: text.into() }
@@ -184,7 +196,7 @@ impl Unsealer {
                 "{name} in {place} holds other keys than the server gave"
             )));
         }
-        self.take(read);
+        self.take(KeyRing::of(read));
         self.secrets.answer = None;
         self.memory.answer = None;
         self.memory.proven = Some(generation.clone());
@@ -198,19 +210,15 @@ impl Unsealer {
     }
 
     async fn unseal(&mut self, now: Timestamp) -> Done {
-        let keys = self.secrets.keys.clone().ok_or_else(|| lasting("there are no keys"))?;
-        let server = &self.ports.own;
-        let status = server.reset_unseal().await.map_err(|error| passing(error.to_string()))?;
-        let needed = usize::from(status.threshold);
-        for (given, share) in (1..=needed).zip(&keys.shares) {
-            match server.unseal(share).await {
-                Ok(status) if !status.sealed => break,
-                Ok(_) => {}
-                Err(CallError::Refused { status: 400, errors })
-                    if given == needed && of_other_keys(&errors) =>
-                {
-                    return Err(self.refused(&keys.header.generation, errors.join("; "), now));
-                }
+        let ring = self.secrets.keys.clone().ok_or_else(|| lasting("there are no keys"))?;
+        let mut refused = None;
+        let mut needed = 0;
+        // A server that was given the data of an old snapshot needs the keys of that time.
+        for keys in ring.newest_first() {
+            match self.give(keys).await {
+                Ok(Taken::All) => return self.were_given(keys, now),
+                Ok(Taken::Refused(why)) => refused = refused.or(Some(why)),
+                Ok(Taken::TooFew(wanted)) => needed = wanted,
                 Err(error) => {
                     let silent = matches!(error, CallError::NoAnswer(_));
                     self.memory.unanswered =
@@ -219,12 +227,42 @@ impl Unsealer {
                 }
             }
         }
+        let Header { generation, shares, .. } = &ring.current().header;
+        Err(match refused {
+            Some(why) => self.refused(generation, why, now),
+            None => lasting(format!("the server takes {needed} shares, and {shares} are kept")),
+        })
+    }
+
+    fn were_given(&mut self, keys: &Keys, now: Timestamp) -> Done {
+        let Header { generation, rekey, .. } = &keys.header;
         self.memory.unanswered = 0;
         self.memory.refused = None;
-        let keys = keys.header.generation.clone();
-        self.memory.proven = Some(keys.clone());
-        self.memory.given = Some(Given { keys, at: now, process: self.pid() });
+        self.memory.proven = Some(generation.clone());
+        let (keys, rekey, process) = (generation.clone(), *rekey, self.pid());
+        self.memory.given = Some(Given { keys, rekey, at: now, process });
         Ok(())
+    }
+
+    async fn give(&self, keys: &Keys) -> Result<Taken, CallError> {
+        let server = &self.ports.own;
+        let needed = usize::from(server.reset_unseal().await?.threshold);
+        if needed > keys.shares.len() {
+            return Ok(Taken::TooFew(needed));
+        }
+        for (given, share) in (1..=needed).zip(&keys.shares) {
+            match server.unseal(share).await {
+                Ok(status) if !status.sealed => break,
+                Ok(_) => {}
+                Err(CallError::Refused { status: 400, errors })
+                    if given == needed && of_other_keys(&errors) =>
+                {
+                    return Ok(Taken::Refused(errors.join("; ")));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Taken::All)
     }
 
     fn refused(&mut self, keys: &Generation, why: String, now: Timestamp) -> Trouble {
@@ -238,9 +276,11 @@ impl Unsealer {
 
     /// Notes that these keys have unsealed this server. That it cannot be written keeps no
     /// server sealed.
-    pub(super) fn keep_in_log(&self, keys: &Generation, now: Timestamp) {
+    pub(super) fn keep_in_log(&self, given: &Given, now: Timestamp) {
         let Some(log) = &self.ports.log else { return };
-        if let Err(error) = log.keep(keys, &self.subject.server, now) {
+        let (generation, rekey) = (given.keys.clone(), given.rekey);
+        let unsealing = Unsealing { generation, rekey, at: now };
+        if let Err(error) = log.keep(unsealing, &self.subject.server) {
             tracing::warn!(%error, "the last unsealing could not be kept");
         }
     }
@@ -300,7 +340,7 @@ impl Unsealer {
 
 /// Whether a server that was given all shares says that its data is under other keys. It answers
 /// 400 to much else, and what follows from this may be a wipe.
-fn of_other_keys(errors: &[String]) -> bool {
+pub(crate) fn of_other_keys(errors: &[String]) -> bool {
     let said = |text: &str| errors.iter().any(|error| error.contains(text));
     said("message authentication failed") || said("invalid key")
 }

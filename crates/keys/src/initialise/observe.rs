@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use vaultyard_model::ServerName;
 use vaultyard_model::observed::{LeaderSeen, State};
-use vaultyard_model::port::custody::{CustodyError, ObjectName};
+use vaultyard_model::port::custody::CustodyError;
 use vaultyard_model::port::server::{CallError, KeyKind, Server};
 use vaultyard_model::port::volume::Record;
 
@@ -20,10 +20,16 @@ use crate::access::decide::Marker;
 use crate::envelope::{self, Expected, Keys, OpenError};
 use crate::last_unsealed::UnsealLog;
 use crate::record::{self, Generation, Intent, Released};
-use crate::stored;
+use crate::stored::{self, KeyRing, LoadError};
 
 impl From<CustodyError> for Trouble {
     fn from(error: CustodyError) -> Self {
+        Self { passes: error.is_retryable(), text: error.to_string() }
+    }
+}
+
+impl From<LoadError> for Trouble {
+    fn from(error: LoadError) -> Self {
         Self { passes: error.is_retryable(), text: error.to_string() }
     }
 }
@@ -50,7 +56,7 @@ impl Unsealer {
             Own::Unsealed => {
                 // Shares that were given to this very process have unsealed it.
                 if let Some(given) = given.filter(|given| given.process == pid) {
-                    self.keep_in_log(&given.keys, now);
+                    self.keep_in_log(&given, now);
                 }
                 self.memory.refused = None;
                 self.memory.unanswered = 0;
@@ -116,7 +122,8 @@ impl Unsealer {
         if self.memory.proven.as_ref() == Some(intent) {
             return Ok(intent.clone());
         }
-        let expected = Expected { cluster: &self.subject.cluster, attempt: intent.attempt };
+        let (cluster, attempt) = (&self.subject.cluster, intent.attempt);
+        let expected = Expected { cluster, attempt, rekey: None };
         let keys = envelope::open(&bytes, expected, &*self.ports.encryption).await?;
         let generation = keys.header.generation.clone();
         self.memory.answer =
@@ -128,29 +135,23 @@ impl Unsealer {
     /// What the store holds. Keys that open are kept in memory.
     pub(super) async fn observe_store(&mut self) -> Result<StoreSeen, Trouble> {
         let stored = stored::look(&*self.ports.store).await?;
-        let keys = match stored.keys {
-            Some((attempt, object)) => {
-                let opened = self.open_stored(attempt, &object.bytes).await;
-                let place =
-                    format!("{} in {}", ObjectName::Keys(attempt), self.ports.store.describe());
-                let named = |error: OpenError| {
-                    let trouble = Trouble::from(error);
-                    Trouble { text: format!("{place}: {}", trouble.text), ..trouble }
-                };
-                let opened = opened.map_err(named);
-                Some(opened.and_then(|keys| self.fitting(&place, keys)).map(|keys| self.take(keys)))
-            }
-            None => None,
+        let (cluster, place) = (&self.subject.cluster, self.ports.store.describe());
+        let opened = stored.open(cluster, &place, &*self.ports.encryption).await;
+        let keys = match opened {
+            Ok(None) => None,
+            Ok(Some(ring)) => Some(self.fitting(&place, ring).map(|ring| self.take(ring))),
+            Err(error) => Some(Err(error.into())),
         };
         Ok(StoreSeen { attempts: stored.attempts, intents: stored.intents, keys })
     }
 
     /// Keys of the other kind than the document takes are not this cluster's any more.
-    fn fitting(&self, place: &str, keys: Keys) -> Result<Keys, Trouble> {
-        if keys.header.kind() == self.subject.split.kind {
-            return Ok(keys);
+    fn fitting(&self, place: &str, ring: KeyRing) -> Result<KeyRing, Trouble> {
+        let kind = ring.current().header.kind();
+        if kind == self.subject.split.kind {
+            return Ok(ring);
         }
-        let (there, wanted) = match keys.header.kind() {
+        let (there, wanted) = match kind {
             KeyKind::Unseal => ("unseal keys", "names one"),
             KeyKind::Recovery => ("recovery keys of servers with a seal", "names none"),
         };
@@ -162,15 +163,15 @@ impl Unsealer {
     }
 
     pub(super) async fn open_stored(&self, attempt: u32, bytes: &[u8]) -> Result<Keys, OpenError> {
-        let expected = Expected { cluster: &self.subject.cluster, attempt };
+        let expected = Expected { cluster: &self.subject.cluster, attempt, rekey: None };
         envelope::open(bytes, expected, &*self.ports.encryption).await
     }
 
     /// Keeps keys of the store in memory, so that unsealing again waits for nothing.
-    pub(super) fn take(&mut self, keys: Keys) -> Generation {
-        let generation = keys.header.generation.clone();
+    pub(super) fn take(&mut self, ring: KeyRing) -> Generation {
+        let generation = ring.current().header.generation.clone();
         self.memory.keys = Some(generation.clone());
-        self.secrets.keys = Some(Arc::new(keys));
+        self.secrets.keys = Some(Arc::new(ring));
         generation
     }
 

@@ -197,6 +197,8 @@ pub struct Answer {
 pub struct Given {
     /// Of which keys.
     pub keys: Generation,
+    /// Of which rekey of them.
+    pub rekey: Option<u32>,
     /// When.
     pub at: Timestamp,
     /// To which process; a new one has forgotten them.

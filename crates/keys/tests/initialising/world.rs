@@ -183,7 +183,7 @@ impl World {
         let (folder, log) = self.log.as_ref().unwrap();
         let last = log.unsealings().into_values().next().unwrap();
         std::fs::remove_file(folder.path().join("last-unsealed.json")).unwrap();
-        log.keep(&last.generation, &self.name.server(server), last.at).unwrap();
+        log.keep(last, &self.name.server(server)).unwrap();
     }
 
     pub(crate) fn process(&self, faults: Arc<dyn FaultHook>) -> Process {

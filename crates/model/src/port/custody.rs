@@ -128,6 +128,10 @@ pub enum ObjectName {
     Intent(u32),
     /// The encrypted keys that the n-th attempt brought.
     Keys(u32),
+    /// The encrypted keys that the n-th rekey made, counted from 1 over all attempts.
+    Rekey(u32),
+    /// Says that the keys of the n-th rekey were proven to be the cluster's.
+    Rekeyed(u32),
 }
 
 impl std::fmt::Display for ObjectName {
@@ -136,6 +140,8 @@ impl std::fmt::Display for ObjectName {
             Self::Probe(id) => write!(f, "probe-{id}"),
             Self::Intent(attempt) => write!(f, "intent-{attempt:04}.json"),
             Self::Keys(attempt) => write!(f, "keys-{attempt:04}.json"),
+            Self::Rekey(number) => write!(f, "rekey-{number:04}.json"),
+            Self::Rekeyed(number) => write!(f, "rekeyed-{number:04}.json"),
         }
     }
 }

@@ -6,7 +6,7 @@ use vaultyard_model::{Cluster, ClusterName, Namespace};
 /// The name of the custom resource definition, the same for all clusters.
 pub const DEFINITION: &str = "vaultclusters.vaultyard.dev";
 
-/// How many attempts to initialise have names. Roles list each of them, because a right to create
+/// How many attempts to initialise have names, and how many rekeys. Roles list each of them, because a right to create
 /// can be held to a name only when the name is known beforehand.
 pub const ATTEMPTS: u16 = 32;
 
@@ -199,11 +199,23 @@ impl Names {
         self.with(&format!("keys-{attempt:04}"))
     }
 
+    /// The Secret with the encrypted keys that this rekey made, from 1 to [`ATTEMPTS`].
+    pub fn rekey(&self, number: u16) -> String {
+        self.with(&format!("rekey-{number:04}"))
+    }
+
+    /// The Secret that says that the keys of this rekey count, from 1 to [`ATTEMPTS`].
+    pub fn rekeyed(&self, number: u16) -> String {
+        self.with(&format!("rekeyed-{number:04}"))
+    }
+
     /// Every Secret that unsealers may create.
     pub fn key_secrets(&self) -> Vec<String> {
         let mut all = vec![self.key_encryption(), self.keys_probe()];
         all.extend((1..=ATTEMPTS).map(|attempt| self.intent(attempt)));
         all.extend((1..=ATTEMPTS).map(|attempt| self.keys(attempt)));
+        all.extend((1..=ATTEMPTS).map(|number| self.rekey(number)));
+        all.extend((1..=ATTEMPTS).map(|number| self.rekeyed(number)));
         all
     }
 

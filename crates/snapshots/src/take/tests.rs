@@ -76,6 +76,7 @@ fn header() -> Header {
         server: "vault-1".to_owned(),
         version: "2.7.2".to_owned(),
         generation: Generation { attempt: 1, intent },
+        rekey: None,
     }
 }
 

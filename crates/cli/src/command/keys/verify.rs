@@ -22,6 +22,8 @@ struct Found {
     threshold: u8,
     /// Whether they are recovery keys, which unseal nothing.
     recovery: bool,
+    /// Which rekey made them, if one did.
+    rekey: Option<u32>,
     store: String,
     encryption: String,
     key_beside_data: bool,
@@ -58,6 +60,7 @@ impl From<Verified> for Found {
             shares: header.shares,
             threshold: header.threshold,
             recovery: header.recovery,
+            rekey: header.rekey,
             store,
             encryption: custody.location,
             key_beside_data: custody.key_beside_data,
@@ -69,10 +72,15 @@ impl From<Verified> for Found {
 }
 
 fn show(found: &Found) -> String {
-    let good_for = if found.recovery { "make a root token" } else { "unseal a server" };
+    let good_for = super::good_for(found.recovery);
     let mut lines = vec![
         format!("Shares       {} of which {} {good_for}", found.shares, found.threshold),
-        format!("Created      {} (attempt {})", found.created, found.attempt),
+        match found.rekey {
+            None => format!("Created      {} (attempt {})", found.created, found.attempt),
+            Some(rekey) => {
+                format!("Created      {} (attempt {}, rekey {rekey})", found.created, found.attempt)
+            }
+        },
         format!("Store        {}", found.store),
         format!("Encryption   {}", found.encryption),
     ];

@@ -31,11 +31,13 @@ pub(super) async fn run(
     let control = local::state::control(common)?;
     control.status().await.map_err(failed)?;
     let (folder, cluster) = (folder(&known), &known.document.cluster.name);
-    let keys = custody.load(cluster).await?.header.generation;
+    let ring = custody.load_all(cluster).await?;
+    let current = &ring.current().header;
+    let keys = &current.generation;
     let encryption = &*custody.encryption;
     let progress = Progress::new(common.quiet, system::fancy_terminal());
     progress.waiting(format!("the snapshot {name} is verified"));
-    let verified = verify(&folder, &name, cluster, &keys, encryption).await;
+    let verified = verify(&folder, &name, cluster, keys, encryption).await;
     progress.end();
     let header = verified.map_err(super::not_sound)?.header;
 
@@ -47,11 +49,17 @@ pub(super) async fn run(
     output::ask::confirm(&what, cluster.as_str(), yes, 2)?;
     progress.resume();
     let LoggedIn { login, server, client } = login::log_in(&known).await?;
-    let opened = unlock(&folder, &name, cluster, &keys, encryption).await;
+    let opened = unlock(&folder, &name, cluster, keys, encryption).await;
     let (_, unlocked) = opened.map_err(super::not_sound)?;
     progress.waiting(format!("{server} is given the snapshot"));
     let (pieces, reading) = pieces(unlocked);
-    let given = client.with_token(&login.token).restore(pieces).await;
+    let leader = client.with_token(&login.token);
+    // The server refuses data under other shares than its own unless it is told that they are known.
+    let given = if ring.newest_first().len() > 1 {
+        leader.restore_of_other_keys(pieces).await
+    } else {
+        leader.restore(pieces).await
+    };
     given.map_err(|error| failed(error).hint("what the server had is still in place"))?;
     reading.await.map_err(failed)?;
     progress.waiting(format!("{server} puts it in place"));
@@ -60,6 +68,11 @@ pub(super) async fn run(
     until_ready(&control).await?;
     progress.done(format!("{cluster} has the data of {}", header.taken));
     progress.end();
+    if header.rekey != current.rekey && !common.quiet {
+        eprintln!(
+            "Its data is under the shares of before the last rekey: `vaultyard keys rekey` makes new ones."
+        );
+    }
     Ok(ExitCode::SUCCESS)
 }
 

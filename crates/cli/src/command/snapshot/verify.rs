@@ -3,12 +3,14 @@
 use std::process::ExitCode;
 
 use serde::Serialize;
+use vaultyard_keys::envelope::Keys;
+use vaultyard_keys::stored::KeyRing;
 use vaultyard_model::port::clock::Clock;
 use vaultyard_snapshots::folder::Name;
 use vaultyard_snapshots::verify::{Verified, unlock, verify};
 
 use crate::arguments::{Common, Output};
-use crate::failure::{Failure, failed};
+use crate::failure::{Failure, Kind, failed};
 use crate::local::rehearsal::{self, Proof};
 use crate::local::snapshots;
 use crate::progress::Progress;
@@ -29,6 +31,8 @@ struct Found {
     term: u64,
     attempt: u32,
     intent: String,
+    /// Which rekey made the keys, if one did.
+    rekey: Option<u32>,
     /// What was seen when it was restored into a throw-away server, if that was asked for.
     restored: Option<Restored>,
 }
@@ -52,17 +56,18 @@ pub(super) async fn run(
         None => super::newest(&folder)?,
     };
     let cluster = &known.document.cluster.name;
-    let keys = custody.load(cluster).await?;
-    let (generation, encryption) = (&keys.header.generation, &*custody.encryption);
+    let ring = custody.load_all(cluster).await?;
+    let (generation, encryption) = (&ring.current().header.generation, &*custody.encryption);
     let verified = verify(&folder, &name, cluster, generation, encryption).await;
     let verified = verified.map_err(super::not_sound)?;
     let restored = if restore {
         let unlocked = unlock(&folder, &name, cluster, generation, encryption).await;
+        let keys = of_its_time(&ring, &name, verified.header.rekey)?;
         let progress = Progress::new(common.quiet, system::fancy_terminal());
         let unlocked = unlocked.map_err(super::not_sound)?;
         let mut stops = Stops::listen()?;
         let proof =
-            rehearsal::restore_into_another(&known, &keys, unlocked, &mut stops, &progress).await;
+            rehearsal::restore_into_another(&known, keys, unlocked, &mut stops, &progress).await;
         progress.end();
         let Proof { took, mounts } = proof?;
         folder.note_proven(&name, SystemClock.now()).map_err(failed)?;
@@ -72,6 +77,20 @@ pub(super) async fn run(
     };
     output::print(arguments.output, &found(&name, verified, restored), show)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The keys that open what is restored from it.
+fn of_its_time<'a>(
+    ring: &'a KeyRing,
+    name: &Name,
+    rekey: Option<u32>,
+) -> Result<&'a Keys, Failure> {
+    ring.of_rekey(rekey).ok_or_else(|| {
+        let what = rekey.map_or("initialisation".to_owned(), |number| format!("rekey {number}"));
+        let what =
+            format!("the keys of the snapshot {name}, of the {what}, cannot be opened any more");
+        Failure::text(Kind::Failed, what).hint("bring them back from a backup of the key store")
+    })
 }
 
 fn found(name: &Name, verified: Verified, restored: Option<Restored>) -> Found {
@@ -86,6 +105,7 @@ fn found(name: &Name, verified: Verified, restored: Option<Restored>) -> Found {
         term: meta.term,
         attempt: header.generation.attempt,
         intent: header.generation.intent.to_string(),
+        rekey: header.rekey,
         restored,
     }
 }

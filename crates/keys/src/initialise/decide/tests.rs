@@ -90,7 +90,7 @@ prop_compose! {
             // An answer is forgotten when it is proven.
             proven: proven.filter(|_| answer.is_none()),
             answer: answer.map(|(generation, kept, stored)| Answer { generation, kept, stored }),
-            given: given.map(|(keys, at)| Given { keys, at, process: Some(1) }),
+            given: given.map(|(keys, at)| Given { keys, rekey: None, at, process: Some(1) }),
             lost: lost.map(|(at, times)| LostAnswers { at, times, why: "timed out".to_owned() }),
             refused: refused
                 .map(|(keys, at, times)| Refused { keys, at, times, why: "wrong".to_owned() }),
