@@ -98,6 +98,14 @@ Examples:
   vaultyard upgrade --to 2.7.2 -f vaultyard.yaml
   vaultyard upgrade --to 2.7.2 --target kubernetes --image IMAGE@sha256:... --server-image IMAGE@sha256:...")]
     Upgrade(Upgrade),
+    /// Go back to the version of before the last change, where that is safe
+    #[command(after_help = "\
+What a rollout that was frozen by a version that does not run is undone by. Once servers of a newer minor
+version have led, the old one cannot read what they have written; then it says which snapshot is from before.
+
+Example:
+  vaultyard rollback -f vaultyard.yaml")]
+    Rollback(Change),
     /// How the cluster is
     Status(Status),
     /// Why a server, or the cluster, is not as it should be
@@ -334,6 +342,13 @@ pub(crate) struct Upgrade {
     /// The version, for example 2.7.2
     #[arg(long, value_name = "VERSION", value_parser = Version::new)]
     pub(crate) to: Version,
+    #[command(flatten)]
+    pub(crate) change: Change,
+}
+
+/// How a change of version is made.
+#[derive(Args)]
+pub(crate) struct Change {
     /// The file [default: ./vaultyard.yaml where there is one, else the document of the cluster]
     #[arg(long, short, value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,

@@ -11,12 +11,12 @@ mod dns;
 mod down;
 pub(crate) mod env;
 mod explain;
-mod keys;
+pub(crate) mod keys;
 mod login;
 mod logs;
 mod render;
 mod run;
-mod snapshot;
+pub(crate) mod snapshot;
 mod status;
 pub(crate) mod up;
 mod why;
@@ -24,7 +24,7 @@ mod why;
 use std::future::Future;
 use std::process::ExitCode;
 
-use crate::arguments::{Arguments, Command, Target};
+use crate::arguments::{Arguments, Command, Keys, Target};
 use crate::failure::{Failure, Kind, failed};
 use crate::kubernetes;
 
@@ -49,6 +49,10 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Upgrade(upgrade) => match common.target {
             Target::Local => wait(apply::upgrade(&common, &upgrade)),
             Target::Kubernetes => wait(kubernetes::apply::upgrade(&common, &upgrade)),
+        },
+        Command::Rollback(change) => match common.target {
+            Target::Local => wait(apply::rollback(&common, &change)),
+            Target::Kubernetes => wait(kubernetes::apply::rollback(&common, &change)),
         },
         Command::Status(status) => wait(status::run(&common, &status)),
         Command::Why { server } => wait(why::run(&common, server.as_deref())),
@@ -77,8 +81,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
 fn refuse_what_is_local(command: &Command) -> Result<(), Failure> {
     let name = match command {
         Command::Run(_) => "run",
+        Command::Keys(Keys::Rekey { .. }) => return Ok(()),
         Command::Keys(_) => "keys",
-        Command::Snapshot(_) => "snapshot",
         Command::Certificates(_) => "certificates",
         Command::Dns(_) => "dns",
         Command::Binaries(_) => "binaries",

@@ -21,6 +21,7 @@ mod milestones;
 mod output;
 mod progress;
 mod proxy;
+mod rollback;
 mod snapshots;
 mod source;
 mod stops;

@@ -1,22 +1,68 @@
-//! Takes a snapshot of the server that leads; the same on every target.
+//! Takes a snapshot of the server that leads, and gives it one back; the same on every target.
 
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, spawn_blocking};
 use vaultyard_keys::envelope;
+use vaultyard_keys::stored::KeyRing;
 use vaultyard_model::port::custody::KeyEncryption;
-use vaultyard_model::port::server::Server;
+use vaultyard_model::port::server::{CallError, Server};
 use vaultyard_model::{ClusterName, Secret, ServerName};
-use vaultyard_snapshots::file::Header;
-use vaultyard_snapshots::folder::Folder;
+use vaultyard_snapshots::file::{Header, Unlocked};
+use vaultyard_snapshots::folder::{Folder, Kept, Name};
+use vaultyard_snapshots::restore;
 use vaultyard_snapshots::take::{self, Taken};
+use vaultyard_snapshots::verify::Verified;
 use vaultyard_vault::Client;
 
-use crate::failure::{Failure, failed};
+use crate::failure::{Failure, Kind, failed};
 use crate::output;
 use crate::system::SystemRandom;
 
 /// How many pieces may wait for whoever takes them.
-pub(crate) const PIECES: usize = 16;
+const PIECES: usize = 16;
+/// The longest that a server may take until what it was given is in place.
+pub(crate) const IN_PLACE: Duration = Duration::from_secs(300);
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// A snapshot, for programs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Listed {
+    pub(crate) name: String,
+    pub(crate) bytes: u64,
+    /// What is wrong with it, when it does not even say what it is.
+    pub(crate) fault: Option<String>,
+    pub(crate) taken: Option<String>,
+    pub(crate) server: Option<String>,
+    pub(crate) version: Option<String>,
+    /// When it was last restored into a throw-away server.
+    pub(crate) proven: Option<String>,
+}
+
+impl From<Kept> for Listed {
+    fn from(kept: Kept) -> Self {
+        let (fault, header) = match kept.header {
+            Ok(header) => (None, Some(header)),
+            Err(error) => (Some(error.to_string()), None),
+        };
+        Self {
+            name: kept.name.to_string(),
+            bytes: kept.bytes,
+            fault,
+            taken: header.as_ref().map(|header| header.taken.to_string()),
+            server: header.as_ref().map(|header| header.server.clone()),
+            version: header.map(|header| header.version),
+            proven: kept.proven.map(|proven| proven.to_string()),
+        }
+    }
+}
 
 /// The server that leads, with a login of the administrator.
 pub(crate) struct Leader<'a> {
@@ -51,4 +97,90 @@ pub(crate) async fn take(
     // Nobody needs the token any more; it would end by itself.
     client.with_token(token).revoke_self().await.ok();
     taken.map_err(failed)
+}
+
+/// What was found of one that was verified, for programs.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Found {
+    pub(crate) name: String,
+    pub(crate) cluster: String,
+    pub(crate) taken: String,
+    pub(crate) server: String,
+    pub(crate) version: String,
+    pub(crate) index: u64,
+    pub(crate) term: u64,
+    pub(crate) attempt: u32,
+    pub(crate) intent: String,
+    /// Which rekey made the keys, if one did.
+    pub(crate) rekey: Option<u32>,
+    /// What was seen when it was restored into a throw-away server, if that was asked for.
+    pub(crate) restored: Option<Restored>,
+}
+
+/// See [`Found`].
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Restored {
+    pub(crate) seconds: f64,
+    pub(crate) mounts: usize,
+}
+
+impl Found {
+    /// What is told of a snapshot of this name.
+    pub(crate) fn of(name: &Name, verified: Verified, restored: Option<Restored>) -> Self {
+        let Verified { header, meta } = verified;
+        Self {
+            name: name.to_string(),
+            cluster: header.cluster,
+            taken: header.taken.to_string(),
+            server: header.server,
+            version: header.version,
+            index: meta.index,
+            term: meta.term,
+            attempt: header.generation.attempt,
+            intent: header.generation.intent.to_string(),
+            rekey: header.rekey,
+            restored,
+        }
+    }
+}
+
+/// Decrypts a snapshot on a thread for that, and hands it on piece by piece.
+pub(crate) fn pieces(
+    unlocked: Unlocked<BufReader<File>>,
+) -> (mpsc::Receiver<io::Result<Bytes>>, JoinHandle<()>) {
+    let (to, pieces) = mpsc::channel(PIECES);
+    (pieces, spawn_blocking(move || restore::send(unlocked, &to)))
+}
+
+/// Gives the server one in place of all data, and waits until it has it. `keys` are all that the cluster
+/// has and had.
+pub(crate) async fn put_in_place(
+    leader: Leader<'_>,
+    keys: &KeyRing,
+    unlocked: Unlocked<BufReader<File>>,
+) -> Result<(), Failure> {
+    let authorised = leader.client.with_token(leader.token);
+    let (pieces, reading) = pieces(unlocked);
+    // The server refuses data under other shares than its own unless it is told that they are known.
+    let given = if keys.newest_first().len() > 1 {
+        authorised.restore_of_other_keys(pieces).await
+    } else {
+        authorised.restore(pieces).await
+    };
+    given.map_err(|error| failed(error).hint("what the server had is still in place"))?;
+    reading.await.map_err(failed)?;
+    // The token was made after any snapshot, so whoever still knows it has other data.
+    let began = Instant::now();
+    loop {
+        match authorised.look_up_self().await {
+            Err(CallError::Refused { status: 403, .. }) => return Ok(()),
+            _ if began.elapsed() < IN_PLACE => tokio::time::sleep(PAUSE).await,
+            _ => {
+                let what = format!("the snapshot is not in place within {IN_PLACE:?}");
+                return Err(Failure::text(Kind::NotInTime, what)
+                    .hint("`vaultyard why` says what each server waits for"));
+            }
+        }
+    }
 }

@@ -5,6 +5,8 @@
 
 use std::fmt::{self, Display};
 
+use jiff::Timestamp;
+use vaultyard_model::port::rollout::VersionChange;
 use vaultyard_model::{Minor, Software, Version};
 
 /// What a change of version is.
@@ -103,6 +105,69 @@ pub fn barred(software: Software, led_by: &Version, to: &Version) -> Option<Stri
     Some(format!("a server of {led_by} leads: {refused}; declare {led_by} again"))
 }
 
+/// Why there is no way back by declaring the version of before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoWayBack {
+    /// The version that is declared was not the end of a change.
+    NotChanged {
+        /// What the last change was to.
+        towards: Version,
+        /// What is declared.
+        declared: Version,
+    },
+    /// The new version has written what the old one cannot read.
+    Passed {
+        /// What the change was to.
+        towards: Version,
+        /// What it was from.
+        before: Version,
+        /// The snapshot that the change is bound to.
+        snapshot: String,
+        /// When that was taken.
+        taken: Timestamp,
+    },
+}
+
+impl Display for NoWayBack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotChanged { towards, declared } => {
+                write!(f, "the last change of version was to {towards}, and {declared} is declared")
+            }
+            Self::Passed { towards, before, snapshot, taken } => write!(
+                f,
+                "{towards} has led since, and {before} cannot lead on what it has written. What was before lies in \
+                 the snapshot {snapshot} of {taken:.0}; whoever goes back to that loses all that was written after it"
+            ),
+        }
+    }
+}
+
+/// The version to declare in place of `declared`, to undo this change.
+///
+/// # Errors
+/// [`NoWayBack`].
+pub fn way_back(
+    software: Software,
+    change: &VersionChange,
+    declared: &Version,
+) -> Result<Version, NoWayBack> {
+    let VersionChange { from, towards, snapshot, taken, .. } = change;
+    let not_changed =
+        || NoWayBack::NotChanged { towards: towards.clone(), declared: declared.clone() };
+    // Of several, the newest is what an earlier change was on its way to.
+    let before = from.last().filter(|_| towards == declared).ok_or_else(not_changed)?;
+    match passage(software, towards, before) {
+        Err(_) if !change.leads_back_to(before) => Err(NoWayBack::Passed {
+            towards: towards.clone(),
+            before: before.clone(),
+            snapshot: snapshot.clone(),
+            taken: *taken,
+        }),
+        _ => Ok(before.clone()),
+    }
+}
+
 impl Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.patch {
@@ -153,6 +218,27 @@ mod tests {
         let why = barred("2.7.2", "2.6.2").unwrap();
         assert!(why.starts_with("a server of 2.7.2 leads: 2.6 cannot lead on"), "{why}");
         assert!(why.ends_with("; declare 2.7.2 again"), "{why}");
+    }
+
+    #[test]
+    fn the_way_back_is_open_until_a_newer_minor_has_led() {
+        let change = |from: &[&str], towards, led| VersionChange {
+            from: from.iter().map(|text| version(text)).collect(),
+            towards: version(towards),
+            snapshot: "20261129T225620Z".to_owned(),
+            taken: Timestamp::UNIX_EPOCH,
+            led,
+        };
+        let back = |change: &VersionChange, declared| {
+            way_back(Software::OpenBao, change, &version(declared))
+        };
+        let within = change(&["2.7.1"], "2.7.2", true);
+        assert_eq!(back(&within, "2.7.2"), Ok(version("2.7.1")));
+        assert!(matches!(back(&within, "2.7.1"), Err(NoWayBack::NotChanged { .. })));
+        let half = change(&["2.6.1", "2.6.2"], "2.7.2", false);
+        assert_eq!(back(&half, "2.7.2"), Ok(version("2.6.2")));
+        let passed = back(&change(&["2.6.2"], "2.7.2", true), "2.7.2").unwrap_err().to_string();
+        assert!(passed.contains("20261129T225620Z") && passed.contains("2.6.2"), "{passed}");
     }
 
     fn bao(from: &str, to: &str) -> Result<Passage, String> {

@@ -11,6 +11,7 @@ mod ingress;
 mod key_stores;
 mod keys;
 mod kills;
+mod operations;
 mod outages;
 mod permissions;
 mod plans;

@@ -92,6 +92,10 @@ fn another_version_comes_without_a_failed_request_and_is_bound_to_a_snapshot() {
     assert_eq!((&change["from"], &change["led"]), (&json!(["2.6.2"]), &json!(true)), "{change:#}");
     assert!(change["snapshot"].as_str().is_some_and(|name| name.ends_with('Z')), "{change:#}");
 
+    let document = cluster.document();
+    let rollback = cluster.vaultyard(&["rollback", "-f", &document, "--yes"]);
+    assert_eq!(rollback.code, Some(5), "{rollback:#?}");
+    assert!(rollback.stderr.contains(change["snapshot"].as_str().unwrap()), "{rollback:#?}");
     cluster.declare(&of("2.6.2"));
     let refused = cluster.apply(&["--yes", "--server-image", &image("openbao-2.6.2")]);
     assert_eq!(refused.code, Some(2), "{refused:#?}");

@@ -70,11 +70,17 @@ fn a_new_minor_comes_without_a_failed_request_and_its_way_back_is_a_snapshot() {
     let refused = cluster.home().run(&["apply", "-f", &back, "--yes"]);
     assert_eq!(refused.code, Some(5), "{refused:#?}");
     assert!(refused.stderr.contains("is a snapshot"), "{refused:#?}");
+    let rollback = cluster.home().run(&["rollback", "-f", &back, "--yes"]);
+    assert_eq!(rollback.code, Some(5), "{rollback:#?}");
+    let snapshot = listed[0]["name"].as_str().unwrap();
+    assert!(rollback.stderr.contains(snapshot), "{rollback:#?}");
 }
 
 #[test]
 fn a_patch_release_and_a_configuration_come_and_go() {
     let (mut cluster, file) = cluster_of("2.7.1");
+    let nothing = cluster.home().run(&["rollback", "-f", &file, "--yes"]);
+    assert_eq!(nothing.code, Some(2), "{nothing:#?}");
     let upgraded = cluster.home().run(&["upgrade", "--to", "2.7.2", "-f", &file, "--yes"]);
     assert_eq!(upgraded.code, Some(0), "{upgraded:#?}");
     for server in SERVERS {
@@ -83,7 +89,11 @@ fn a_patch_release_and_a_configuration_come_and_go() {
     let written = std::fs::read_to_string(&file).unwrap();
     assert_eq!(written, std::fs::read_to_string(document(cluster.home(), "2.7.2", "")).unwrap());
     follows(&mut cluster, "2.7.2", ", configuration: {log_level: debug}");
-    follows(&mut cluster, "2.7.1", ", configuration: {log_level: debug}");
+    let back = cluster.home().run(&["rollback", "-f", &file, "--yes"]);
+    assert_eq!(back.code, Some(0), "{back:#?}");
+    assert_eq!(versions(&cluster.wait_until_ready()), ["2.7.1"; 3].map(str::to_owned));
+    let written = std::fs::read_to_string(&file).unwrap();
+    assert!(written.contains("2.7.1") && written.contains("log_level: debug"), "{written}");
 }
 
 /// A program that says it is of another version, and does not run.
@@ -118,9 +128,8 @@ fn a_version_that_does_not_run_comes_to_one_server_alone_and_goes_again() {
     let after = cluster.home().processes().servers();
     assert_eq!(before.iter().filter(|id| after.contains(id)).count(), 2, "{before:?} {after:?}");
 
-    let back = document(cluster.home(), "2.6.2", "");
-    let applied = cluster.home().run(&["apply", "-f", &back, "--yes"]);
-    assert_eq!(applied.code, Some(0), "{applied:#?}");
+    let back = cluster.home().run(&["rollback", "-f", &file, "--yes"]);
+    assert_eq!(back.code, Some(0), "{back:#?}");
     writing.wait_for(20);
     let journal = writing.stop();
     assert_eq!(versions(&cluster.wait_until_ready()), ["2.6.2"; 3].map(str::to_owned));

@@ -1,4 +1,4 @@
-//! `vaultyard plan`, `apply` and `upgrade` on this machine: what a changed document means for a cluster that
+//! `vaultyard plan`, `apply`, `upgrade` and `rollback` on this machine: what a changed document means for a cluster that
 //! runs, a person's word, and the servers replaced one after another.
 
 use std::path::Path;
@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use vaultyard_manifest::Target;
+use vaultyard_model::Version;
 use vaultyard_plan::proposal::Proposal;
 use vaultyard_plan::versions::Passage;
 
-use crate::arguments::{Apply, Common, Plan, Upgrade};
+use crate::arguments::{Apply, Change, Common, Plan, Upgrade};
 use crate::control::client::{Control, NotChanged};
 use crate::control::wire::Status;
 use crate::document::Document;
@@ -21,6 +22,7 @@ use crate::local::program::{self, Program};
 use crate::local::state::Known;
 use crate::local::{self, change};
 use crate::progress::Progress;
+use crate::rollback::version_before;
 use crate::{output, system};
 
 /// Between two looks.
@@ -101,10 +103,26 @@ pub(super) async fn run(common: &Common, arguments: &Apply) -> Result<ExitCode, 
 
 /// `vaultyard upgrade`
 pub(super) async fn upgrade(common: &Common, arguments: &Upgrade) -> Result<ExitCode, Failure> {
+    to_version(common, local::state::known(common)?, &arguments.to, &arguments.change).await
+}
+
+/// `vaultyard rollback`
+pub(super) async fn rollback(common: &Common, arguments: &Change) -> Result<ExitCode, Failure> {
     let known = local::state::known(common)?;
+    let change = known.state.version_change().map_err(failed)?;
+    let to = version_before(change.as_ref(), &known.document.cluster)?;
+    to_version(common, known, &to, arguments).await
+}
+
+async fn to_version(
+    common: &Common,
+    known: Known,
+    to: &Version,
+    arguments: &Change,
+) -> Result<ExitCode, Failure> {
     let file = local::document::named_or_default(arguments.file.as_deref());
     let kept = known.document.text.clone();
-    let (edit, document) = edit::with_version(file, kept, &arguments.to, Target::Local)?;
+    let (edit, document) = edit::with_version(file, kept, to, Target::Local)?;
     let wish = Wish::of(known, document)?;
     carry_out(common, &wish, edit, arguments.yes, arguments.timeout).await
 }

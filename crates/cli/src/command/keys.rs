@@ -10,9 +10,20 @@ use std::process::ExitCode;
 
 use vaultyard_keys::rekey::Wanted;
 
-use crate::arguments::{Common, Keys};
+use crate::arguments::{Common, Keys, Target};
 use crate::failure::Failure;
+use crate::kubernetes::operations;
 use crate::local;
+
+/// What a person is told before new shares are made.
+pub(crate) const NEW_SHARES: &str = "\
+This makes new shares and keeps them. Those that were handed out to people open nothing of the cluster \
+any more; hand out the new ones with `vaultyard keys export`.";
+
+/// What is said of them afterwards.
+pub(crate) fn new_shares(shares: u64, threshold: u64, recovery: bool) -> String {
+    format!("{shares} new shares are kept, of which {threshold} {}.", good_for(recovery))
+}
 
 /// What so many shares do.
 fn good_for(recovery: bool) -> &'static str {
@@ -31,8 +42,11 @@ pub(super) async fn run(common: &Common, keys: &Keys) -> Result<ExitCode, Failur
             export::run(&keys, *shares, recipients, *allow_threshold)
         }
         Keys::Rekey { shares, threshold, yes } => {
-            let (known, custody) = local::keys::of_state(common).await?;
             let wanted = Wanted { shares: *shares, threshold: *threshold };
+            if common.target == Target::Kubernetes {
+                return operations::rekey(common, wanted, yes.as_deref()).await;
+            }
+            let (known, custody) = local::keys::of_state(common).await?;
             rekey::run(common, &known, &custody, wanted, yes.as_deref()).await
         }
         Keys::TakeOver(arguments) => take_over::run(common, arguments).await,

@@ -1,22 +1,26 @@
 //! `vaultyard snapshot`
 
-mod restore;
+pub(crate) mod restore;
 mod take;
-mod verify;
+pub(crate) mod verify;
 
 use std::process::ExitCode;
 
 use indicatif::BinaryBytes;
-use serde::Serialize;
-use vaultyard_snapshots::folder::{Folder, Kept, Name};
+use vaultyard_snapshots::folder::{Folder, Name};
 use vaultyard_snapshots::verify::VerifyError;
 
-use crate::arguments::{Common, Output, Snapshot};
+use crate::arguments::{Common, Output, Snapshot, Target};
 use crate::failure::{Failure, Kind, failed};
+use crate::kubernetes::operations;
 use crate::local::snapshots::folder;
+use crate::snapshots::Listed;
 use crate::{local, output};
 
 pub(super) async fn run(common: &Common, snapshot: &Snapshot) -> Result<ExitCode, Failure> {
+    if common.target == Target::Kubernetes {
+        return operations::of_snapshots(common, snapshot).await;
+    }
     match snapshot {
         Snapshot::Take => take::run(common).await,
         Snapshot::List(output) => list(common, output),
@@ -28,7 +32,7 @@ pub(super) async fn run(common: &Common, snapshot: &Snapshot) -> Result<ExitCode
 }
 
 /// The name that a person wrote.
-fn named(text: &str) -> Result<Name, Failure> {
+pub(crate) fn named(text: &str) -> Result<Name, Failure> {
     Name::parse(text).ok_or_else(|| {
         let what = format!("{text:?} is no name of a snapshot; they look like 20261129T225620Z");
         Failure::text(Kind::BadInput, what).hint("`vaultyard snapshot list` names those there are")
@@ -50,44 +54,15 @@ fn not_sound(error: VerifyError) -> Failure {
     )
 }
 
-/// A snapshot, for programs.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Listed {
-    name: String,
-    bytes: u64,
-    /// What is wrong with it, when it does not even say what it is.
-    fault: Option<String>,
-    taken: Option<String>,
-    server: Option<String>,
-    version: Option<String>,
-    /// When it was last restored into a throw-away server.
-    proven: Option<String>,
-}
-
-impl From<Kept> for Listed {
-    fn from(kept: Kept) -> Self {
-        let (fault, header) = match kept.header {
-            Ok(header) => (None, Some(header)),
-            Err(error) => (Some(error.to_string()), None),
-        };
-        Self {
-            name: kept.name.to_string(),
-            bytes: kept.bytes,
-            fault,
-            taken: header.as_ref().map(|header| header.taken.to_string()),
-            server: header.as_ref().map(|header| header.server.clone()),
-            version: header.map(|header| header.version),
-            proven: kept.proven.map(|proven| proven.to_string()),
-        }
-    }
-}
-
 fn list(common: &Common, arguments: &Output) -> Result<ExitCode, Failure> {
     let known = local::state::known(common)?;
     let all = folder(&known).list().map_err(failed)?;
-    let all: Vec<Listed> = all.into_iter().map(Listed::from).collect();
-    output::print(arguments.output, &all, |all| {
+    show_all(&all.into_iter().map(Listed::from).collect(), arguments)
+}
+
+/// Shows all that there are.
+pub(crate) fn show_all(all: &Vec<Listed>, arguments: &Output) -> Result<ExitCode, Failure> {
+    output::print(arguments.output, all, |all| {
         let row = |it: &Listed| {
             let size = BinaryBytes(it.bytes).to_string();
             let from = it.server.clone();

@@ -4,6 +4,7 @@
 mod certificates;
 mod compose;
 mod objects;
+mod operations;
 mod reports;
 mod revisions;
 mod rolling;

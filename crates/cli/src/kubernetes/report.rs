@@ -13,7 +13,9 @@ use vaultyard_model::port::keeper::Waiting;
 use vaultyard_model::status::CertificateStatus;
 use vaultyard_model::{ClusterName, ServerName, Version};
 
+use super::operation::Progress;
 use super::snapshots::Answered;
+use crate::snapshots::Listed;
 
 /// What one unsealer tells.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,6 +52,12 @@ pub(crate) struct Report {
     /// The snapshot that was asked for last, once it is taken.
     #[serde(default)]
     pub(crate) snapshot: Option<Answered>,
+    /// How far the last operation is that it has begun.
+    #[serde(default)]
+    pub(crate) operation: Option<Progress>,
+    /// The snapshots on its server's volume.
+    #[serde(default)]
+    pub(crate) kept_snapshots: Vec<Listed>,
     /// What is known of a root token that lives.
     pub(crate) root_token: Option<String>,
     /// Whether who copies the disk has both the keys and what opens them.
@@ -137,6 +145,8 @@ pub(crate) struct Sources<'a> {
     pub(crate) custody: &'a keeping::Report,
     pub(crate) snapshots: &'a keeping::Report,
     pub(crate) snapshot: Option<Answered>,
+    pub(crate) operation: Option<Progress>,
+    pub(crate) kept_snapshots: Vec<Listed>,
     pub(crate) certificates: &'a keeping::Report,
     pub(crate) served: Option<&'a CertificateStatus>,
     pub(crate) root_token: Option<String>,
@@ -167,6 +177,8 @@ impl From<Sources<'_>> for Report {
             custody: sources.custody.into(),
             snapshots: sources.snapshots.into(),
             snapshot: sources.snapshot,
+            operation: sources.operation,
+            kept_snapshots: sources.kept_snapshots,
             certificates: sources.certificates.into(),
             root_token,
             key_beside_data: sources.key_beside_data,
@@ -352,6 +364,8 @@ mod tests {
             custody: &keeper,
             snapshots: &keeper,
             snapshot: None,
+            operation: None,
+            kept_snapshots: Vec::new(),
             certificates: &keeping::Report::default(),
             served: Some(&served),
             root_token: Some("one lives".to_owned()),

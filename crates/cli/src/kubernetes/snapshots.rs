@@ -1,5 +1,5 @@
-//! Takes a snapshot of the server that this unsealer sits beside, while that leads and somebody asks for
-//! one. The question stands in the status of the `VaultCluster`, where only the cluster controller
+//! Takes a snapshot of the server that this unsealer sits beside, while that leads and a change of version
+//! asks for one. The question stands in the status of the `VaultCluster`, where only the cluster controller
 //! writes; the snapshot lies on the server's own volume.
 
 use std::sync::Arc;
@@ -8,30 +8,21 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::sync::watch;
 use tracing::{info, warn};
-use vaultyard_keys::stored;
-use vaultyard_model::access::Identity;
-use vaultyard_model::observed::Observed;
-use vaultyard_model::port::custody::{KeyEncryption, KeyStore};
 use vaultyard_model::port::keeper::{Keeper, Round, Waiting};
-use vaultyard_model::{ClusterName, ServerName};
-use vaultyard_snapshots::folder::Folder;
-use vaultyard_target_kubernetes::cluster::ClusterObject;
-use vaultyard_vault::Client;
 
-use crate::failure::{Failure, failed};
-use crate::snapshots::{self, Leader};
+use super::hands::Hands;
+use crate::failure::Failure;
 
 /// The field of the status in which somebody asks for a snapshot: the time of the question.
 pub(crate) const ASKED: &str = "snapshotAsked";
 
-/// Between two looks whether somebody asks.
+/// Between two looks whether the server leads.
 const LOOK: Duration = Duration::from_secs(1);
 /// Before something that failed is tried again.
 const AGAIN: Duration = Duration::from_secs(5);
-/// How long a login may take.
-const LOGIN: Duration = Duration::from_secs(5);
 
 /// The snapshot that was taken when it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,18 +37,9 @@ pub(crate) struct Answered {
 
 /// Takes what is asked for.
 pub(crate) struct SnapshotKeeper {
-    pub(crate) cluster: ClusterName,
-    /// The server of this pod.
-    pub(crate) server: ServerName,
-    /// Where the question stands.
-    pub(crate) object: ClusterObject,
-    /// Without the keys a snapshot would be worth nothing.
-    pub(crate) store: Arc<dyn KeyStore>,
-    pub(crate) encryption: Arc<dyn KeyEncryption>,
-    /// The own server, asked with the administrator's certificate.
-    pub(crate) administrator: Arc<Client>,
-    pub(crate) observed: watch::Receiver<Option<Observed>>,
-    pub(crate) folder: Folder,
+    pub(crate) hands: Arc<Hands>,
+    /// The `VaultCluster`, in which the question stands.
+    pub(crate) declared: watch::Receiver<Value>,
     pub(crate) answered: watch::Sender<Option<Answered>>,
 }
 
@@ -78,30 +60,14 @@ impl Keeper for SnapshotKeeper {
 
 impl SnapshotKeeper {
     async fn advance(&self, now: Timestamp) -> Result<bool, Failure> {
-        let leads =
-            self.observed.borrow().as_ref().is_some_and(|it| it.leader() == Some(&self.server));
-        if !leads {
-            return Ok(false);
-        }
-        let object = self.object.read().await.map_err(failed)?.unwrap_or_default();
-        let Some(asked) = object["status"][ASKED].as_str() else { return Ok(false) };
+        let asked = self.declared.borrow()["status"][ASKED].as_str().map(str::to_owned);
+        let Some(asked) = asked.filter(|_| self.hands.leads()) else { return Ok(false) };
         if self.answered.borrow().as_ref().is_some_and(|answered| answered.asked == asked) {
             return Ok(false);
         }
-        let name = self.take(now).await?;
+        let name = self.hands.take_snapshot(now).await?.name.to_string();
         info!(%name, "a snapshot was taken");
-        self.answered.send_replace(Some(Answered { asked: asked.to_owned(), name, taken: now }));
+        self.answered.send_replace(Some(Answered { asked, name, taken: now }));
         Ok(true)
-    }
-
-    async fn take(&self, now: Timestamp) -> Result<String, Failure> {
-        let Self { cluster, server, administrator: client, encryption, folder, .. } = self;
-        let keys = stored::load_settled(cluster, &*self.store, &**encryption).await;
-        let keys = keys.map_err(failed)?.header;
-        let login = client.log_in(Identity::Administrator.as_str(), LOGIN).await;
-        let login = login.map_err(failed)?;
-        let leader = Leader { cluster, server, client, token: &login.token };
-        let taken = snapshots::take(leader, keys, &**encryption, folder, now).await?;
-        Ok(taken.name.to_string())
     }
 }

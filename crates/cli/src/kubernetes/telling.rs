@@ -23,10 +23,12 @@ use super::draining::Draining;
 use super::gauges::{self, Expiries};
 use super::hindrance::Hindrance;
 use super::holding::{HELD, HOLD, QUESTION};
+use super::operation::Progress;
 use super::pod::ServerPod;
 use super::report::{Report, Sources};
 use super::snapshots::Answered;
 use super::{ready, witness};
+use crate::snapshots::Listed;
 use crate::{identities, metrics};
 
 /// How long the API server may take to say whether the pod is being deleted, and how often it is asked.
@@ -59,6 +61,9 @@ pub(crate) struct Begun {
     /// Whether a snapshot that is asked for can be taken, and the last that was.
     pub(crate) snapshots: watch::Receiver<keeping::Report>,
     pub(crate) answered: watch::Receiver<Option<Answered>>,
+    /// How far the last operation is that this unsealer has begun, and the snapshots on its volume.
+    pub(crate) operation: watch::Receiver<Option<Progress>>,
+    pub(crate) kept_snapshots: watch::Receiver<Vec<Listed>>,
     /// The API server.
     pub(crate) api: Api,
     /// Whether who copies the disk has both the keys and what opens them.
@@ -235,6 +240,8 @@ impl Telling {
             custody: &board.custody.borrow(),
             snapshots: &begun.snapshots.borrow(),
             snapshot: begun.answered.borrow().clone(),
+            operation: begun.operation.borrow().clone(),
+            kept_snapshots: begun.kept_snapshots.borrow().clone(),
             certificates: &board.certificates.borrow(),
             served: served.get(server),
             root_token: board.root_token.borrow().clone(),

@@ -8,12 +8,15 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName as TlsName;
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use tracing::warn;
 use vaultyard_certificates::tls::{client_config, server_config};
 use vaultyard_engine::board::Board;
 use vaultyard_engine::keeping::{Report, keep};
@@ -41,7 +44,9 @@ use vaultyard_vault::{Client, Session};
 
 use super::custody;
 use super::delivery::DeliveryKeeper;
+use super::hands::Hands;
 use super::mounted::Mounted;
+use super::operating::OperationKeeper;
 use super::pod::ServerPod;
 use super::reviewer::{self, Reviewer};
 use super::sites;
@@ -113,8 +118,8 @@ struct Ground {
     inner: Arc<ClientConfig>,
     /// Every server, asked with Vaultyard's certificate; the own one without the network.
     clients: BTreeMap<ServerName, Arc<Client>>,
-    /// The own server, asked with the administrator's certificate.
-    administrator: Arc<Client>,
+    /// The same, asked with the administrator's certificate.
+    administrators: BTreeMap<ServerName, Arc<Client>>,
     /// The own server's socket, and the name in its certificate.
     own: (SocketAddr, TlsName<'static>),
     root: String,
@@ -149,13 +154,15 @@ impl Ground {
         let logins = [login(Identity::Vaultyard)?, login(Identity::Administrator)?];
         let tls = |login: &Mounted| identities::tls_with(&root, login.shown.clone());
         let (vaultyard, administrator) = (tls(&logins[0])?, tls(&logins[1])?);
-        let mut clients = identities::clients(&sites::of(&pod.cluster)?, &vaultyard)?;
+        let all = sites::of(&pod.cluster)?;
+        let mut clients = identities::clients(&all, &vaultyard)?;
+        let mut administrators = identities::clients(&all, &administrator)?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, API_PORT));
         let host = sites::host(&pod.names, &pod.server)?;
         let name = identities::tls_name(&vaultyard_model::address::Host::Name(host))?;
         let own = |tls| identities::client(address.into(), name.clone(), tls);
         clients.insert(pod.server.clone(), own(&vaultyard));
-        let administrator = own(&administrator);
+        administrators.insert(pod.server.clone(), own(&administrator));
         let (host, looker) = watch_server(pod.server.clone(), paths.clone(), clock.clone());
         let own = (address, name);
         Ok(Self {
@@ -173,7 +180,7 @@ impl Ground {
             log: UnsealLog::new(Paths::default().last_unsealed()),
             inner: vaultyard,
             clients,
-            administrator,
+            administrators,
             own,
             root,
             client_authorities,
@@ -202,9 +209,12 @@ impl Ground {
             looker,
             logins,
             clients,
-            administrator,
+            administrators,
             ..
         } = self;
+        let missing =
+            || Failure::text(Kind::Failed, format!("there is no client of {}", pod.server));
+        let administrator = administrators.get(&pod.server).cloned().ok_or_else(missing)?;
         let inner_tls =
             server_config(self.served.shown.clone(), self.client_authorities.as_bytes());
         let inner_tls = inner_tls.map_err(failed)?;
@@ -222,9 +232,7 @@ impl Ground {
         loops.spawn(wake_on_change(host.watch_process(), process));
         let unsealer = keep("unsealer", Box::new(UnsealKeeper(unsealer)), wake);
         let ways = Ways {
-            vaultyard: clients.get(&pod.server).cloned().ok_or_else(|| {
-                Failure::text(Kind::Failed, format!("there is no client of {}", pod.server))
-            })?,
+            vaultyard: clients.get(&pod.server).cloned().ok_or_else(missing)?,
             administrator: administrator.clone(),
             socket: Client::unix(paths.admin_socket()),
         };
@@ -249,24 +257,35 @@ impl Ground {
             api.clone(),
             pod.names.clone(),
             pod.server.clone(),
-            administrator.clone(),
+            administrator,
             observed.clone(),
             access.clone(),
         )?;
         let tried_logins = keep("logins", Box::new(reviewer), never());
-        let (answered_in, answered) = watch::channel(None);
-        let snapshots = SnapshotKeeper {
+        let hands = Arc::new(Hands {
             cluster: pod.cluster.name.clone(),
             server: pod.server.clone(),
-            object: ClusterObject::new(api.clone(), &pod.names),
             store: store.clone(),
             encryption: encryption.clone(),
-            administrator: administrator.clone(),
+            administrators,
             observed: observed.clone(),
             folder: Folder::at(paths.snapshots()),
+        });
+        let (declared_in, declared) = watch::channel(Value::Null);
+        let (asked_in, asked) = watch::channel(());
+        let object = ClusterObject::new(api.clone(), &pod.names);
+        loops.spawn(read_on_change(object, declared_in, asked_in));
+        let (answered_in, answered) = watch::channel(None);
+        let snapshots = SnapshotKeeper {
+            hands: hands.clone(),
+            declared: declared.clone(),
             answered: answered_in,
         };
-        let snapshots = keep("snapshots", Box::new(snapshots), never());
+        let snapshots = keep("snapshots", Box::new(snapshots), asked.clone());
+        let (operation_in, operation) = watch::channel(None);
+        let (kept_in, kept_snapshots) = watch::channel(Vec::new());
+        let operations = OperationKeeper { hands, declared, told: operation_in, kept: kept_in };
+        keep("operations", Box::new(operations), asked);
         let custody = CustodyKeeper::new(kept::Parts {
             cluster: pod.cluster.name.clone(),
             store,
@@ -312,6 +331,8 @@ impl Ground {
             logins: tried_logins,
             snapshots,
             answered,
+            operation,
+            kept_snapshots,
             api: api.clone(),
             log: log.clone(),
         });
@@ -375,6 +396,24 @@ impl Ground {
             faults: faults::hook(),
         };
         Ok(Unsealer::new(subject, ports))
+    }
+}
+
+/// Reads the `VaultCluster` whenever it changes.
+async fn read_on_change(
+    object: ClusterObject,
+    declared: watch::Sender<Value>,
+    wake: watch::Sender<()>,
+) {
+    let mut changes = std::pin::pin!(object.watch());
+    while let Some(change) = changes.next().await {
+        match change {
+            Ok(now) => {
+                declared.send_replace(now.unwrap_or_default());
+                wake.send_replace(());
+            }
+            Err(error) => warn!("{error}"),
+        }
     }
 }
 

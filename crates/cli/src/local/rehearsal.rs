@@ -22,12 +22,12 @@ use vaultyard_vault::Client;
 
 use super::login::{LoggedIn, log_in};
 use super::prepare::{Prepared, Site, prepare};
-use super::snapshots::pieces;
 use super::state::Known;
 use crate::arguments::Address;
 use crate::document::Document;
 use crate::failure::{Failure, Kind, bad_input, failed};
 use crate::progress::Progress;
+use crate::snapshots::pieces;
 use crate::stops::Stops;
 use crate::system::SystemClock;
 use crate::{faults, identities};

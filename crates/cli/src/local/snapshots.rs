@@ -1,31 +1,15 @@
-//! Takes a snapshot of a cluster on this machine, and gives one back.
+//! Takes a snapshot of a cluster on this machine.
 
-use std::fs::File;
-use std::io::{self, BufReader};
-
-use bytes::Bytes;
-use tokio::sync::mpsc;
-use tokio::task::{JoinHandle, spawn_blocking};
 use vaultyard_model::port::clock::Clock;
-use vaultyard_snapshots::file::Unlocked;
 use vaultyard_snapshots::folder::Folder;
-use vaultyard_snapshots::restore;
 use vaultyard_snapshots::take::Taken;
 
 use super::keys::Custody;
 use super::login::{self, LoggedIn};
 use super::state::Known;
 use crate::failure::Failure;
-use crate::snapshots::{self, Leader, PIECES};
+use crate::snapshots::{self, Leader};
 use crate::system::SystemClock;
-
-/// Decrypts a snapshot on a thread for that, and hands it on piece by piece.
-pub(crate) fn pieces(
-    unlocked: Unlocked<BufReader<File>>,
-) -> (mpsc::Receiver<io::Result<Bytes>>, JoinHandle<()>) {
-    let (to, pieces) = mpsc::channel(PIECES);
-    (pieces, spawn_blocking(move || restore::send(unlocked, &to)))
-}
 
 /// Where the cluster's snapshots are kept.
 pub(crate) fn folder(known: &Known) -> Folder {

@@ -86,8 +86,8 @@ fn of_unsealers(names: &Names) -> Vec<PolicyRule> {
         rule("", "secrets", [names.keys_probe()], ["delete"]),
         // Whether the own pod is being deleted.
         rule("", "pods", names.every_server(), READ),
-        // Whether somebody asks for a snapshot.
-        rule("vaultyard.dev", "vaultclusters", [names.cluster().to_owned()], READ),
+        // Whether somebody asks for a snapshot, or for something else that is done once.
+        rule("vaultyard.dev", "vaultclusters", [names.cluster().to_owned()], FOLLOW),
     ]
 }
 

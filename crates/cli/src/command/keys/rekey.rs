@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use vaultyard_keys::rekey::{Ports, RekeyError, Wanted, rekey};
 use vaultyard_model::port::clock::Clock;
 
+use super::{NEW_SHARES, new_shares};
 use crate::arguments::Common;
 use crate::failure::{Failure, Kind, failed};
 use crate::local::keys::Custody;
@@ -13,10 +14,6 @@ use crate::local::state::Known;
 use crate::progress::Progress;
 use crate::system::{SystemClock, SystemRandom};
 use crate::{faults, local, output, system};
-
-const WHAT: &str = "\
-This makes new shares and keeps them. Those that were handed out to people open nothing of the cluster \
-any more; hand out the new ones with `vaultyard keys export`.";
 
 pub(super) async fn run(
     common: &Common,
@@ -27,7 +24,7 @@ pub(super) async fn run(
 ) -> Result<ExitCode, Failure> {
     let cluster = &known.document.cluster.name;
     local::state::control(common)?.status().await.map_err(failed)?;
-    output::ask::confirm(WHAT, cluster.as_str(), yes, 1)?;
+    output::ask::confirm(NEW_SHARES, cluster.as_str(), yes, 1)?;
     let progress = Progress::new(common.quiet, system::fancy_terminal());
     let LoggedIn { login, server, client } = login::log_in(known).await?;
     progress.waiting(format!("{server} makes new shares"));
@@ -47,11 +44,7 @@ pub(super) async fn run(
         RekeyError::Split { .. } => Failure::text(Kind::BadInput, error.to_string()),
         error => failed(error).hint("the command can be repeated"),
     })?;
-    output::data(format!(
-        "{} new shares are kept, of which {} {}.",
-        header.shares,
-        header.threshold,
-        super::good_for(header.recovery)
-    ))?;
+    let (shares, threshold) = (header.shares.into(), header.threshold.into());
+    output::data(new_shares(shares, threshold, header.recovery))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -2,46 +2,21 @@
 
 use std::process::ExitCode;
 
-use serde::Serialize;
 use vaultyard_keys::envelope::Keys;
 use vaultyard_keys::stored::KeyRing;
 use vaultyard_model::port::clock::Clock;
 use vaultyard_snapshots::folder::Name;
-use vaultyard_snapshots::verify::{Verified, unlock, verify};
+use vaultyard_snapshots::verify::{unlock, verify};
 
 use crate::arguments::{Common, Output};
 use crate::failure::{Failure, Kind, failed};
 use crate::local::rehearsal::{self, Proof};
 use crate::local::snapshots;
 use crate::progress::Progress;
+use crate::snapshots::{Found, Restored};
 use crate::stops::Stops;
 use crate::system::SystemClock;
 use crate::{local, output, system};
-
-/// What was found, for programs.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Found {
-    name: String,
-    cluster: String,
-    taken: String,
-    server: String,
-    version: String,
-    index: u64,
-    term: u64,
-    attempt: u32,
-    intent: String,
-    /// Which rekey made the keys, if one did.
-    rekey: Option<u32>,
-    /// What was seen when it was restored into a throw-away server, if that was asked for.
-    restored: Option<Restored>,
-}
-
-#[derive(Serialize)]
-struct Restored {
-    seconds: f64,
-    mounts: usize,
-}
 
 pub(super) async fn run(
     common: &Common,
@@ -75,7 +50,7 @@ pub(super) async fn run(
     } else {
         None
     };
-    output::print(arguments.output, &found(&name, verified, restored), show)?;
+    output::print(arguments.output, &Found::of(&name, verified, restored), show)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -93,24 +68,8 @@ fn of_its_time<'a>(
     })
 }
 
-fn found(name: &Name, verified: Verified, restored: Option<Restored>) -> Found {
-    let Verified { header, meta } = verified;
-    Found {
-        name: name.to_string(),
-        cluster: header.cluster,
-        taken: header.taken.to_string(),
-        server: header.server,
-        version: header.version,
-        index: meta.index,
-        term: meta.term,
-        attempt: header.generation.attempt,
-        intent: header.generation.intent.to_string(),
-        rekey: header.rekey,
-        restored,
-    }
-}
-
-fn show(found: &Found) -> String {
+/// For eyes.
+pub(crate) fn show(found: &Found) -> String {
     [
         format!("Snapshot     {} of the cluster {}", found.name, found.cluster),
         format!("Taken        {} of {} ({})", found.taken, found.server, found.version),

@@ -19,6 +19,7 @@ use vaultyard_target_kubernetes::cluster::ClusterObject;
 use vaultyard_target_kubernetes::event::Recorder;
 
 use super::compose::{self, Sources};
+use super::operations::Operations;
 use super::rolling::{self, Rolling};
 use super::scene::{self, Scene};
 use super::{MANAGER, reports};
@@ -105,11 +106,13 @@ async fn look(
     let mut history =
         History { in_service: served.contains(&declared["status"]["phase"]), ..History::default() };
     let mut written = Written::new(declared);
+    let mut operations = Operations::new(declared);
     let mut workloads = scene::workloads(&post.api, &post.names, &scene);
     timeout(FIRST_LOOK, scene.look_once(&mut workloads)).await.ok();
     let until = Instant::now() + FIRST_LOOK;
     loop {
         let told = reports::all(scene.addresses()).await;
+        operations.write(object, &told).await;
         let seen = scene.observed(&told, began.elapsed());
         let quorum = usize::from(cluster.servers.replicas.quorum());
         history = history.after(&seen, quorum);

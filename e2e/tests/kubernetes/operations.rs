@@ -1,0 +1,76 @@
+//! What a person has the unsealers do once: snapshots, and new shares.
+
+use serde_json::Value;
+use vaultyard_e2e::kubernetes::{Kube, Machines};
+use vaultyard_e2e::{Said, journal};
+
+const BAD_INPUT: Option<i32> = Some(2);
+
+fn as_json(said: Said) -> Value {
+    serde_json::from_str(&said.done()).unwrap()
+}
+
+/// Like a person who asks while clients write: nobody notices.
+#[track_caller]
+fn while_clients_write(cluster: &Kube, words: &[&str]) -> String {
+    let writing = cluster.start_writing();
+    writing.wait_for(20);
+    let said = cluster.vaultyard(words);
+    assert_eq!(said.code, Some(0), "{said:#?}\n{}", cluster.all_there_is());
+    writing.wait_for(20);
+    let journal = writing.stop();
+    journal.expect_no_failure();
+    assert_eq!(cluster.faults_of(&journal), []);
+    said.stdout
+}
+
+#[test]
+fn snapshots_are_taken_and_put_back_and_new_shares_open_every_server() {
+    let _machines = Machines::shared();
+    let cluster = Kube::new();
+    let none = cluster.vaultyard(&["snapshot", "verify"]);
+    assert_eq!(none.code, BAD_INPUT, "{none:#?}");
+
+    let name = while_clients_write(&cluster, &["snapshot", "take"]).trim().to_owned();
+    let all = as_json(cluster.vaultyard(&["snapshot", "list", "--output", "json"]));
+    assert_eq!((all.as_array().unwrap().len(), &all[0]["name"]), (1, &Value::from(name.clone())));
+    assert!(all[0]["fault"].is_null(), "{all:#}");
+    let verified = as_json(cluster.vaultyard(&["snapshot", "verify", "--output", "json"]));
+    assert_eq!(verified["name"], name);
+    assert!(verified["index"].as_u64().is_some_and(|index| index > 0), "{verified:#}");
+
+    let rekey = ["keys", "rekey", "--yes", cluster.name(), "--key-shares", "3", "--key-threshold"];
+    let refused = cluster.vaultyard(&[&rekey[..], &["4"]].concat());
+    assert_eq!(refused.code, Some(1), "{refused:#?}");
+    assert!(refused.stderr.contains("4 of 3 shares"), "{refused:#?}");
+    let said = while_clients_write(&cluster, &[&rekey[..], &["2"]].concat());
+    assert!(said.contains("3 new shares") && said.contains("2 unseal a server"), "{said}");
+    let all: Vec<_> = (0..3).map(|ordinal| cluster.server(ordinal)).collect();
+    let all: Vec<_> = all.iter().map(String::as_str).collect();
+    cluster.survives(|cluster| cluster.delete_pods(&all));
+
+    let writing = cluster.start_writing();
+    writing.wait_for(20);
+    let later = writing.stop();
+    put_back(&cluster, &name);
+    let lost = later.verdict(&journal::read_back(&cluster.access(), &later));
+    assert_eq!(lost.len(), later.acknowledged(), "what came later is gone: {lost:#?}");
+    // The shares of that time open it.
+    cluster.survives(|cluster| cluster.delete_pods(&all));
+    let _ = while_clients_write(&cluster, &[&rekey[..], &["2"]].concat());
+    cluster.survives(|cluster| cluster.delete_pods(&all));
+}
+
+fn put_back(cluster: &Kube, name: &str) {
+    let proven = cluster.vaultyard(&["snapshot", "verify", "--restore"]);
+    assert_eq!(proven.code, BAD_INPUT, "{proven:#?}");
+    let unknown = ["snapshot", "restore", "20200101T000000Z", "--yes", cluster.name()];
+    let unknown = cluster.vaultyard(&unknown);
+    assert_eq!(unknown.code, BAD_INPUT, "{unknown:#?}");
+    let unasked = cluster.vaultyard(&["snapshot", "restore", name]);
+    assert_eq!(unasked.code, Some(5), "{unasked:#?}");
+    let restored = cluster.vaultyard(&["snapshot", "restore", name, "--yes", cluster.name()]);
+    assert_eq!(restored.code, Some(0), "{restored:#?}\n{}", cluster.all_there_is());
+    assert!(restored.stderr.contains("vaultyard keys rekey"), "{restored:#?}");
+    let _ = cluster.wait_until_ready();
+}
