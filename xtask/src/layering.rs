@@ -62,7 +62,8 @@ const LAYERS: &[Layer] = &[
     Layer { package: "vaultyard-cli", ours: &["vaultyard-*"], never: &[] },
     Layer { package: TESTKIT, ours: &[MODEL], never: &["hyper", "rustls", "kube*"] },
     Layer { package: EMULATORS, ours: &[], never: &["rustls", "kube*"] },
-    Layer { package: E2E, ours: &[EMULATORS, MODEL, "vaultyard-manifest", "vaultyard-render"], never: &[] },
+    Layer { package: E2E, ours: &[EMULATORS, TESTKIT, MODEL, "vaultyard-manifest", "vaultyard-plan",
+        "vaultyard-render"], never: &[] },
     Layer { package: XTASK, ours: &[], never: &["tokio"] },
 ];
 

@@ -521,6 +521,17 @@ Example:
         #[arg(long, value_name = "NAME")]
         yes: Option<String>,
     },
+    /// Remove one
+    #[command(after_help = "\
+Example:
+  vaultyard snapshot delete 20261129T225620Z")]
+    Delete {
+        /// Which, as `list` names it
+        name: String,
+        /// The cluster's name; asked for when left out
+        #[arg(long, value_name = "NAME")]
+        yes: Option<String>,
+    },
     /// Decrypt one and hold every byte against its checksums
     #[command(after_help = "\
 With --restore it is also put into a throw-away server of its version, which is unsealed with the keys of \

@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 pub(crate) mod kept;
+pub(crate) mod scheduled;
 pub(crate) mod served;
 
 use std::time::Duration;

@@ -19,7 +19,9 @@ pub(crate) fn version_before(
     };
     let change = change.ok_or_else(nothing)?;
     versions::way_back(servers.software, change, &servers.version).map_err(|why| match why {
-        NoWayBack::NotChanged { .. } => Failure::text(Kind::BadInput, why.to_string()),
+        NoWayBack::NotChanged { .. } => Failure::text(Kind::BadInput, why.to_string())
+            .hint("`vaultyard upgrade --to VERSION` declares any other that may follow"),
+        NoWayBack::Forward { .. } => Failure::text(Kind::BadInput, why.to_string()),
         NoWayBack::Passed { .. } => Failure::text(Kind::Refused, why.to_string()),
     })
 }

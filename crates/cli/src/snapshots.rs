@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
-use vaultyard_keys::envelope;
+use vaultyard_keys::envelope::{self, Keys};
 use vaultyard_keys::stored::KeyRing;
 use vaultyard_model::port::custody::KeyEncryption;
 use vaultyard_model::port::server::{CallError, Server};
@@ -17,7 +17,7 @@ use vaultyard_model::{ClusterName, Secret, ServerName};
 use vaultyard_snapshots::file::{Header, Unlocked};
 use vaultyard_snapshots::folder::{Folder, Kept, Name};
 use vaultyard_snapshots::restore;
-use vaultyard_snapshots::take::{self, Taken};
+use vaultyard_snapshots::take::{self, TakeError, Taken};
 use vaultyard_snapshots::verify::Verified;
 use vaultyard_vault::Client;
 
@@ -30,6 +30,7 @@ const PIECES: usize = 16;
 /// The longest that a server may take until what it was given is in place.
 pub(crate) const IN_PLACE: Duration = Duration::from_secs(300);
 const PAUSE: Duration = Duration::from_millis(200);
+const SECOND: Duration = Duration::from_secs(1);
 
 /// A snapshot, for programs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +43,9 @@ pub(crate) struct Listed {
     pub(crate) taken: Option<String>,
     pub(crate) server: Option<String>,
     pub(crate) version: Option<String>,
+    /// Whether nobody asked for it.
+    #[serde(default)]
+    pub(crate) scheduled: bool,
     /// When it was last restored into a throw-away server.
     pub(crate) proven: Option<String>,
 }
@@ -58,6 +62,7 @@ impl From<Kept> for Listed {
             fault,
             taken: header.as_ref().map(|header| header.taken.to_string()),
             server: header.as_ref().map(|header| header.server.clone()),
+            scheduled: header.as_ref().is_some_and(|header| header.scheduled),
             version: header.map(|header| header.version),
             proven: kept.proven.map(|proven| proven.to_string()),
         }
@@ -73,27 +78,55 @@ pub(crate) struct Leader<'a> {
     pub(crate) token: &'a Secret,
 }
 
-/// Takes one `now` into the folder; `keys` open what is restored from it.
+/// When one is taken, and who wants it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
+    pub(crate) now: Timestamp,
+    /// Nobody does: it is taken by itself.
+    pub(crate) scheduled: bool,
+}
+
+impl Moment {
+    /// Somebody asks for it now.
+    pub(crate) fn asked(now: Timestamp) -> Self {
+        Self { now, scheduled: false }
+    }
+}
+
+/// Takes one into the folder; `keys` open what is restored from it.
 pub(crate) async fn take(
     leader: Leader<'_>,
     keys: envelope::Header,
     encryption: &dyn KeyEncryption,
     folder: &Folder,
-    now: Timestamp,
+    moment: Moment,
 ) -> Result<Taken, Failure> {
     let Leader { cluster, server, client, token } = leader;
     let version = client.health().await.map_err(failed)?.version;
-    let header = Header {
+    let mut header = Header {
         cluster: cluster.to_string(),
-        taken: now,
+        taken: moment.now,
         server: server.to_string(),
         version: output::or_dash(version),
         generation: keys.generation,
         rekey: keys.rekey,
+        scheduled: moment.scheduled,
     };
-    let (to, pieces) = mpsc::channel(PIECES);
-    let sending = async { client.with_token(token).snapshot(to).await };
-    let taken = take::take(header, sending, pieces, folder, encryption, &SystemRandom).await;
+    let taken = loop {
+        let (to, pieces) = mpsc::channel(PIECES);
+        let sending = async { client.with_token(token).snapshot(to).await };
+        let header_now = header.clone();
+        let taken =
+            take::take(header_now, sending, pieces, folder, encryption, &SystemRandom).await;
+        match taken {
+            // Names are seconds.
+            Err(TakeError::Exists(_)) => {
+                tokio::time::sleep(SECOND).await;
+                header.taken += SECOND;
+            }
+            taken => break taken,
+        }
+    };
     // Nobody needs the token any more; it would end by itself.
     client.with_token(token).revoke_self().await.ok();
     taken.map_err(failed)
@@ -153,8 +186,24 @@ pub(crate) fn pieces(
     (pieces, spawn_blocking(move || restore::send(unlocked, &to)))
 }
 
+/// The keys that open what is restored from one of this rekey.
+pub(crate) fn keys_of<'a>(
+    ring: &'a KeyRing,
+    name: &Name,
+    rekey: Option<u32>,
+) -> Result<&'a Keys, Failure> {
+    ring.of_rekey(rekey).ok_or_else(|| {
+        let what = rekey.map_or("initialisation".to_owned(), |number| format!("rekey {number}"));
+        let what =
+            format!("the keys of the snapshot {name}, of the {what}, are not there or do not open");
+        let hint = ring.lacks().map_or_else(String::new, |why| format!("{why}; "));
+        Failure::text(Kind::Failed, what)
+            .hint(format!("{hint}bring them back from a backup of the key store"))
+    })
+}
+
 /// Gives the server one in place of all data, and waits until it has it. `keys` are all that the cluster
-/// has and had.
+/// has and had; those of the snapshot must be among them, or nobody opens a server any more.
 pub(crate) async fn put_in_place(
     leader: Leader<'_>,
     keys: &KeyRing,

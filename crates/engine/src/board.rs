@@ -22,6 +22,8 @@ pub struct Board {
     pub certificates: watch::Receiver<Report>,
     /// Who changes servers; `None` where that is not done from here.
     pub rollout: Option<watch::Receiver<Report>>,
+    /// Who takes snapshots by itself; `None` where the document asks for none.
+    pub snapshots: Option<watch::Receiver<Report>>,
     /// Whom the proxy takes for the leader; `None` where no proxy runs beside.
     pub proxy_leader: Option<watch::Receiver<Option<ServerName>>>,
     /// What is known of a root token that lives.
@@ -46,6 +48,7 @@ impl Board {
         all.push(self.custody.borrow().status("custody"));
         all.push(self.certificates.borrow().status("certificates"));
         all.extend(self.rollout.as_ref().map(|report| report.borrow().status("rollout")));
+        all.extend(self.snapshots.as_ref().map(|report| report.borrow().status("snapshots")));
         all.extend(self.proxy_leader.as_ref().map(proxy));
         all
     }

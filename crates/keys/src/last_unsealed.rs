@@ -69,6 +69,11 @@ impl UnsealLog {
         document.map(|document| document.servers).unwrap_or_default()
     }
 
+    /// Whether every server was unsealed after `since`, with keys of this rekey.
+    pub fn all_since(&self, since: Timestamp, rekey: Option<u32>) -> bool {
+        self.unsealings().values().all(|last| last.at > since && last.rekey == rekey)
+    }
+
     /// On which server, and when, keys of `generation` last unsealed one, and of which rekey they were.
     pub fn last_of(&self, generation: &Generation) -> Option<(String, Unsealing)> {
         let of_this =

@@ -12,6 +12,7 @@
 //! | prove-keys | new | old |
 //! | give-back | new | new |
 //! | record | new, proven | new |
+//! | mark | new, proven | new, and the cluster's own data says so |
 //!
 //! A process that dies between `store-keys` and `record` leaves open which of them count. Unsealers try
 //! all that are kept, the newest first, and the next rekey finds out by which ones the server takes.
@@ -21,6 +22,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tracing::info;
+use vaultyard_model::access::{OWN_MOUNT, REKEY_FIELD, REKEY_PATH};
 use vaultyard_model::port::clock::Random;
 use vaultyard_model::port::custody::{Create, CustodyError, KeyEncryption, KeyStore, ObjectName};
 use vaultyard_model::port::server::CallError;
@@ -35,8 +37,8 @@ use crate::record::{self, Released};
 use crate::stored::{self, KeyRing, LoadError};
 
 /// The names of its steps, for a test that walks all fault points.
-pub const STEPS: [&str; 6] =
-    ["probe", "request", "store-keys", "prove-keys", "give-back", "record"];
+pub const STEPS: [&str; 7] =
+    ["probe", "request", "store-keys", "prove-keys", "give-back", "record", "mark"];
 
 /// Everything outside that a rekey needs.
 pub struct Ports<'a> {
@@ -112,15 +114,13 @@ pub enum RekeyError {
          are kept and open servers"
     )]
     Unknown(CallError),
-    /// They count, and the store does not know it yet.
-    #[error(
-        "the new shares count, and {object} cannot be written: {error}. They are kept and open servers"
-    )]
+    /// They count, and that cannot be noted everywhere.
+    #[error("the new shares count, are kept and open servers; but {what} cannot be written: {why}")]
     Unrecorded {
         /// What says so.
-        object: ObjectName,
+        what: String,
         /// Why not.
-        error: CustodyError,
+        why: String,
     },
 }
 
@@ -152,7 +152,8 @@ pub async fn rekey(
     let split = split(&ring, wanted)?;
 
     let (old, new) = ports.step("request", ports.request(&ring, split)).await?;
-    let kept = ports.keep(old, &new, (number, split), now).await;
+    let verification = new.verification;
+    let kept = ports.keep(old, new.shares, (number, split), now).await;
     let Kept { keys, object } = match kept {
         Ok(kept) => kept,
         Err(error) => {
@@ -162,9 +163,33 @@ pub async fn rekey(
         }
     };
     info!(%object, "new keys are kept, and given back to the server");
-    ports.step("give-back", ports.give_back(&keys, &new.verification)).await?;
+    ports.step("give-back", ports.give_back(&keys, &verification)).await?;
     ports.step("record", ports.record(number, &keys.header, now)).await?;
+    ports.step("mark", ports.mark(number)).await?;
     Ok(keys.header)
+}
+
+/// After data of an earlier time was put in place: keeps the shares of that time as the newest, which count
+/// again.
+///
+/// # Errors
+/// [`RekeyError`]. The shares are kept all the same, and open servers.
+pub async fn reinstate(
+    ports: &Ports<'_>,
+    ring: &KeyRing,
+    rekey: Option<u32>,
+    now: Timestamp,
+) -> Result<(), RekeyError> {
+    let stored = stored::look(ports.store).await?;
+    let number = stored.rekeys.last().map_or(0, |last| last.number) + 1;
+    let place = ports.store.describe();
+    let old = ring.of_rekey(rekey).ok_or(LoadError::NoKeys { store: place })?;
+    let Header { shares, threshold, .. } = old.header;
+    let split = Split { kind: old.header.kind(), shares, threshold };
+    let same = old.shares.iter().map(Secret::duplicate).collect();
+    let Kept { keys, .. } = ports.keep(old, same, (number, split), now).await?;
+    ports.record(number, &keys.header, now).await?;
+    ports.mark(number).await
 }
 
 fn split(ring: &KeyRing, wanted: Wanted) -> Result<Split, RekeyError> {
@@ -247,13 +272,13 @@ impl Ports<'_> {
     async fn keep(
         &self,
         old: &Keys,
-        new: &NewShares,
+        shares: Vec<Secret>,
         (number, split): (u32, Split),
         now: Timestamp,
     ) -> Result<Kept, RekeyError> {
         let keys = Keys {
             header: old.header.after_rekey(number, split, now),
-            shares: new.shares.iter().map(Secret::duplicate).collect(),
+            shares,
             root_token: old.root_token.duplicate(),
         };
         let object = ObjectName::Rekey(number);
@@ -297,9 +322,7 @@ impl Ports<'_> {
             match self.leader.verify_rotation(kind, verification, share).await {
                 Ok(true) => return Ok(()),
                 Ok(false) => {}
-                Err(
-                    error @ (CallError::Unreachable(_) | CallError::Refused { status: 400, .. }),
-                ) => {
+                Err(error) if changes_nothing(&error) => {
                     return Err(failed("giving the new shares back")(error));
                 }
                 Err(error) => return Err(RekeyError::Unknown(error)),
@@ -311,10 +334,34 @@ impl Ports<'_> {
 
     async fn record(&self, number: u32, header: &Header, now: Timestamp) -> Result<(), RekeyError> {
         let object = ObjectName::Rekeyed(number);
-        let unrecorded = |error| RekeyError::Unrecorded { object: object.clone(), error };
+        let unrecorded = |why: String| RekeyError::Unrecorded { what: object.to_string(), why };
         let bytes = record::write(&Released::new(header.generation.clone(), now));
-        let bytes = bytes.map_err(|error| unrecorded(CustodyError::Fatal(error.to_string())))?;
-        self.store.create(&object, &bytes).await.map(drop).map_err(unrecorded)
+        let bytes = bytes.map_err(|error| unrecorded(error.to_string()))?;
+        let created = self.store.create(&object, &bytes).await;
+        created.map(drop).map_err(|error| unrecorded(error.to_string()))
+    }
+
+    /// By this an unsealer knows a store that was brought back from before.
+    async fn mark(&self, number: u32) -> Result<(), RekeyError> {
+        let fields = [(REKEY_FIELD.to_owned(), number.to_string())].into();
+        let marked = self.leader.write_kv(OWN_MOUNT, REKEY_PATH, &fields).await;
+        marked.map_err(|error| RekeyError::Unrecorded {
+            what: format!("{OWN_MOUNT}/{REKEY_PATH} in the cluster"),
+            why: format!("the server {error}"),
+        })
+    }
+}
+
+/// Whether a refusal to take a share back has certainly changed nothing. A server that fails in the middle
+/// says 400 too.
+fn changes_nothing(error: &CallError) -> bool {
+    let known = ["no rotation", "nonce", "incorrect key shares"];
+    match error {
+        CallError::Unreachable(_) => true,
+        CallError::Refused { status: 400, errors } => {
+            errors.iter().any(|error| known.iter().any(|known| error.contains(known)))
+        }
+        _ => false,
     }
 }
 

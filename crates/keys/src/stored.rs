@@ -61,9 +61,18 @@ async fn rekeys(store: &dyn KeyStore) -> Result<Vec<Rekey>, CustodyError> {
     let mut found: Vec<Rekey> = Vec::new();
     let mut number = 1;
     while number <= found.last().map_or(0, |last| last.number) + GAP {
-        if let Some(object) = store.read(&ObjectName::Rekey(number)).await? {
-            let proven = store.read(&ObjectName::Rekeyed(number)).await?.is_some();
-            found.push(Rekey { number, object, proven });
+        let object = store.read(&ObjectName::Rekey(number)).await?;
+        let proven = store.read(&ObjectName::Rekeyed(number)).await?.is_some();
+        match object {
+            Some(object) => found.push(Rekey { number, object, proven }),
+            // Those before them are not the cluster's any more.
+            None if proven => {
+                let (lost, proof) = (ObjectName::Rekey(number), ObjectName::Rekeyed(number));
+                return Err(CustodyError::Fatal(format!(
+                    "{proof} is there and {lost} is not: the keys were lost; bring {lost} back from a backup"
+                )));
+            }
+            None => {}
         }
         number += 1;
     }
@@ -174,8 +183,10 @@ pub async fn load_again(
     let (attempt, rekey) = (known.generation.attempt, known.rekey);
     let read =
         async |name: &ObjectName| store.read(name).await.map_err(|error| unreadable(store, error));
-    if read(&ObjectName::Rekeyed(rekey.unwrap_or(0) + 1)).await?.is_some() {
-        return load(cluster, store, encryption).await;
+    for later in 1..=GAP {
+        if read(&ObjectName::Rekeyed(rekey.unwrap_or(0) + later)).await?.is_some() {
+            return load(cluster, store, encryption).await;
+        }
     }
     let name = rekey.map_or(ObjectName::Keys(attempt), ObjectName::Rekey);
     let place = store.describe();
@@ -190,8 +201,8 @@ fn unreadable(store: &dyn KeyStore, error: CustodyError) -> LoadError {
 }
 
 impl Stored {
-    /// Decrypts the keys. Those that count must open; of the others, those that do are kept. `place` is
-    /// the store.
+    /// Decrypts the keys. Those that count must open. Others that never will are left out, which the ring
+    /// tells; what may pass is an error. `place` is the store.
     ///
     /// # Errors
     /// [`LoadError::Open`].
@@ -205,7 +216,7 @@ impl Stored {
         let rekeys = self.rekeys.iter().rev();
         let rekeys = rekeys.map(|it| (Some(it.number), &it.object, it.proven));
         let first = self.keys.iter().map(|(_, object)| (None, object, true));
-        let mut ring = KeyRing { newest_first: Vec::new(), proven: None };
+        let mut ring = KeyRing { newest_first: Vec::new(), proven: None, unopened: None };
         for (rekey, object, proven) in rekeys.chain(first) {
             match envelope::open(&object.bytes, Expected { cluster, attempt, rekey }, encryption)
                 .await
@@ -213,11 +224,16 @@ impl Stored {
                 Ok(keys) => ring.add(keys, proven),
                 // A rekey of a cluster that was begun anew since.
                 Err(OpenError::OtherAttempt { .. }) if rekey.is_some() => {}
-                Err(error) if proven && ring.proven.is_none() => {
+                Err(error) => {
                     let object = rekey.map_or(ObjectName::Keys(attempt), ObjectName::Rekey);
-                    return Err(LoadError::Open { store: place.to_owned(), object, error });
+                    let count = proven && ring.proven.is_none();
+                    if count || error.is_retryable() {
+                        return Err(LoadError::Open { store: place.to_owned(), object, error });
+                    }
+                    let newer = ring.proven.is_none();
+                    ring.unopened
+                        .get_or_insert(Unopened { why: format!("{object}: {error}"), newer });
                 }
-                Err(_) => {}
             }
         }
         Ok((!ring.newest_first.is_empty()).then_some(ring))
@@ -230,12 +246,20 @@ pub struct KeyRing {
     newest_first: Vec<Keys>,
     /// Where the newest are that were proven to be the cluster's.
     proven: Option<usize>,
+    /// The newest that are kept and do not open.
+    unopened: Option<Unopened>,
+}
+
+struct Unopened {
+    why: String,
+    /// Whether they came after those that count.
+    newer: bool,
 }
 
 impl KeyRing {
     /// Of a cluster that was never given others.
     pub fn of(keys: Keys) -> Self {
-        Self { newest_first: vec![keys], proven: Some(0) }
+        Self { newest_first: vec![keys], proven: Some(0), unopened: None }
     }
 
     fn add(&mut self, keys: Keys, proven: bool) {
@@ -252,7 +276,12 @@ impl KeyRing {
 
     /// Whether a rekey came later whose end is not on record.
     pub fn is_unsettled(&self) -> bool {
-        self.proven != Some(0)
+        self.proven != Some(0) || self.unopened.as_ref().is_some_and(|unopened| unopened.newer)
+    }
+
+    /// Why not all keys are here that are kept. What is refused all of these may be of those.
+    pub fn lacks(&self) -> Option<&str> {
+        self.unopened.as_ref().map(|unopened| unopened.why.as_str())
     }
 
     /// All of them, the newest first.

@@ -112,7 +112,8 @@ pub async fn verify(
     let last = log.last_of(&generation);
     let (last, other): (Option<_>, Option<_>) = match last {
         Some((server, last)) if last.rekey == keys.header.rekey => (Some((server, last.at)), None),
-        Some((server, last)) if last.at > keys.header.created => {
+        // One that was down meanwhile is opened by the old ones, and has the data of all in a moment.
+        Some((server, last)) if log.all_since(keys.header.created, last.rekey) => {
             (None, Some(Fault::OtherShares { server, at: last.at }))
         }
         _ => (None, None),

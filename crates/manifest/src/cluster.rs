@@ -13,7 +13,8 @@ pub(crate) use keys::encryption;
 pub(crate) use seal::seal;
 
 use crate::document::{
-    Certificates, Dns, DnsPolicy, Issuer, PrivateCa, Resources, Servers, Software, VaultCluster,
+    Certificates, Dns, DnsPolicy, Issuer, PrivateCa, Resources, Servers, Snapshots, Software,
+    VaultCluster,
 };
 use crate::finding::{Problem, quoted};
 use crate::format::Readable;
@@ -51,6 +52,7 @@ fn cluster(document: &VaultCluster) -> Result<Cluster, Misread> {
         servers: servers(&spec.servers)?,
         seal: spec.seal.as_ref().map(seal).transpose()?.flatten(),
         keys: keys::keys(&spec.keys, &name)?,
+        snapshots: snapshots(&spec.snapshots)?,
         certificates: certificates(&spec.certificates)?,
         dns,
         ingress: ingress::ingress(&spec.ingress)?,
@@ -93,6 +95,11 @@ pub(crate) fn resources(resources: &Resources) -> Result<cluster::Resources, Mis
         },
         limits: cluster::Limits { cpu: optional(&limits.cpu)?, memory: limits.memory.value()?.0 },
     })
+}
+
+fn snapshots(snapshots: &Snapshots) -> Result<cluster::Snapshots, Misread> {
+    let interval = snapshots.interval.as_ref().map(Written::value).transpose()?;
+    Ok(cluster::Snapshots { interval, retain: snapshots.retain })
 }
 
 fn certificates(certificates: &Certificates) -> Result<cluster::Certificates, Misread> {

@@ -21,6 +21,7 @@ pub(crate) mod keys;
 mod monitoring;
 pub(crate) mod seal;
 mod servers;
+mod snapshots;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -36,6 +37,7 @@ pub(crate) use keys::Keys;
 pub(crate) use monitoring::Monitoring;
 pub(crate) use seal::Seal;
 pub(crate) use servers::{Resources, Servers, Software};
+pub(crate) use snapshots::Snapshots;
 
 use crate::scalar::Written;
 use crate::{API_VERSION, KIND};
@@ -93,6 +95,8 @@ pub(crate) struct Spec {
     pub(crate) seal: Option<Seal>,
     /// How the unseal key is split, encrypted and kept.
     pub(crate) keys: Keys,
+    /// Which snapshots of the data are taken by themselves.
+    pub(crate) snapshots: Snapshots,
     /// Who issues which certificates.
     pub(crate) certificates: Certificates,
     /// Names for what runs.

@@ -103,6 +103,7 @@ fn fields_are_explained() {
         "spec.monitoring",
         "spec.monitoring.podMonitor",
         "spec.settings",
+        "spec.snapshots",
     ] {
         let name = if path.is_empty() { "document" } else { path };
         check(&format!("tests/golden/explain/{name}.txt"), &explain(path).unwrap().to_string());

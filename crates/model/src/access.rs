@@ -50,6 +50,10 @@ impl ServiceIdentity {
 pub const SERVICE_ACCOUNT_MOUNT: &str = "vaultyard-kubernetes";
 /// The path of Vaultyard's own small KV version 2 mount, on every cluster.
 pub const OWN_MOUNT: &str = "vaultyard";
+/// The secret within [`OWN_MOUNT`] that says which rekey made the shares that open this data.
+pub const REKEY_PATH: &str = "rekey";
+/// Its field.
+pub const REKEY_FIELD: &str = "number";
 /// The secret within [`OWN_MOUNT`] that the probe of life reads.
 pub const PROBE_PATH: &str = "probe";
 /// What is written to see whom the leader reaches.

@@ -38,6 +38,8 @@ pub struct Cluster {
     pub seal: Option<Seal>,
     /// `spec.keys`.
     pub keys: Keys,
+    /// `spec.snapshots`.
+    pub snapshots: Snapshots,
     /// `spec.certificates`.
     pub certificates: Certificates,
     /// `spec.dns`.
@@ -124,6 +126,15 @@ impl Keys {
         matches!(self.encryption, Encryption::AwsKms { .. })
             || matches!(self.store, Store::S3 { .. })
     }
+}
+
+/// Which snapshots are taken by themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshots {
+    /// How often; `None`: not at all.
+    pub interval: Option<Duration>,
+    /// How many of them are kept in each place.
+    pub retain: u16,
 }
 
 /// Who issues which certificates.

@@ -115,6 +115,13 @@ pub enum NoWayBack {
         /// What is declared.
         declared: Version,
     },
+    /// The version of before is a newer one: the last change was a way back itself.
+    Forward {
+        /// What the change was to.
+        towards: Version,
+        /// What it was from.
+        before: Version,
+    },
     /// The new version has written what the old one cannot read.
     Passed {
         /// What the change was to.
@@ -134,6 +141,11 @@ impl Display for NoWayBack {
             Self::NotChanged { towards, declared } => {
                 write!(f, "the last change of version was to {towards}, and {declared} is declared")
             }
+            Self::Forward { towards, before } => write!(
+                f,
+                "the last change of version was back from {before} to {towards}; `vaultyard upgrade --to {before}` \
+                 goes forward again"
+            ),
             Self::Passed { towards, before, snapshot, taken } => write!(
                 f,
                 "{towards} has led since, and {before} cannot lead on what it has written. What was before lies in \
@@ -157,6 +169,9 @@ pub fn way_back(
         || NoWayBack::NotChanged { towards: towards.clone(), declared: declared.clone() };
     // Of several, the newest is what an earlier change was on its way to.
     let before = from.last().filter(|_| towards == declared).ok_or_else(not_changed)?;
+    if before > towards {
+        return Err(NoWayBack::Forward { towards: towards.clone(), before: before.clone() });
+    }
     match passage(software, towards, before) {
         Err(_) if !change.leads_back_to(before) => Err(NoWayBack::Passed {
             towards: towards.clone(),
@@ -235,6 +250,8 @@ mod tests {
         let within = change(&["2.7.1"], "2.7.2", true);
         assert_eq!(back(&within, "2.7.2"), Ok(version("2.7.1")));
         assert!(matches!(back(&within, "2.7.1"), Err(NoWayBack::NotChanged { .. })));
+        let went_back = change(&["2.7.2"], "2.7.1", true);
+        assert!(matches!(back(&went_back, "2.7.1"), Err(NoWayBack::Forward { .. })));
         let half = change(&["2.6.1", "2.6.2"], "2.7.2", false);
         assert_eq!(back(&half, "2.7.2"), Ok(version("2.6.2")));
         let passed = back(&change(&["2.6.2"], "2.7.2", true), "2.7.2").unwrap_err().to_string();

@@ -161,7 +161,7 @@ impl Witness {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(400)))]
 
     #[test]
     fn nobody_is_ended_without_a_lasting_reason(stretches in prop::collection::vec(stretch(), 1..30)) {

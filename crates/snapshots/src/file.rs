@@ -49,6 +49,13 @@ pub struct Header {
     /// Which rekey of them; `None` before the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rekey: Option<u32>,
+    /// Whether nobody asked for it: such a one goes when there are enough newer ones.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub scheduled: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// The first line.
@@ -196,10 +203,11 @@ fn passphrase(key: &Secret) -> SecretString {
 
 /// What the key-encryption key authenticates. No name, version or time holds an end of a line.
 fn context(header: &Header) -> Vec<u8> {
-    let Header { cluster, taken, server, version, generation, rekey } = header;
+    let Header { cluster, taken, server, version, generation, rekey, scheduled } = header;
     let parts = [PURPOSE, cluster, &taken.to_string(), server, version, &generation.to_string()];
     let rekey = rekey.map(|number| format!("\nrekey {number}")).unwrap_or_default();
-    (parts.join("\n") + &rekey).into_bytes()
+    let scheduled = if *scheduled { "\nscheduled" } else { "" };
+    (parts.join("\n") + &rekey + scheduled).into_bytes()
 }
 
 #[cfg(test)]

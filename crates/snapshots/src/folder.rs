@@ -93,7 +93,9 @@ impl Folder {
             let stem = path.file_stem().and_then(|stem| stem.to_str());
             let ours = path.extension().is_some_and(|extension| extension == EXTENSION);
             if let (true, Some(name)) = (ours, stem.and_then(Name::parse)) {
-                let bytes = std::fs::metadata(&path)?.len();
+                // One may be removed while they are listed.
+                let Some(metadata) = durable::absent(std::fs::metadata(&path))? else { continue };
+                let bytes = metadata.len();
                 let opened = File::open(&path).map_err(FileError::Read).map(BufReader::new);
                 let header = opened.and_then(file::open).map(|opened| opened.header().clone());
                 let proven = self.proven(&name)?;
@@ -110,6 +112,15 @@ impl Folder {
     /// The file system's.
     pub fn read(&self, name: &Name) -> io::Result<Option<BufReader<File>>> {
         Ok(durable::absent(File::open(self.file(name)))?.map(BufReader::new))
+    }
+
+    /// Removes one, and the note that it was proven.
+    ///
+    /// # Errors
+    /// The file system's; the call can be repeated.
+    pub fn remove(&self, name: &Name) -> io::Result<()> {
+        durable::remove(&self.file(name))?;
+        durable::remove(&self.proof(name))
     }
 
     /// Notes that this one was restored, to see that it can be.

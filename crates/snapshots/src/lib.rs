@@ -3,6 +3,7 @@
 //! - [`archive`]: what a server sends, and whether it is whole.
 //! - [`file`](mod@file): a snapshot as it is kept: a header that anybody may read, and the archive, encrypted.
 //! - [`folder`]: the snapshots of a cluster, one file each.
+//! - [`schedule`]: when one is due by itself, and which are too many.
 //! - [`take`](mod@take), [`verify`](mod@verify) and [`restore`]: what people do with them.
 //!
 //! A snapshot holds all data of the cluster under its own seal, and neither raft peers nor unseal keys:
@@ -13,5 +14,6 @@ pub mod archive;
 pub mod file;
 pub mod folder;
 pub mod restore;
+pub mod schedule;
 pub mod take;
 pub mod verify;

@@ -98,11 +98,17 @@ impl KeyStore for SecretStore {
 
     async fn create(&self, name: &ObjectName, bytes: &[u8]) -> Result<Create, CustodyError> {
         let object = self.object(name).ok_or_else(|| {
-            CustodyError::Fatal(format!(
-                "{name} cannot be kept: there are names for {ATTEMPTS} attempts to begin and as many rekeys; \
-                 find out why so many were needed, or begin anew after \
-                 `vaultyard destroy --volumes --keys`"
-            ))
+            CustodyError::Fatal(match name {
+                ObjectName::Rekey(_) | ObjectName::Rekeyed(_) => format!(
+                    "{name} cannot be kept: {ATTEMPTS} rekeys were made, for which there are names; the shares \
+                     stay as they are"
+                ),
+                _ => format!(
+                    "{name} cannot be kept: this cluster was begun anew {ATTEMPTS} times, for which there \
+                     are names; find out why, then begin anew after \
+                     `vaultyard destroy --volumes --keys`"
+                ),
+            })
         })?;
         match self.find(&object, name).await? {
             Found::Nothing => {}

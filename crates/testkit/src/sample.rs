@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use vaultyard_model::cluster::{
     Certificates, Dns, DnsPolicy, DnsProvider, Encryption, Ingress, Issuer, Keys, Monitoring,
-    Proxy, Replicas, Resources, Servers, Store,
+    Proxy, Replicas, Resources, Servers, Snapshots, Store,
 };
 use vaultyard_model::observed::{
     Health, LeaderSeen, Observed, Peer, Probe, ProcessSeen, ServerSeen, State,
@@ -81,6 +81,7 @@ pub fn cluster(replicas: u64) -> Cluster {
             store: Store::Directory { path: None },
             files_secret: None,
         },
+        snapshots: Snapshots { interval: None, retain: 7 },
         certificates: Certificates {
             servers: Issuer::PrivateCa { lifetime },
             public: Issuer::PrivateCa { lifetime },

@@ -1,18 +1,21 @@
 //! Service accounts: calls that are made as one of them, with a real token.
 
 use std::path::PathBuf;
-use std::process::Command;
 
+use http::header::CONTENT_TYPE;
+use kube::config::AuthInfo;
+use kube::{Client, Config};
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair, date_time_ymd};
 use serde_json::{Value, json};
 
 use super::Kube;
-use crate::home::Said;
+use crate::journal::runtime;
 
 /// An account with a token of its own.
 #[derive(Debug)]
 pub struct Account {
     kubeconfig: String,
+    client: Caller,
 }
 
 impl Kube {
@@ -25,7 +28,8 @@ impl Kube {
     pub fn account(&self, namespace: &str, name: &str) -> Account {
         let token = self.kubectl_in(namespace, &["create", "token", name, "--duration=1h"]);
         let kubeconfig = self.kubeconfig(&json!({"token": token.trim()}));
-        Account { kubeconfig: self.write(&format!("as-{namespace}-{name}"), &kubeconfig) }
+        let kubeconfig = self.write(&format!("as-{namespace}-{name}"), &kubeconfig);
+        Account { kubeconfig, client: Caller::with(token.trim()) }
     }
 
     /// A kubeconfig for the same API server with these credentials.
@@ -118,29 +122,48 @@ impl Account {
         &self.kubeconfig
     }
 
-    /// One call: `GET`, `POST` of an object, or `DELETE`, of this path.
+    /// One call without a body.
     ///
-    /// # Panics
-    /// When it is another method.
-    #[track_caller]
-    pub fn call(&self, method: &str, path: &str) -> Said {
-        let words: &[&str] = match method {
-            "GET" => &["get", "--raw", path],
-            "POST" => &["create", "--raw", path, "-f", "/dev/null"],
-            "DELETE" => &["delete", "--raw", path],
-            other => panic!("{other} {path}"),
-        };
-        self.kubectl(words)
+    /// # Errors
+    /// What the API server says when it refuses.
+    pub fn call(&self, method: &str, path: &str) -> Result<(), String> {
+        self.client.call(http::Request::builder().method(method).uri(path), Vec::new())
     }
 
-    /// Applies the object in this file, server-side, as this manager.
-    pub fn apply(&self, file: &str, manager: &str) -> Said {
-        let manager = format!("--field-manager={manager}");
-        let words = ["apply", "--server-side", "--force-conflicts", "--validate=false", &manager];
-        self.kubectl(&[&words[..], &["-f", file]].concat())
+    /// Applies the object, server-side, where `path` says.
+    ///
+    /// # Errors
+    /// What the API server says when it refuses.
+    pub fn apply(&self, path: &str, object: &Value) -> Result<(), String> {
+        let path = format!("{path}?fieldManager=test&force=true");
+        let request =
+            http::Request::patch(path).header(CONTENT_TYPE, "application/apply-patch+yaml");
+        self.client.call(request, object.to_string().into_bytes())
+    }
+}
+
+/// Calls the API server with one token.
+struct Caller(Client);
+
+impl Caller {
+    fn with(token: &str) -> Self {
+        Self(runtime().block_on(async {
+            let mut config = Config::infer().await.expect("KUBECONFIG names the test cluster");
+            let token = Some(token.to_owned().into());
+            config.auth_info = AuthInfo { token, ..AuthInfo::default() };
+            Client::try_from(config).expect("its credentials can be used")
+        }))
     }
 
-    fn kubectl(&self, words: &[&str]) -> Said {
-        Said::of(Command::new("kubectl").args(["--kubeconfig", &self.kubeconfig]).args(words))
+    fn call(&self, request: http::request::Builder, body: Vec<u8>) -> Result<(), String> {
+        let request = request.body(body).unwrap();
+        let answer = runtime().block_on(self.0.request_text(request));
+        answer.map(drop).map_err(|error| error.to_string())
+    }
+}
+
+impl std::fmt::Debug for Caller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Caller")
     }
 }

@@ -53,13 +53,44 @@ impl Kube {
     }
 }
 
-fn get(path: &str) -> Option<Value> {
+impl Kube {
+    /// What every container of the cluster's pods has written within the last `within`, line by line.
+    #[must_use]
+    pub fn lines_of_all(&self, within: Duration) -> Vec<String> {
+        let label = format!("app.kubernetes.io/instance%3D{}", self.name());
+        let seconds = within.as_secs();
+        let mut lines = Vec::new();
+        for namespace in [self.name().to_owned(), self.operations()] {
+            let pods = format!("/api/v1/namespaces/{namespace}/pods");
+            let list = get(&format!("{pods}?labelSelector={label}")).unwrap_or_default();
+            for pod in list["items"].as_array().into_iter().flatten() {
+                let name = pod["metadata"]["name"].as_str().unwrap_or_default();
+                let spec = &pod["spec"];
+                let containers = [&spec["initContainers"], &spec["containers"]];
+                let containers = containers.iter().filter_map(|all| all.as_array()).flatten();
+                for container in containers.filter_map(|container| container["name"].as_str()) {
+                    let log = format!("{pods}/{name}/log?container={container}");
+                    // One that has not begun yet has written nothing.
+                    let text = text(&format!("{log}&sinceSeconds={seconds}")).unwrap_or_default();
+                    lines.extend(text.lines().map(str::to_owned));
+                }
+            }
+        }
+        lines
+    }
+}
+
+fn text(path: &str) -> Option<String> {
     let request = http::Request::get(path).body(Vec::new()).unwrap();
     let client = client();
     runtime().block_on(async {
-        let answer = tokio::time::timeout(PATIENCE, client.request(request)).await;
+        let answer = tokio::time::timeout(PATIENCE, client.request_text(request)).await;
         answer.ok()?.ok()
     })
+}
+
+fn get(path: &str) -> Option<Value> {
+    serde_json::from_str(&text(path)?).ok()
 }
 
 /// One for all tests of a process: as `$KUBECONFIG` says.

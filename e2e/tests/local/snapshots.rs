@@ -1,9 +1,10 @@
 //! Snapshots of the data: taken, listed and checked.
 
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 use serde_json::Value;
-use vaultyard_e2e::Cluster;
+use vaultyard_e2e::{Cluster, Home, wait};
 
 #[test]
 fn a_snapshot_is_kept_encrypted_and_one_that_was_changed_is_told() {
@@ -61,6 +62,45 @@ fn a_snapshot_is_kept_encrypted_and_one_that_was_changed_is_told() {
         left, 2,
         "something is left of the one that was not taken, beside the other and its proof"
     );
+}
+
+fn names(home: &Home) -> Vec<String> {
+    let listed = home.run(&["snapshot", "list", "--output", "json"]).done();
+    let listed: Vec<Value> = serde_json::from_str(&listed).unwrap();
+    listed.iter().filter_map(|kept| kept["name"].as_str().map(str::to_owned)).collect()
+}
+
+/// What somebody has asked for stays until somebody removes it.
+#[test]
+fn snapshots_are_taken_by_themselves_and_of_those_the_oldest_go() {
+    let home = Home::new();
+    let document = "apiVersion: vaultyard.dev/v1alpha1\nkind: VaultCluster\nmetadata: {name: vault}\n\
+                    spec: {servers: {replicas: 1}, snapshots: {interval: 10s, retain: 1}}\n";
+    let _ = home.write("vaultyard.yaml", document);
+    let mut cluster = Cluster::of(home, &[]);
+    let home = cluster.home();
+    let first = wait("one is taken", Duration::from_secs(60), || names(home).first().cloned());
+    // Names are seconds.
+    let asked = wait("another second has begun", Duration::from_secs(5), || {
+        let taken = home.run(&["snapshot", "take"]);
+        (taken.code == Some(0)).then(|| taken.stdout.trim().to_owned())
+    });
+    let left = wait("the first is removed", Duration::from_secs(60), || {
+        let names = names(home);
+        (!names.contains(&first)).then_some(names)
+    });
+    assert!(left.contains(&asked) && left.len() == 2, "{left:?}");
+    let status = cluster.wait_until_ready();
+    let told = status.controllers.iter().find(|controller| controller.name == "snapshots").unwrap();
+    assert!(told.ready, "{told:#?}");
+
+    let home = cluster.home();
+    let unasked = home.run(&["snapshot", "delete", &asked]);
+    assert_eq!(unasked.code, Some(5), "{unasked:#?}");
+    let unknown = home.run(&["snapshot", "delete", "20200101T000000Z", "--yes", "vault"]);
+    assert_eq!(unknown.code, Some(2), "{unknown:#?}");
+    let _ = home.run(&["snapshot", "delete", &asked, "--yes", "vault"]).done();
+    assert!(!names(home).contains(&asked));
 }
 
 /// Logs in, and does this in the cluster's shell.

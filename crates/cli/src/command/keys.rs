@@ -18,7 +18,11 @@ use crate::local;
 /// What a person is told before new shares are made.
 pub(crate) const NEW_SHARES: &str = "\
 This makes new shares and keeps them. Those that were handed out to people open nothing of the cluster \
-any more; hand out the new ones with `vaultyard keys export`.";
+any more.";
+
+/// What is said while servers are not as they should be: one that is not there might not learn of them.
+pub(crate) const NOT_READY: &str =
+    "new shares are made once every server is as it should be; nothing was changed";
 
 /// What is said of them afterwards.
 pub(crate) fn new_shares(shares: u64, threshold: u64, recovery: bool) -> String {

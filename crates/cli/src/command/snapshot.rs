@@ -24,6 +24,7 @@ pub(super) async fn run(common: &Common, snapshot: &Snapshot) -> Result<ExitCode
     match snapshot {
         Snapshot::Take => take::run(common).await,
         Snapshot::List(output) => list(common, output),
+        Snapshot::Delete { name, yes } => delete(common, name, yes.as_deref()),
         Snapshot::Restore { name, yes } => restore::run(common, name, yes.as_deref()).await,
         Snapshot::Verify { name, restore, output } => {
             verify::run(common, name.as_deref(), *restore, output).await
@@ -52,6 +53,29 @@ fn not_sound(error: VerifyError) -> Failure {
     failed(error).hint(
         "`vaultyard snapshot list` shows the others; `vaultyard snapshot take` takes a new one",
     )
+}
+
+/// What a person is told before one is removed.
+pub(crate) fn removes(name: &Name) -> String {
+    format!("This removes the snapshot {name}. What is in it alone is lost.")
+}
+
+fn delete(common: &Common, name: &str, yes: Option<&str>) -> Result<ExitCode, Failure> {
+    let name = named(name)?;
+    let known = local::state::known(common)?;
+    let folder = folder(&known);
+    if !folder.list().map_err(failed)?.iter().any(|kept| kept.name == name) {
+        return Err(unknown(&name));
+    }
+    output::ask::confirm(&removes(&name), known.document.cluster.name.as_str(), yes, 1)?;
+    folder.remove(&name).map_err(failed)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// There is none of this name.
+pub(crate) fn unknown(name: &Name) -> Failure {
+    Failure::text(Kind::BadInput, format!("there is no snapshot {name}"))
+        .hint("`vaultyard snapshot list` names those there are")
 }
 
 fn list(common: &Common, arguments: &Output) -> Result<ExitCode, Failure> {

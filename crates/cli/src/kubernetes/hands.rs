@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::watch;
 use vaultyard_keys::stored::{self, KeyRing};
@@ -16,7 +17,8 @@ use vaultyard_snapshots::take::Taken;
 use vaultyard_vault::{Client, Login};
 
 use crate::failure::{Failure, Kind, failed};
-use crate::snapshots::{self, Leader};
+use crate::keepers::scheduled::Taking;
+use crate::snapshots::{self, Leader, Moment};
 
 /// How long a login may take.
 const LOGIN: Duration = Duration::from_secs(5);
@@ -69,12 +71,27 @@ impl Hands {
     }
 
     /// Takes a snapshot onto the own volume.
-    pub(crate) async fn take_snapshot(&self, now: Timestamp) -> Result<Taken, Failure> {
+    pub(crate) async fn take_snapshot(&self, moment: Moment) -> Result<Taken, Failure> {
         let Self { cluster, store, encryption, folder, .. } = self;
         // Without the keys it would be worth nothing, and that is better known before.
-        let keys = stored::load_settled(cluster, &**store, &**encryption).await.map_err(failed)?;
+        let keys = stored::load(cluster, &**store, &**encryption).await.map_err(failed)?;
         let AtLeader { server, client, login } = self.log_in().await?;
         let leader = Leader { cluster, server: &server, client, token: &login.token };
-        snapshots::take(leader, keys.header, &**encryption, folder, now).await
+        snapshots::take(leader, keys.header, &**encryption, folder, moment).await
+    }
+}
+
+#[async_trait]
+impl Taking for Hands {
+    fn is_mine(&self) -> bool {
+        self.leads()
+    }
+
+    fn folder(&self) -> Folder {
+        self.folder.clone()
+    }
+
+    async fn take_scheduled(&self, now: Timestamp) -> Result<Taken, Failure> {
+        self.take_snapshot(Moment { now, scheduled: true }).await
     }
 }

@@ -7,22 +7,29 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 use vaultyard_keys::envelope::Header as Keys;
-use vaultyard_keys::rekey::{Ports, Wanted, rekey};
+use vaultyard_keys::rekey::{Ports, Wanted, reinstate, rekey};
+use vaultyard_keys::stored::KeyRing;
+use vaultyard_model::Secret;
 use vaultyard_model::port::keeper::{Keeper, Round};
 use vaultyard_snapshots::folder::Name;
 use vaultyard_snapshots::verify::{unlock, verify};
+use vaultyard_vault::Client;
 
 use super::hands::{AtLeader, Hands};
 use super::operation::{self, Next, Operation, Phase, Progress, Work};
+use crate::command::snapshot::restore::OTHER_SHARES;
 use crate::failure::{Failure, Kind, failed};
 use crate::faults;
-use crate::snapshots::{Found, Leader, Listed, put_in_place};
+use crate::snapshots::{Found, Leader, Listed, Moment, keys_of, put_in_place};
 use crate::system::SystemRandom;
 
 /// Between two looks while nothing is told of the `VaultCluster`.
 const LOOK: Duration = Duration::from_secs(1);
+/// How long a cluster with other data may take until a server leads and lets the administrator in.
+const LED_AGAIN: Duration = Duration::from_secs(60);
 
 /// Does what is asked for.
 pub(crate) struct OperationKeeper {
@@ -32,7 +39,7 @@ pub(crate) struct OperationKeeper {
     /// How far the last one is.
     pub(crate) told: watch::Sender<Option<Progress>>,
     /// The snapshots on the own volume.
-    pub(crate) kept: watch::Sender<Vec<Listed>>,
+    pub(crate) kept: watch::Sender<Option<Vec<Listed>>>,
 }
 
 #[async_trait]
@@ -63,7 +70,7 @@ impl OperationKeeper {
     /// A snapshot is read where it lies; everything else is done beside the server that leads.
     fn is_mine(&self, work: &Work) -> bool {
         match work.snapshot() {
-            Some(name) => self.kept.borrow().iter().any(|kept| kept.name == name),
+            Some(name) => self.kept.borrow().iter().flatten().any(|kept| kept.name == name),
             None => self.hands.leads(),
         }
     }
@@ -71,7 +78,7 @@ impl OperationKeeper {
     fn look_at_volume(&self) {
         match self.hands.folder.list() {
             Ok(all) => {
-                let all: Vec<_> = all.into_iter().map(Listed::from).collect();
+                let all = Some(all.into_iter().map(Listed::from).collect());
                 self.kept.send_if_modified(|kept| {
                     let news = *kept != all;
                     *kept = all;
@@ -88,7 +95,8 @@ impl OperationKeeper {
         let done = match &work {
             Work::TakeSnapshot => self.take(now).await,
             Work::VerifySnapshot { name } => self.verify(name).await,
-            Work::RestoreSnapshot { name } => self.restore(name).await,
+            Work::RestoreSnapshot { name } => self.restore(name, now).await,
+            Work::DeleteSnapshot { name } => self.delete(name),
             Work::Rekey { shares, threshold } => {
                 self.rekey(Wanted { shares: *shares, threshold: *threshold }, now).await
             }
@@ -106,7 +114,7 @@ impl OperationKeeper {
     }
 
     async fn take(&self, now: Timestamp) -> Result<Value, Failure> {
-        let taken = self.hands.take_snapshot(now).await?;
+        let taken = self.hands.take_snapshot(Moment::asked(now)).await?;
         Ok(json!({"name": taken.name.to_string(), "index": taken.meta.index}))
     }
 
@@ -118,37 +126,70 @@ impl OperationKeeper {
         serde_json::to_value(Found::of(&name, verified.map_err(failed)?, None)).map_err(failed)
     }
 
-    async fn restore(&self, name: &str) -> Result<Value, Failure> {
+    async fn restore(&self, name: &str, now: Timestamp) -> Result<Value, Failure> {
         let Hands { cluster, encryption, folder, .. } = &*self.hands;
         let (name, ring) = (named(name)?, self.hands.keys().await?);
         let Keys { generation, rekey, .. } = &ring.current().header;
         let verified = verify(folder, &name, cluster, generation, &**encryption).await;
         let header = verified.map_err(failed)?.header;
+        keys_of(&ring, &name, header.rekey)?;
         let AtLeader { server, client, login } = self.hands.log_in().await?;
         let opened = unlock(folder, &name, cluster, generation, &**encryption).await;
         let (_, unlocked) = opened.map_err(failed)?;
         let leader = Leader { cluster, server: &server, client, token: &login.token };
         put_in_place(leader, &ring, unlocked).await?;
-        let other_shares = header.rekey != *rekey;
-        Ok(json!({"taken": header.taken.to_string(), "otherShares": other_shares}))
+        if header.rekey != *rekey {
+            self.reinstate(&ring, header.rekey, now).await?;
+        }
+        Ok(json!({"taken": header.taken.to_string()}))
+    }
+
+    /// The data of an earlier time is there, and the store takes other shares for those that count.
+    async fn reinstate(
+        &self,
+        ring: &KeyRing,
+        rekey: Option<u32>,
+        now: Timestamp,
+    ) -> Result<(), Failure> {
+        let until = Instant::now() + LED_AGAIN;
+        let AtLeader { client, login, .. } = loop {
+            match self.hands.log_in().await {
+                Ok(leader) => break leader,
+                Err(failure) if Instant::now() > until => return Err(failure.hint(OTHER_SHARES)),
+                Err(_) => sleep(LOOK).await,
+            }
+        };
+        let ports = self.ports(client, &login.token);
+        let kept = reinstate(&ports, ring, rekey, now).await;
+        ports.leader.revoke_self().await.ok();
+        kept.map_err(|error| failed(error).hint(OTHER_SHARES))
+    }
+
+    fn delete(&self, name: &str) -> Result<Value, Failure> {
+        self.hands.folder.remove(&named(name)?).map_err(failed)?;
+        Ok(Value::Null)
     }
 
     async fn rekey(&self, wanted: Wanted, now: Timestamp) -> Result<Value, Failure> {
-        let Hands { cluster, store, encryption, .. } = &*self.hands;
+        // Where a server dies in the middle of it, the way back is the data of before.
+        self.hands.take_snapshot(Moment::asked(now)).await?;
         let AtLeader { client, login, .. } = self.hands.log_in().await?;
-        let leader = client.with_token(&login.token);
-        let ports = Ports {
-            cluster,
-            leader,
-            store: &**store,
-            encryption: &**encryption,
-            random: &SystemRandom,
-            faults: faults::hook(),
-        };
+        let ports = self.ports(client, &login.token);
         let made = rekey(&ports, wanted, now).await;
-        leader.revoke_self().await.ok();
+        ports.leader.revoke_self().await.ok();
         let Keys { shares, threshold, recovery, .. } = made.map_err(failed)?;
         Ok(json!({"shares": shares, "threshold": threshold, "recovery": recovery}))
+    }
+
+    fn ports<'a>(&'a self, leader: &'a Client, token: &'a Secret) -> Ports<'a> {
+        Ports {
+            cluster: &self.hands.cluster,
+            leader: leader.with_token(token),
+            store: &*self.hands.store,
+            encryption: &*self.hands.encryption,
+            random: &SystemRandom,
+            faults: faults::hook(),
+        }
     }
 }
 

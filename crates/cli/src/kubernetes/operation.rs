@@ -34,6 +34,11 @@ pub(crate) enum Work {
         /// Which.
         name: String,
     },
+    /// Remove one.
+    DeleteSnapshot {
+        /// Which.
+        name: String,
+    },
     /// Make new shares.
     Rekey {
         /// How many, if not as many as there are.
@@ -47,7 +52,9 @@ impl Work {
     /// The snapshot that it needs.
     pub(crate) fn snapshot(&self) -> Option<&str> {
         match self {
-            Self::VerifySnapshot { name } | Self::RestoreSnapshot { name } => Some(name),
+            Self::VerifySnapshot { name }
+            | Self::RestoreSnapshot { name }
+            | Self::DeleteSnapshot { name } => Some(name),
             Self::TakeSnapshot | Self::Rekey { .. } => None,
         }
     }
@@ -96,9 +103,15 @@ impl Progress {
     /// Whether it is newer than what stands in the status.
     pub(crate) fn is_news_after(&self, written: Option<&Self>) -> bool {
         let Some(written) = written else { return true };
-        let later = self.asked > written.asked;
-        let further = self.asked == written.asked && written.phase == Phase::Running;
-        later || further && self != written
+        let over = self.phase != Phase::Running && written.phase == Phase::Running;
+        // Who is written as the one that does it stays that one, until it is said to be gone.
+        let by_whom = self.server == written.server || self.phase == Phase::Failed;
+        self.asked > written.asked || self.asked == written.asked && over && by_whom
+    }
+
+    /// Whether somebody may still be at it.
+    pub(crate) fn is_under_way(&self, now: Timestamp) -> bool {
+        self.phase == Phase::Running && now.duration_since(self.asked) <= WAITED_FOR
     }
 }
 
@@ -149,22 +162,27 @@ pub(crate) fn next(
         result: None,
     };
     let told = told.filter(|told| told.asked == operation.asked);
+    let late = now.duration_since(operation.asked) > WAITED_FOR;
     match written(object) {
         Some(written) if written.asked > operation.asked => Next::Nothing,
         Some(written) if written.asked == operation.asked => {
-            let running = written.phase == Phase::Running;
+            let failed = |why: &str| Next::Tell(progress(Phase::Failed, Some(why.to_owned())));
+            let (running, ours) = (written.phase == Phase::Running, written.server == server);
             match told.map(|told| told.phase) {
-                Some(Phase::Running) if running && written.server == server => Next::Do(operation),
-                // Whoever said so is no more.
-                None if running && (written.server == server || mine(&operation.work)) => {
-                    let why = "the unsealer that did it has ended in the middle: see how the cluster is, \
-                               and ask again";
-                    Next::Tell(progress(Phase::Failed, Some(why.to_owned())))
+                Some(Phase::Running) if running && ours && late => {
+                    failed("it was asked for too long ago: nobody waits for it any more")
                 }
+                Some(Phase::Running) if running && ours => Next::Do(operation),
+                // Whoever said so is no more, or nobody knows any more.
+                None if running && (ours || late && mine(&operation.work)) => failed(
+                    "the unsealer that did it has ended in the middle: see how the cluster is, and ask again",
+                ),
                 _ => Next::Nothing,
             }
         }
-        _ if now.duration_since(operation.asked) > WAITED_FOR => Next::Nothing,
+        // One at a time.
+        Some(written) if written.is_under_way(now) => Next::Nothing,
+        _ if late => Next::Nothing,
         _ if told.is_none() && mine(&operation.work) => Next::Tell(progress(Phase::Running, None)),
         _ => Next::Nothing,
     }
@@ -222,13 +240,13 @@ mod tests {
     #[test]
     fn what_was_begun_by_one_that_is_gone_has_failed_and_what_is_over_stays_over() {
         let object = with(asks(5), &progress(5, Phase::Running, "vault-1"));
-        for (server, mine) in [("vault-1", false), ("vault-2", true)] {
-            let Next::Tell(told) = next(&object, server, |_| mine, None) else {
-                panic!("{server}")
-            };
-            assert_eq!(told.phase, Phase::Failed);
+        let late = at(6) + WAITED_FOR;
+        for (server, now) in [("vault-1", at(7)), ("vault-1", late), ("vault-2", late)] {
+            let next = super::next(&object, now, server, |_| true, None);
+            assert!(matches!(next, Next::Tell(told) if told.phase == Phase::Failed), "{server}");
         }
-        assert_eq!(next(&object, "vault-2", |_| false, None), Next::Nothing);
+        // It may still be at it.
+        assert_eq!(next(&object, "vault-2", |_| true, None), Next::Nothing);
         for phase in [Phase::Failed, Phase::Succeeded] {
             let object = with(asks(5), &progress(5, phase, "vault-1"));
             assert_eq!(next(&object, "vault-1", |_| true, None), Next::Nothing);
@@ -242,9 +260,23 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_waits_for_any_more_is_not_begun() {
+    fn what_nobody_waits_for_any_more_is_not_done() {
         let late = at(6) + WAITED_FOR;
         assert_eq!(super::next(&asks(5), late, "vault-1", |_| true, None), Next::Nothing);
+        let running = progress(5, Phase::Running, "vault-1");
+        let object = with(asks(5), &running);
+        let next = super::next(&object, late, "vault-1", |_| true, Some(&running));
+        assert!(matches!(next, Next::Tell(told) if told.phase == Phase::Failed));
+    }
+
+    #[test]
+    fn one_is_done_after_the_other() {
+        let object = with(asks(900), &progress(800, Phase::Running, "vault-1"));
+        let at_once = super::next(&object, at(901), "vault-2", |_| true, None);
+        assert_eq!(at_once, Next::Nothing);
+        let over = at(801) + WAITED_FOR;
+        let next = super::next(&object, over, "vault-2", |_| true, None);
+        assert!(matches!(next, Next::Tell(told) if told.phase == Phase::Running), "it never ends");
     }
 
     #[test]
@@ -256,6 +288,11 @@ mod tests {
         assert!(!running.is_news_after(Some(&running)));
         assert!(!running.is_news_after(Some(&done)));
         assert!(!progress(5, Phase::Failed, "vault-2").is_news_after(Some(&done)));
+        // Of two that have begun, the one that was written first does it.
+        let other = progress(5, Phase::Running, "vault-2");
+        assert!(!other.is_news_after(Some(&running)));
+        assert!(!progress(5, Phase::Succeeded, "vault-2").is_news_after(Some(&running)));
+        assert!(progress(5, Phase::Failed, "vault-2").is_news_after(Some(&running)));
         assert!(progress(6, Phase::Running, "vault-2").is_news_after(Some(&done)));
         assert!(!progress(4, Phase::Succeeded, "vault-2").is_news_after(Some(&running)));
     }

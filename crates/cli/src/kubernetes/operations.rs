@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::process::ExitCode;
 
 use futures_util::StreamExt;
+use jiff::SignedDuration;
 use serde_json::Value;
 use tokio::time::timeout;
 use vaultyard_keys::rekey::Wanted;
@@ -16,13 +17,16 @@ use super::install;
 use super::operation::{self, ASKED, Operation, Phase, WAITED_FOR, Work};
 use super::reach::{self, Found};
 use crate::arguments::{Common, Snapshot};
-use crate::command::keys::{NEW_SHARES, new_shares};
+use crate::command::keys::{NEW_SHARES, NOT_READY, new_shares};
 use crate::command::snapshot::{self, restore, verify};
 use crate::failure::{Failure, Kind, failed};
 use crate::progress::Progress;
 use crate::snapshots::{self, Listed};
 use crate::system::SystemClock;
 use crate::{output, system};
+
+/// What two questions are apart at least.
+const MOMENT: SignedDuration = SignedDuration::from_millis(1);
 
 /// The field of the status with the snapshots that there are.
 pub(crate) const SNAPSHOTS: &str = "snapshots";
@@ -50,6 +54,12 @@ pub(crate) async fn of_snapshots(common: &Common, what: &Snapshot) -> Result<Exi
             let found: snapshots::Found = serde_json::from_value(found).map_err(failed)?;
             output::print(arguments.output, &found, verify::show)?;
         }
+        Snapshot::Delete { name, yes } => {
+            let name = place.existing(Some(name)).await?.name;
+            let what = snapshot::removes(&snapshot::named(&name)?);
+            output::ask::confirm(&what, place.found.names.cluster(), yes.as_deref(), 1)?;
+            place.ask(Work::DeleteSnapshot { name }, "removes it").await?;
+        }
         Snapshot::Restore { name, yes } => {
             let found = place.existing(Some(name)).await?;
             let named = snapshot::named(&found.name)?;
@@ -58,12 +68,9 @@ pub(crate) async fn of_snapshots(common: &Common, what: &Snapshot) -> Result<Exi
             let what = restore::what(&named, cluster, &taken);
             output::ask::confirm(&what, cluster, yes.as_deref(), 2)?;
             let work = Work::RestoreSnapshot { name: found.name };
-            let (result, _) = place.ask(work, "puts it in place of all data").await?;
+            place.ask(work, "puts it in place of all data").await?;
             place.until_ready().await?;
             place.say(format!("{cluster} has the data of {taken}"));
-            if result["otherShares"] == true {
-                place.say(restore::OTHER_SHARES);
-            }
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -77,6 +84,7 @@ pub(crate) async fn rekey(
 ) -> Result<ExitCode, Failure> {
     let place = Place::of(common).await?;
     output::ask::confirm(NEW_SHARES, place.found.names.cluster(), yes, 1)?;
+    place.refuse_unless_rolled_out().await?;
     let Wanted { shares, threshold } = wanted;
     let (made, _) = place.ask(Work::Rekey { shares, threshold }, "makes new shares").await?;
     let number = |field: &str| made[field].as_u64().unwrap_or_default();
@@ -110,6 +118,18 @@ impl<'a> Place<'a> {
         self.object.read().await.map_err(failed)?.ok_or_else(gone)
     }
 
+    /// An unsealer of an earlier Vaultyard does not look for new shares.
+    async fn refuse_unless_rolled_out(&self) -> Result<(), Failure> {
+        let status = self.found.status().await?;
+        let rolled_out =
+            status.conditions.iter().any(|it| it.kind == "RolledOut" && it.status == "True");
+        if status.phase == "Ready" && rolled_out {
+            return Ok(());
+        }
+        let what = format!("the cluster is {}: {}", status.phase, status.reason);
+        Err(Failure::text(Kind::Refused, what).hint(NOT_READY))
+    }
+
     /// Every snapshot that unsealers tell of.
     async fn all(&self) -> Result<Vec<Listed>, Failure> {
         let mut object = self.read().await?;
@@ -126,11 +146,9 @@ impl<'a> Place<'a> {
                     .hint("take one with `vaultyard snapshot take`")
             });
         };
-        let name = snapshot::named(name)?.to_string();
-        all.into_iter().find(|found| found.name == name).ok_or_else(|| {
-            Failure::text(Kind::BadInput, format!("there is no snapshot {name}"))
-                .hint("`vaultyard snapshot list` names those there are")
-        })
+        let name = snapshot::named(name)?;
+        let found = all.into_iter().find(|found| found.name == name.to_string());
+        found.ok_or_else(|| snapshot::unknown(&name))
     }
 
     /// Asks, and waits until it is done; what came of it, and which server's unsealer did it.
@@ -140,11 +158,14 @@ impl<'a> Place<'a> {
             return Err(Failure::text(Kind::Failed, "the servers are at rest")
                 .hint("`vaultyard up --target kubernetes` brings them back"));
         }
-        if operation::written(&object).is_some_and(|last| last.phase == Phase::Running) {
+        let (now, last) = (SystemClock.now(), operation::written(&object));
+        if last.as_ref().is_some_and(|last| last.is_under_way(now)) {
             return Err(Failure::text(Kind::Refused, "something else is under way")
                 .hint("`kubectl get vaultcluster -o yaml` shows it in status.operation"));
         }
-        let asked = SystemClock.now();
+        // The clock of who asked before may have been ahead.
+        let after = last.map(|last| last.asked + MOMENT);
+        let asked = after.map_or(now, |after| after.max(now));
         let question = serde_json::to_string(&Operation { asked, work }).map_err(failed)?;
         self.object.annotate(install::MANAGER, ASKED, Some(&question)).await.map_err(failed)?;
         let progress = Progress::new(self.common.quiet, system::fancy_terminal());
@@ -171,6 +192,9 @@ impl<'a> Place<'a> {
         };
         let over = timeout(WAITED_FOR.unsigned_abs(), over).await;
         progress.end();
+        if over.is_err() {
+            self.object.annotate(install::MANAGER, ASKED, None).await.map_err(failed)?;
+        }
         let late = |_| {
             let what = format!("it is not over within {WAITED_FOR:#}");
             Failure::text(Kind::NotInTime, what)
@@ -179,7 +203,8 @@ impl<'a> Place<'a> {
         let last = over.map_err(late)??;
         match last.phase {
             Phase::Succeeded => Ok((last.result.unwrap_or_default(), last.server)),
-            _ => Err(Failure::text(Kind::Failed, output::or_dash(last.message))),
+            _ => Err(Failure::text(Kind::Failed, output::or_dash(last.message))
+                .hint("the command can be repeated")),
         }
     }
 

@@ -49,15 +49,18 @@ pub(crate) struct Report {
     /// See `unsealer`. Unsealers of before take none.
     #[serde(default)]
     pub(crate) snapshots: KeeperTold,
+    /// See `unsealer`.
+    #[serde(default)]
+    pub(crate) schedule: KeeperTold,
     /// The snapshot that was asked for last, once it is taken.
     #[serde(default)]
     pub(crate) snapshot: Option<Answered>,
     /// How far the last operation is that it has begun.
     #[serde(default)]
     pub(crate) operation: Option<Progress>,
-    /// The snapshots on its server's volume.
+    /// The snapshots on its server's volume; unsealers of before do not tell.
     #[serde(default)]
-    pub(crate) kept_snapshots: Vec<Listed>,
+    pub(crate) kept_snapshots: Option<Vec<Listed>>,
     /// What is known of a root token that lives.
     pub(crate) root_token: Option<String>,
     /// Whether who copies the disk has both the keys and what opens them.
@@ -144,9 +147,10 @@ pub(crate) struct Sources<'a> {
     pub(crate) logins: &'a keeping::Report,
     pub(crate) custody: &'a keeping::Report,
     pub(crate) snapshots: &'a keeping::Report,
+    pub(crate) schedule: keeping::Report,
     pub(crate) snapshot: Option<Answered>,
     pub(crate) operation: Option<Progress>,
-    pub(crate) kept_snapshots: Vec<Listed>,
+    pub(crate) kept_snapshots: Option<Vec<Listed>>,
     pub(crate) certificates: &'a keeping::Report,
     pub(crate) served: Option<&'a CertificateStatus>,
     pub(crate) root_token: Option<String>,
@@ -176,6 +180,7 @@ impl From<Sources<'_>> for Report {
             logins: sources.logins.into(),
             custody: sources.custody.into(),
             snapshots: sources.snapshots.into(),
+            schedule: (&sources.schedule).into(),
             snapshot: sources.snapshot,
             operation: sources.operation,
             kept_snapshots: sources.kept_snapshots,
@@ -363,9 +368,10 @@ mod tests {
             logins: &keeper,
             custody: &keeper,
             snapshots: &keeper,
+            schedule: keeping::Report::default(),
             snapshot: None,
             operation: None,
-            kept_snapshots: Vec::new(),
+            kept_snapshots: None,
             certificates: &keeping::Report::default(),
             served: Some(&served),
             root_token: Some("one lives".to_owned()),

@@ -15,6 +15,7 @@ use vaultyard_model::port::keeper::{Keeper, Round, Waiting};
 
 use super::hands::Hands;
 use crate::failure::Failure;
+use crate::snapshots::Moment;
 
 /// The field of the status in which somebody asks for a snapshot: the time of the question.
 pub(crate) const ASKED: &str = "snapshotAsked";
@@ -65,7 +66,7 @@ impl SnapshotKeeper {
         if self.answered.borrow().as_ref().is_some_and(|answered| answered.asked == asked) {
             return Ok(false);
         }
-        let name = self.hands.take_snapshot(now).await?.name.to_string();
+        let name = self.hands.take_snapshot(Moment::asked(now)).await?.name.to_string();
         info!(%name, "a snapshot was taken");
         self.answered.send_replace(Some(Answered { asked, name, taken: now }));
         Ok(true)

@@ -63,7 +63,7 @@ pub(crate) struct Begun {
     pub(crate) answered: watch::Receiver<Option<Answered>>,
     /// How far the last operation is that this unsealer has begun, and the snapshots on its volume.
     pub(crate) operation: watch::Receiver<Option<Progress>>,
-    pub(crate) kept_snapshots: watch::Receiver<Vec<Listed>>,
+    pub(crate) kept_snapshots: watch::Receiver<Option<Vec<Listed>>>,
     /// The API server.
     pub(crate) api: Api,
     /// Whether who copies the disk has both the keys and what opens them.
@@ -239,6 +239,7 @@ impl Telling {
             logins: &begun.logins.borrow(),
             custody: &board.custody.borrow(),
             snapshots: &begun.snapshots.borrow(),
+            schedule: board.snapshots.as_ref().map(|it| it.borrow().clone()).unwrap_or_default(),
             snapshot: begun.answered.borrow().clone(),
             operation: begun.operation.borrow().clone(),
             kept_snapshots: begun.kept_snapshots.borrow().clone(),

@@ -30,6 +30,7 @@ use vaultyard_keys::last_unsealed::UnsealLog;
 use vaultyard_keys::volume::directory::DirectoryVolume;
 use vaultyard_model::ServerName;
 use vaultyard_model::access::Identity;
+use vaultyard_model::cluster::Snapshots;
 use vaultyard_model::layout::API_PORT;
 use vaultyard_model::port::clock::{Clock, Random};
 use vaultyard_model::port::custody::{KeyEncryption, KeyStore};
@@ -56,6 +57,7 @@ use super::{door, inner_door, witness};
 use crate::failure::{Failure, Kind, failed};
 use crate::keepers::access::{self, AccessKeeper, Ways};
 use crate::keepers::kept::{self, CustodyKeeper};
+use crate::keepers::scheduled::ScheduleKeeper;
 use crate::keepers::served::Loading;
 use crate::keepers::{UnsealKeeper, never};
 use crate::stops::Stops;
@@ -64,6 +66,8 @@ use crate::{faults, identities};
 
 /// Between two tries to get at the keys.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
+/// Between two looks at the document.
+const READ_AGAIN: Duration = Duration::from_secs(10);
 /// How long a keeper may take for the round it is in: initialising takes up to 9 s.
 const LAST_ROUND: Duration = Duration::from_secs(15);
 
@@ -274,7 +278,9 @@ impl Ground {
         let (declared_in, declared) = watch::channel(Value::Null);
         let (asked_in, asked) = watch::channel(());
         let object = ClusterObject::new(api.clone(), &pod.names);
+        let (wanted_in, wanted) = watch::channel(pod.cluster.snapshots.clone());
         loops.spawn(read_on_change(object, declared_in, asked_in));
+        loops.spawn(follow_schedule(wanted_in));
         let (answered_in, answered) = watch::channel(None);
         let snapshots = SnapshotKeeper {
             hands: hands.clone(),
@@ -282,8 +288,10 @@ impl Ground {
             answered: answered_in,
         };
         let snapshots = keep("snapshots", Box::new(snapshots), asked.clone());
+        let schedule = ScheduleKeeper { wanted, taking: hands.clone() };
+        let schedule = keep("schedule", Box::new(schedule), never());
         let (operation_in, operation) = watch::channel(None);
-        let (kept_in, kept_snapshots) = watch::channel(Vec::new());
+        let (kept_in, kept_snapshots) = watch::channel(None);
         let operations = OperationKeeper { hands, declared, told: operation_in, kept: kept_in };
         keep("operations", Box::new(operations), asked);
         let custody = CustodyKeeper::new(kept::Parts {
@@ -321,6 +329,7 @@ impl Ground {
             root_token,
             served,
             rollout: None,
+            snapshots: Some(schedule),
             proxy_leader: None,
         };
         let key_beside_data = encryption.describe().key_beside_data;
@@ -413,6 +422,22 @@ async fn read_on_change(
                 wake.send_replace(());
             }
             Err(error) => warn!("{error}"),
+        }
+    }
+}
+
+/// Passes on which snapshots are to be taken by themselves, as the document says that is followed: kubelet
+/// brings it into the pod.
+async fn follow_schedule(wanted: watch::Sender<Snapshots>) {
+    loop {
+        tokio::time::sleep(READ_AGAIN).await;
+        // A document that cannot be read says nothing.
+        if let Ok(pod) = ServerPod::this() {
+            wanted.send_if_modified(|wanted| {
+                let news = *wanted != pod.cluster.snapshots;
+                *wanted = pod.cluster.snapshots;
+                news
+            });
         }
     }
 }

@@ -114,6 +114,7 @@ pub(crate) async fn assemble(
         clock: ground.clock.clone(),
     };
     let rollout = crew.start_rollout(rollout);
+    let snapshots = crew.start_snapshots(&ground, observed.clone());
     let board = Board {
         unsealers,
         access: access.report,
@@ -122,6 +123,7 @@ pub(crate) async fn assemble(
         certificates: certificates.report,
         served: certificates.served,
         rollout: Some(rollout),
+        snapshots,
         proxy_leader: Some(doors.proxy.handle.leader()),
     };
     let watched = |(name, process): (&ServerName, &Supervised)| {

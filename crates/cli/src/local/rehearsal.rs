@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use vaultyard_certificates::Leaf;
 use vaultyard_engine::supervisor::supervise;
 use vaultyard_keys::envelope::Keys;
+use vaultyard_keys::stored::KeyRing;
 use vaultyard_model::access::Identity;
 use vaultyard_model::cluster::Replicas;
 use vaultyard_model::observed::State;
@@ -55,7 +56,7 @@ pub(crate) struct Proof {
 /// the keys that are kept, and logs in as the administrator. Nothing is left of the server.
 pub(crate) async fn restore_into_another(
     known: &Known,
-    keys: &Keys,
+    ring: &KeyRing,
     (header, unlocked): (Header, Unlocked<BufReader<File>>),
     stops: &mut Stops,
     progress: &Progress,
@@ -79,10 +80,11 @@ pub(crate) async fn restore_into_another(
         clock.clone(),
     );
     let client = client(known, &prepared)?;
+    let keys = candidates(ring, header.rekey);
     let (server, supervisor) = supervise(place.name.clone(), Arc::new(launcher), clock);
     let running = tokio::spawn(supervisor.run());
     let proven = tokio::select! {
-        proven = prove(&client, keys, unlocked, progress) => proven,
+        proven = prove(&client, &keys, unlocked, progress) => proven,
         _ = stops.next() => Err(Failure::text(Kind::Interrupted, "interrupted; nothing is left of it")),
     };
     progress.waiting("the throw-away server ends");
@@ -153,14 +155,16 @@ fn client(known: &Known, prepared: &Prepared) -> Result<Arc<Client>, Failure> {
 /// Initialises the server, gives it the snapshot, opens it and logs in; how many secret engines it has.
 async fn prove(
     client: &Client,
-    keys: &Keys,
+    keys: &[&Keys],
     unlocked: Unlocked<BufReader<File>>,
     progress: &Progress,
 ) -> Result<usize, Failure> {
+    let first =
+        &keys.first().ok_or_else(|| Failure::text(Kind::Failed, "there are no keys"))?.header;
     progress.waiting("a throw-away server starts");
     until(client, State::Uninitialised, STATE).await?;
     // A server goes on counting shares as it was initialised, also when it has other data.
-    let (shares, threshold) = (keys.header.shares, keys.header.threshold);
+    let (shares, threshold) = (first.shares, first.threshold);
     let own = client.initialise(KeyKind::Unseal, shares, threshold).await.map_err(failed)?;
     unseal(client, &own.shares, threshold).await?;
     until(client, State::Active, STATE).await?;
@@ -173,13 +177,31 @@ async fn prove(
     until(client, State::Sealed, IN_PLACE).await?;
     progress.done("it has the data of the snapshot");
     progress.waiting("it is unsealed with the keys of the cluster");
-    unseal(client, &keys.shares, threshold).await?;
+    unseal_with_one_of(client, keys, threshold).await?;
     until(client, State::Active, STATE).await?;
     progress.done("the keys of the cluster open it");
     let login = client.log_in(Identity::Administrator.as_str(), LOGIN).await.map_err(failed)?;
     let mounts = client.with_token(&login.token).mounts().await.map_err(failed)?;
     progress.done("the administrator logs in");
     Ok(mounts.len())
+}
+
+/// Those of the snapshot's time, then others: it may have been taken while a rekey went on.
+fn candidates(ring: &KeyRing, rekey: Option<u32>) -> Vec<&Keys> {
+    let others = ring.newest_first().iter().filter(|keys| keys.header.rekey != rekey);
+    ring.of_rekey(rekey).into_iter().chain(others).collect()
+}
+
+async fn unseal_with_one_of(client: &Client, keys: &[&Keys], threshold: u8) -> Result<(), Failure> {
+    let mut refused = None;
+    for keys in keys {
+        client.reset_unseal().await.map_err(failed)?;
+        match unseal(client, &keys.shares, threshold).await {
+            Ok(()) => return Ok(()),
+            Err(failure) => refused = refused.or(Some(failure)),
+        }
+    }
+    refused.map_or(Ok(()), Err)
 }
 
 async fn unseal(client: &Client, shares: &[Secret], threshold: u8) -> Result<(), Failure> {

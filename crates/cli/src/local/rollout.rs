@@ -24,6 +24,7 @@ use vaultyard_target_local::LocalLauncher;
 use super::keys::Custody;
 use super::snapshots;
 use super::state::Known;
+use crate::snapshots::Moment;
 
 /// How long the proxy may take until nothing is in flight.
 const IN_FLIGHT: Duration = Duration::from_secs(10);
@@ -82,7 +83,8 @@ impl Rollout for LocalRollout {
         let (towards, stale) = self.launcher.standing().map_err(|error| failed(&error))?;
         let from = stale.into_values().map(|(_, runs)| runs).filter(|runs| *runs != towards);
         let (from, taken) = (from.collect(), self.clock.now());
-        let kept = snapshots::take(&self.known, &self.custody.0).await;
+        let kept =
+            snapshots::take(&self.known, &self.custody.0, Moment::asked(self.clock.now())).await;
         let kept = kept.map_err(|failure| refused(WHAT, failure.message().to_owned()))?;
         info!(snapshot = %kept.name, "the change of version is bound to this snapshot");
         let snapshot = kept.name.to_string();

@@ -1,6 +1,9 @@
 //! Takes a snapshot of a cluster on this machine.
 
-use vaultyard_model::port::clock::Clock;
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tokio::sync::watch;
+use vaultyard_model::observed::Observed;
 use vaultyard_snapshots::folder::Folder;
 use vaultyard_snapshots::take::Taken;
 
@@ -8,8 +11,8 @@ use super::keys::Custody;
 use super::login::{self, LoggedIn};
 use super::state::Known;
 use crate::failure::Failure;
-use crate::snapshots::{self, Leader};
-use crate::system::SystemClock;
+use crate::keepers::scheduled::Taking;
+use crate::snapshots::{self, Leader, Moment};
 
 /// Where the cluster's snapshots are kept.
 pub(crate) fn folder(known: &Known) -> Folder {
@@ -17,12 +20,38 @@ pub(crate) fn folder(known: &Known) -> Folder {
 }
 
 /// Takes one of the server that leads, with a login of the administrator that ends at once.
-pub(crate) async fn take(known: &Known, custody: &Custody) -> Result<Taken, Failure> {
+pub(crate) async fn take(
+    known: &Known,
+    custody: &Custody,
+    moment: Moment,
+) -> Result<Taken, Failure> {
     let cluster = &known.document.cluster.name;
     // Without the keys it would be worth nothing, and that is better known before.
-    let keys = custody.load(cluster).await?;
+    let ring = custody.load_all(cluster).await?;
     let LoggedIn { login, server, client } = login::log_in(known).await?;
     let leader = Leader { cluster, server: &server, client: &client, token: &login.token };
-    let folder = folder(known);
-    snapshots::take(leader, keys.header, &*custody.encryption, &folder, SystemClock.now()).await
+    let (keys, folder) = (ring.current().header.clone(), folder(known));
+    snapshots::take(leader, keys, &*custody.encryption, &folder, moment).await
+}
+
+/// Takes them by itself while `up` runs.
+pub(crate) struct Scheduled {
+    pub(crate) known: Known,
+    pub(crate) custody: Custody,
+    pub(crate) observed: watch::Receiver<Option<Observed>>,
+}
+
+#[async_trait]
+impl Taking for Scheduled {
+    fn is_mine(&self) -> bool {
+        self.observed.borrow().as_ref().is_some_and(Observed::serves)
+    }
+
+    fn folder(&self) -> Folder {
+        folder(&self.known)
+    }
+
+    async fn take_scheduled(&self, now: Timestamp) -> Result<Taken, Failure> {
+        take(&self.known, &self.custody, Moment { now, scheduled: true }).await
+    }
 }

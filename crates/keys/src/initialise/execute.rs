@@ -214,7 +214,8 @@ impl Unsealer {
         let mut refused = None;
         let mut needed = 0;
         // A server that was given the data of an old snapshot needs the keys of that time.
-        for keys in ring.newest_first() {
+        for keys in after(ring.newest_first(), self.memory.tried) {
+            self.memory.tried = Some(keys.header.rekey);
             match self.give(keys).await {
                 Ok(Taken::All) => return self.were_given(keys, now),
                 Ok(Taken::Refused(why)) => refused = refused.or(Some(why)),
@@ -228,9 +229,15 @@ impl Unsealer {
             }
         }
         let Header { generation, shares, .. } = &ring.current().header;
-        Err(match refused {
-            Some(why) => self.refused(generation, why, now),
-            None => lasting(format!("the server takes {needed} shares, and {shares} are kept")),
+        Err(match (refused, ring.lacks()) {
+            // It may be of those that are not here.
+            (Some(why), Some(lacks)) => lasting(format!(
+                "the server refuses the stored keys ({why}), and not all could be read: {lacks}"
+            )),
+            (Some(why), None) => self.refused(generation, why, now),
+            (None, _) => {
+                lasting(format!("the server takes {needed} shares, and {shares} are kept"))
+            }
         })
     }
 
@@ -336,6 +343,13 @@ impl Unsealer {
         let removed = operator.remove_peer(&self.subject.server).await;
         removed.map_err(|error| passing(error.to_string()))
     }
+}
+
+/// All of them, those first that come after the ones that were tried last.
+fn after(all: &[Keys], tried: Option<Option<u32>>) -> impl Iterator<Item = &Keys> {
+    let tried = all.iter().position(|keys| Some(keys.header.rekey) == tried);
+    let (before, after) = all.split_at(tried.map_or(0, |tried| tried + 1));
+    after.iter().chain(before)
 }
 
 /// Whether a server that was given all shares says that its data is under other keys. It answers

@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use vaultyard_model::ServerName;
+use vaultyard_model::access::{REKEY_FIELD, REKEY_PATH};
 use vaultyard_model::observed::{LeaderSeen, State};
 use vaultyard_model::port::custody::CustodyError;
 use vaultyard_model::port::server::{CallError, KeyKind, Server};
@@ -59,6 +60,7 @@ impl Unsealer {
                     self.keep_in_log(&given, now);
                 }
                 self.memory.refused = None;
+                self.memory.tried = None;
                 self.memory.unanswered = 0;
                 self.memory.uninitialised_since = None;
             }
@@ -220,7 +222,12 @@ impl Unsealer {
         let logs: Vec<_> = join_all(logs).await.into_iter().flatten().collect();
         let caught_up = caught_up(&logs);
         let keys_proven_elsewhere = match self.subject.split.kind {
-            KeyKind::Unseal => self.keys_have_unsealed_one_of(&caught_up),
+            KeyKind::Unseal => {
+                // A store that was brought back from before a rekey has shares that once unsealed all.
+                let marked = operator.read_own(REKEY_PATH).await.map_err(unknown)?;
+                let marked = marked.and_then(|fields| fields.get(REKEY_FIELD)?.parse().ok());
+                self.current_rekey() == Some(marked) && self.keys_have_unsealed_one_of(&caught_up)
+            }
             KeyKind::Recovery => {
                 let marked = operator.read_own(MARKER_PATH).await.map_err(unknown)?;
                 let keys = self.memory.keys.as_ref();
@@ -237,10 +244,16 @@ impl Unsealer {
         })
     }
 
+    /// Which rekey made the keys in memory that count.
+    fn current_rekey(&self) -> Option<Option<u32>> {
+        self.secrets.keys.as_ref().map(|ring| ring.current().header.rekey)
+    }
+
     /// Whether the log says so of the keys in memory.
     fn keys_have_unsealed_one_of(&self, servers: &[&ServerName]) -> bool {
         self.ports.log.iter().flat_map(UnsealLog::unsealings).any(|(name, last)| {
             Some(&last.generation) == self.memory.keys.as_ref()
+                && Some(last.rekey) == self.current_rekey()
                 && servers.iter().any(|server| server.as_str() == name)
         })
     }

@@ -157,6 +157,9 @@ pub struct Memory {
     pub proven: Option<Generation>,
     /// All shares were given to this process of the server.
     pub given: Option<Given>,
+    /// Which rekey made the shares that were given last and have not unsealed the server yet. A server that
+    /// joins does not say that they are others; it does not answer, or stays sealed.
+    pub tried: Option<Option<u32>>,
     /// The server has refused the stored keys.
     pub refused: Option<Refused>,
     /// Since when the server says that it is not initialised.

@@ -94,11 +94,32 @@ async fn a_rekey_that_came_to_nothing_is_passed_by_the_next() {
 async fn keys_that_count_must_open_and_others_need_not() {
     let place = Place::initialised().await;
     place.store.create(&ObjectName::Rekey(1), b"{\"format\": 1}").await.unwrap();
-    assert_eq!(rekeys(&place.ring().await), [None]);
+    let ring = place.ring().await;
+    assert_eq!(rekeys(&ring), [None]);
+    assert!(ring.is_unsettled() && ring.lacks().is_some_and(|why| why.contains("rekey-0001")));
     place.prove(1).await;
     let broken = load_all(&place.cluster, &place.store, &place.encryption).await;
     let expected = ObjectName::Rekey(1);
     assert!(matches!(broken, Err(LoadError::Open { object, .. }) if object == expected));
+}
+
+#[tokio::test]
+async fn keys_that_may_open_in_a_moment_are_waited_for() {
+    let place = Place::initialised().await;
+    place.rekey(1).await;
+    place.prove(1).await;
+    place.encryption.fail(Some(CustodyError::Retryable("throttled".to_owned())));
+    let late = load_all(&place.cluster, &place.store, &place.encryption).await;
+    assert!(late.is_err_and(|error| error.is_retryable()));
+}
+
+#[tokio::test]
+async fn proven_keys_that_are_gone_are_not_taken_for_ones_that_never_were() {
+    let place = Place::initialised().await;
+    place.prove(1).await;
+    let lost = load_all(&place.cluster, &place.store, &place.encryption).await;
+    let Err(LoadError::Store { error, .. }) = lost else { panic!("they are gone") };
+    assert!(!error.is_retryable() && error.to_string().contains("backup"), "{error}");
 }
 
 #[tokio::test]
@@ -118,7 +139,9 @@ async fn a_look_again_sees_a_rekey() {
     let known = place.ring().await.current().header.clone();
     let again = || load_again(&place.cluster, &known, &place.store, &place.encryption);
     assert_eq!(again().await.ok().unwrap().header, known);
+    // One that came to nothing, and the next.
     place.rekey(1).await;
-    place.prove(1).await;
-    assert_eq!(again().await.ok().unwrap().header.rekey, Some(1));
+    place.rekey(2).await;
+    place.prove(2).await;
+    assert_eq!(again().await.ok().unwrap().header.rekey, Some(2));
 }

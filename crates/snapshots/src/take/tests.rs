@@ -77,6 +77,7 @@ fn header() -> Header {
         version: "2.7.2".to_owned(),
         generation: Generation { attempt: 1, intent },
         rekey: None,
+        scheduled: false,
     }
 }
 

@@ -21,6 +21,7 @@ mod memory;
 mod open_loop;
 mod outcome;
 mod pki;
+mod planner;
 mod process;
 mod proxy;
 mod render;
@@ -61,13 +62,14 @@ struct Bench {
     run: fn(Effort) -> Report,
 }
 
-const BENCHES: [Bench; 13] = [
+const BENCHES: [Bench; 14] = [
     Bench { name: "cold-up", run: cold_up::run },
     Bench { name: "restart", run: restart::run },
     Bench { name: "proxy", run: proxy::run },
     Bench { name: "disruption", run: disruption::run },
     Bench { name: "dead-lock", run: dead_lock::run },
     Bench { name: "rollout", run: rollout::run },
+    Bench { name: "planner", run: planner::run },
     Bench { name: "memory", run: memory::run },
     Bench { name: "dns", run: dns::run },
     Bench { name: "render", run: render::run },

@@ -10,6 +10,8 @@ use vaultyard_e2e::{Status, wait};
 
 const DEADLINE: Duration = Duration::from_secs(240);
 const PAUSE: Duration = Duration::from_millis(300);
+/// A look at the logs takes far less.
+const LATELY: Duration = Duration::from_secs(60);
 
 /// A Role whose rules are given back verb by verb.
 struct Role {
@@ -145,14 +147,9 @@ fn refusal(line: &str) -> Option<Refusal> {
     })
 }
 
-/// Every refusal that pods of the cluster have told of so far.
+/// Every refusal that pods of the cluster have told of lately.
 fn refusals(cluster: &Kube) -> BTreeSet<Refusal> {
-    let label = format!("-lapp.kubernetes.io/instance={}", cluster.name());
-    let words = ["logs", &label, "--all-containers", "--ignore-errors", "--tail=-1"];
-    let words = [&words[..], &["--max-log-requests=30"]].concat();
-    let logs = [cluster.name().to_owned(), cluster.operations()]
-        .map(|namespace| cluster.try_kubectl(&[&words[..], &["-n", &namespace]].concat()).stdout);
-    logs.iter().flat_map(|log| log.lines().filter_map(refusal)).collect()
+    cluster.lines_of_all(LATELY).iter().filter_map(|line| refusal(line)).collect()
 }
 
 /// What nobody has asked for yet.

@@ -73,14 +73,12 @@ fn is_refused(
         "metadata": {"name": object, "namespace": cluster.name()},
         "spec": {"template": {"spec": pod}},
     });
-    let file = cluster.write(&format!("{kind}-{what}"), &body.to_string());
-    let said = account.apply(&file, "test");
-    assert!(
-        said.code != Some(0)
-            && said.stderr.contains("ValidatingAdmissionPolicy")
-            && said.stderr.contains(refusal),
-        "{kind} with another {what}: {said:#?}"
-    );
+    let (namespace, plural) = (cluster.name(), format!("{}s", kind.to_lowercase()));
+    let path = format!("/apis/apps/v1/namespaces/{namespace}/{plural}/{object}");
+    let said = account.apply(&path, &body);
+    let by_the_policy =
+        |why: &String| why.contains("ValidatingAdmissionPolicy") && why.contains(refusal);
+    assert!(said.as_ref().is_err_and(by_the_policy), "{kind} with another {what}: {said:#?}");
 }
 
 /// The servers' account is for the pods of the StatefulSet, whoever makes a pod.

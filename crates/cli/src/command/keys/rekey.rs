@@ -5,13 +5,15 @@ use std::process::ExitCode;
 use vaultyard_keys::rekey::{Ports, RekeyError, Wanted, rekey};
 use vaultyard_model::port::clock::Clock;
 
-use super::{NEW_SHARES, new_shares};
+use super::{NEW_SHARES, NOT_READY, new_shares};
 use crate::arguments::Common;
 use crate::failure::{Failure, Kind, failed};
 use crate::local::keys::Custody;
 use crate::local::login::{self, LoggedIn};
+use crate::local::snapshots;
 use crate::local::state::Known;
 use crate::progress::Progress;
+use crate::snapshots::Moment;
 use crate::system::{SystemClock, SystemRandom};
 use crate::{faults, local, output, system};
 
@@ -23,9 +25,17 @@ pub(super) async fn run(
     yes: Option<&str>,
 ) -> Result<ExitCode, Failure> {
     let cluster = &known.document.cluster.name;
-    local::state::control(common)?.status().await.map_err(failed)?;
+    let status = local::state::control(common)?.status().await.map_err(failed)?;
+    if status.phase != "Ready" {
+        let what = format!("the cluster is {}: {}", status.phase, status.reason);
+        return Err(Failure::text(Kind::Refused, what).hint(NOT_READY));
+    }
     output::ask::confirm(NEW_SHARES, cluster.as_str(), yes, 1)?;
     let progress = Progress::new(common.quiet, system::fancy_terminal());
+    progress.waiting("a snapshot is taken first");
+    // Where a server dies in the middle of it, the way back is the data of before.
+    let taken = snapshots::take(known, custody, Moment::asked(SystemClock.now())).await?;
+    progress.done(format!("snapshot {}", taken.name));
     let LoggedIn { login, server, client } = login::log_in(known).await?;
     progress.waiting(format!("{server} makes new shares"));
     let leader = client.with_token(&login.token);

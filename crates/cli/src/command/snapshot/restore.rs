@@ -3,6 +3,8 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use vaultyard_keys::rekey::{Ports, reinstate};
+use vaultyard_model::port::clock::Clock;
 use vaultyard_snapshots::folder::Name;
 use vaultyard_snapshots::verify::{unlock, verify};
 
@@ -12,12 +14,12 @@ use crate::failure::{Failure, Kind, failed};
 use crate::local::login::{self, LoggedIn};
 use crate::local::snapshots::folder;
 use crate::progress::Progress;
-use crate::snapshots::{IN_PLACE, Leader, put_in_place};
-use crate::{local, output, system};
+use crate::snapshots::{IN_PLACE, Leader, keys_of, put_in_place};
+use crate::system::{SystemClock, SystemRandom};
+use crate::{faults, local, output, system};
 
-/// What is said of data from before a rekey.
-pub(crate) const OTHER_SHARES: &str =
-    "Its data is under the shares of before the last rekey: `vaultyard keys rekey` makes new ones.";
+/// What is to be done where that could not be kept.
+pub(crate) const OTHER_SHARES: &str = "the data is in place, under shares that are kept, but not as the newest: `vaultyard keys rekey` ends this";
 
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -40,6 +42,7 @@ pub(super) async fn run(
     let verified = verify(&folder, &name, cluster, keys, encryption).await;
     progress.end();
     let header = verified.map_err(super::not_sound)?.header;
+    keys_of(&ring, &name, header.rekey)?;
 
     let what = what(&name, cluster.as_str(), &header.taken.to_string());
     output::ask::confirm(&what, cluster.as_str(), yes, 2)?;
@@ -52,11 +55,23 @@ pub(super) async fn run(
     put_in_place(leader, &ring, unlocked).await?;
     progress.waiting("the cluster becomes ready");
     until_ready(&control).await?;
+    if header.rekey != current.rekey {
+        progress.waiting("the shares of that time are kept as the newest");
+        let LoggedIn { login, client, .. } = login::log_in(&known).await?;
+        let ports = Ports {
+            cluster,
+            leader: client.with_token(&login.token),
+            store: &*custody.store,
+            encryption,
+            random: &SystemRandom,
+            faults: faults::hook(),
+        };
+        let kept = reinstate(&ports, &ring, header.rekey, SystemClock.now()).await;
+        ports.leader.revoke_self().await.ok();
+        kept.map_err(|error| failed(error).hint(OTHER_SHARES))?;
+    }
     progress.done(format!("{cluster} has the data of {}", header.taken));
     progress.end();
-    if header.rekey != current.rekey && !common.quiet {
-        eprintln!("{OTHER_SHARES}");
-    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -2,18 +2,15 @@
 
 use std::process::ExitCode;
 
-use vaultyard_keys::envelope::Keys;
-use vaultyard_keys::stored::KeyRing;
 use vaultyard_model::port::clock::Clock;
-use vaultyard_snapshots::folder::Name;
 use vaultyard_snapshots::verify::{unlock, verify};
 
 use crate::arguments::{Common, Output};
-use crate::failure::{Failure, Kind, failed};
+use crate::failure::{Failure, failed};
 use crate::local::rehearsal::{self, Proof};
 use crate::local::snapshots;
 use crate::progress::Progress;
-use crate::snapshots::{Found, Restored};
+use crate::snapshots::{Found, Restored, keys_of};
 use crate::stops::Stops;
 use crate::system::SystemClock;
 use crate::{local, output, system};
@@ -37,12 +34,12 @@ pub(super) async fn run(
     let verified = verified.map_err(super::not_sound)?;
     let restored = if restore {
         let unlocked = unlock(&folder, &name, cluster, generation, encryption).await;
-        let keys = of_its_time(&ring, &name, verified.header.rekey)?;
+        keys_of(&ring, &name, verified.header.rekey)?;
         let progress = Progress::new(common.quiet, system::fancy_terminal());
         let unlocked = unlocked.map_err(super::not_sound)?;
         let mut stops = Stops::listen()?;
         let proof =
-            rehearsal::restore_into_another(&known, keys, unlocked, &mut stops, &progress).await;
+            rehearsal::restore_into_another(&known, &ring, unlocked, &mut stops, &progress).await;
         progress.end();
         let Proof { took, mounts } = proof?;
         folder.note_proven(&name, SystemClock.now()).map_err(failed)?;
@@ -52,20 +49,6 @@ pub(super) async fn run(
     };
     output::print(arguments.output, &Found::of(&name, verified, restored), show)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// The keys that open what is restored from it.
-fn of_its_time<'a>(
-    ring: &'a KeyRing,
-    name: &Name,
-    rekey: Option<u32>,
-) -> Result<&'a Keys, Failure> {
-    ring.of_rekey(rekey).ok_or_else(|| {
-        let what = rekey.map_or("initialisation".to_owned(), |number| format!("rekey {number}"));
-        let what =
-            format!("the keys of the snapshot {name}, of the {what}, cannot be opened any more");
-        Failure::text(Kind::Failed, what).hint("bring them back from a backup of the key store")
-    })
 }
 
 /// For eyes.

@@ -65,6 +65,10 @@ pub(super) fn status(sources: Sources<'_>) -> Status {
     ];
     let controllers = controllers.into_iter();
     let rollout = sources.rollout.as_ref().map(|report| report.status("rollout"));
+    let schedule = cluster
+        .snapshots
+        .interval
+        .map(|_| of_leader(told, seen, |report| &report.schedule).status("snapshots"));
     let hindrance = beside.refused.map(str::to_owned);
     let hindrance = hindrance.or(sources.hindrance);
     let mut status = status::compose(status::Input {
@@ -86,7 +90,7 @@ pub(super) fn status(sources: Sources<'_>) -> Status {
         certificates: &reports.iter().filter_map(served).collect(),
         key_beside_data: reports.values().any(|report| report.key_beside_data),
         unreachable: proxy.last_error.as_deref(),
-        controllers: controllers.chain(rollout).collect(),
+        controllers: controllers.chain(rollout).chain(schedule).collect(),
     });
     for server in &mut status.servers {
         server.image = scene.images.get(&server.name).cloned();

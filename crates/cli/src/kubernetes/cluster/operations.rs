@@ -40,7 +40,9 @@ impl Operations {
         let reports = told.iter().filter_map(|(server, told)| Some((server, told.as_ref().ok()?)));
         let reports: Vec<_> = reports.collect();
         for (server, report) in &reports {
-            self.on_volumes.insert((*server).clone(), report.kept_snapshots.clone());
+            if let Some(kept) = report.kept_snapshots.clone() {
+                self.on_volumes.insert((*server).clone(), kept);
+            }
         }
         // Before all were asked once, those of an earlier controller stand.
         let all_known = told.keys().all(|server| self.on_volumes.contains_key(server));
@@ -62,10 +64,12 @@ impl Operations {
     }
 }
 
-/// The newest, the oldest of them first.
+/// The newest, the oldest of them first. Those that nobody asked for are left out before others are.
 fn newest<'a>(all: impl Iterator<Item = &'a Listed>) -> Vec<Listed> {
     let mut all: Vec<_> = all.cloned().collect();
-    all.sort_by(|one, other| one.name.cmp(&other.name));
+    all.sort_by(|one, other| (!one.scheduled, &one.name).cmp(&(!other.scheduled, &other.name)));
     let first = all.len().saturating_sub(MOST_SNAPSHOTS);
-    all.split_off(first)
+    let mut all = all.split_off(first);
+    all.sort_by(|one, other| one.name.cmp(&other.name));
+    all
 }

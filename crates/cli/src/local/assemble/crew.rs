@@ -29,12 +29,14 @@ use crate::faults;
 use crate::identities;
 use crate::keepers::access::{self, AccessKeeper, Ways};
 use crate::keepers::kept::{self, CustodyKeeper};
+use crate::keepers::scheduled::ScheduleKeeper;
 use crate::keepers::served::Loading;
 use crate::keepers::{UnsealKeeper, never};
 use crate::local::certificates::{
     CertificateKeeper, Held, Public, of_proxy, of_server, proxy_folder,
 };
 use crate::local::rollout::LocalRollout;
+use crate::local::snapshots::Scheduled;
 use crate::system::SystemRandom;
 
 /// Tasks, and how the keepers among them are told to end.
@@ -179,6 +181,21 @@ impl Crew {
         let (wake, observed) = (rollout.generation.clone(), rollout.observed.clone());
         let roller = Roller::new(Arc::new(rollout), observed);
         self.keep("rollout", Box::new(roller), wake)
+    }
+
+    /// Starts who takes snapshots by itself, if the document asks for that.
+    pub(super) fn start_snapshots(
+        &mut self,
+        ground: &Ground,
+        observed: watch::Receiver<Option<Observed>>,
+    ) -> Option<watch::Receiver<Report>> {
+        let wanted = ground.cluster().snapshots.clone();
+        let _ = wanted.interval?;
+        let (known, custody) = (ground.prepared.known(), ground.custody.clone());
+        let taking = Arc::new(Scheduled { known, custody, observed });
+        // What is taken by itself changes with `down` and `up`.
+        let keeper = ScheduleKeeper { wanted: watch::channel(wanted).1, taking };
+        Some(self.keep("snapshots", Box::new(keeper), never()))
     }
 
     fn keep<T: Clone + Send + Sync + 'static>(

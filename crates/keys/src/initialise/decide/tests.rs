@@ -97,6 +97,7 @@ prop_compose! {
             uninitialised_since,
             keys_since,
             told_to_join,
+            tried: None,
             unanswered,
         }
     }
