@@ -112,3 +112,23 @@ fn a_rekey_that_died_anywhere_costs_nothing() {
     }
     let _ = cluster.restart();
 }
+
+/// The newest keys that are kept open nothing then, and a server that joins does not say so.
+#[test]
+fn a_server_that_lost_its_data_joins_while_a_rekey_is_unsettled() {
+    let mut cluster = Cluster::new();
+    let dies = "VAULTYARD_FAULT=rekey/store-keys/after vaultyard keys rekey --yes vault || exit $?";
+    let said = cluster.home().shell(dies);
+    assert_eq!(said.code, Some(137), "{said:#?}");
+    let standby = cluster.standby();
+    let _ = cluster.recovers_from(&[&standby], |cluster| {
+        let data = cluster.data_of(&standby);
+        std::fs::remove_dir_all(&data).expect("the data is there and can be removed");
+        cluster.kill(&[&standby]);
+    });
+    let unsettled = cluster.home().run(&["keys", "export", "--shares", "1", "--recipient", "age1"]);
+    assert_eq!(unsettled.code, Some(1), "{unsettled:#?}");
+    assert!(unsettled.stderr.contains("vaultyard keys rekey"), "{unsettled:#?}");
+    let _ = cluster.home().run(&["keys", "rekey", "--yes", "vault"]).done();
+    cluster.keys_verify();
+}

@@ -10,27 +10,33 @@ use crate::output;
 /// When each server went and came back.
 #[derive(Default)]
 pub(crate) struct Timeline {
-    servers: BTreeMap<String, Away>,
+    servers: BTreeMap<String, Absences>,
 }
 
-/// The absence of one server, in the time since all began.
+/// The absences of one server, in the time since all began.
 #[derive(Default)]
-struct Away {
-    from: Option<Duration>,
-    to: Option<Duration>,
+struct Absences {
+    /// Since when it is away now.
+    since: Option<Duration>,
+    /// When the longest of those before began, and how long it was. One that is replaced is away for longer
+    /// than one that was late with an answer.
+    longest: Option<(Duration, Duration)>,
 }
 
 impl Timeline {
     /// Notes what is seen now, `at` this time since all began.
     pub(crate) fn note(&mut self, status: &Status, at: Duration) {
         for server in &status.servers {
-            let now = Some(at);
-            let away = self.servers.entry(server.name.clone()).or_default();
+            let absences = self.servers.entry(server.name.clone()).or_default();
             let serves = server.sealed == Some(false) && server.role != "none";
-            match away {
-                Away { from: None, .. } if !serves => away.from = now,
-                Away { from: Some(_), to } if to.is_none() && serves => *to = now,
-                _ => {}
+            if !serves {
+                absences.since.get_or_insert(at);
+            } else if let Some(since) = absences.since.take() {
+                let lasted = at.saturating_sub(since);
+                absences.longest = absences
+                    .longest
+                    .filter(|(_, longest)| *longest >= lasted)
+                    .or(Some((since, lasted)));
             }
         }
     }
@@ -39,9 +45,9 @@ impl Timeline {
 impl Display for Timeline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = |time: Duration| format!("{:.1} s", time.as_secs_f64());
-        let row = |(server, away): (&String, &Away)| {
-            let (from, to) = (away.from?, away.to?);
-            Some((from, vec![server.clone(), seconds(from), seconds(to.saturating_sub(from))]))
+        let row = |(server, absences): (&String, &Absences)| {
+            let (from, lasted) = absences.longest?;
+            Some((from, vec![server.clone(), seconds(from), seconds(lasted)]))
         };
         let mut rows: Vec<_> = self.servers.iter().filter_map(row).collect();
         if rows.is_empty() {
@@ -92,7 +98,7 @@ mod tests {
         let mut timeline = Timeline::default();
         let looks = [
             [serves, serves],
-            [serves, silent],
+            [silent, silent],
             [serves, sealed],
             [silent, serves],
             [silent, serves],
