@@ -145,7 +145,7 @@ pub async fn rekey(
         })
         .await?;
     let stored = stored::look(*store).await?;
-    let number = stored.rekeys.last().map_or(0, |last| last.number) + 1;
+    let number = stored.next_rekey();
     let place = store.describe();
     let ring = stored.open(cluster, &place, *encryption).await?;
     let ring = ring.ok_or_else(|| LoadError::NoKeys { store: place.clone() })?;
@@ -181,7 +181,7 @@ pub async fn reinstate(
     now: Timestamp,
 ) -> Result<(), RekeyError> {
     let stored = stored::look(ports.store).await?;
-    let number = stored.rekeys.last().map_or(0, |last| last.number) + 1;
+    let number = stored.next_rekey();
     let place = ports.store.describe();
     let old = ring.of_rekey(rekey).ok_or(LoadError::NoKeys { store: place })?;
     let Header { shares, threshold, .. } = old.header;

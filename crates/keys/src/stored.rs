@@ -201,6 +201,11 @@ fn unreadable(store: &dyn KeyStore, error: CustodyError) -> LoadError {
 }
 
 impl Stored {
+    /// The number of the next rekey.
+    pub fn next_rekey(&self) -> u32 {
+        self.rekeys.last().map_or(0, |last| last.number) + 1
+    }
+
     /// Decrypts the keys. Those that count must open. Others that never will are left out, which the ring
     /// tells; what may pass is an error. `place` is the store.
     ///

@@ -71,8 +71,8 @@ impl Kube {
                 for container in containers.filter_map(|container| container["name"].as_str()) {
                     let log = format!("{pods}/{name}/log?container={container}");
                     // One that has not begun yet has written nothing.
-                    let text = text(&format!("{log}&sinceSeconds={seconds}")).unwrap_or_default();
-                    lines.extend(text.lines().map(str::to_owned));
+                    let said = text(&format!("{log}&sinceSeconds={seconds}")).unwrap_or_default();
+                    lines.extend(said.lines().map(str::to_owned));
                 }
             }
         }

@@ -1,5 +1,5 @@
-//! `vaultyard plan`, `apply`, `upgrade` and `rollback` on this machine: what a changed document means for a cluster that
-//! runs, a person's word, and the servers replaced one after another.
+//! `vaultyard plan`, `apply`, `upgrade` and `rollback` on this machine: what a changed document means for a
+//! cluster that runs, a person's word, and the servers replaced one after another.
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -11,7 +11,8 @@ use std::process::ExitCode;
 use vaultyard_keys::rekey::Wanted;
 
 use crate::arguments::{Common, Keys, Target};
-use crate::failure::Failure;
+use crate::control::wire::Status;
+use crate::failure::{Failure, Kind};
 use crate::kubernetes::operations;
 use crate::local;
 
@@ -20,9 +21,12 @@ pub(crate) const NEW_SHARES: &str = "\
 This makes new shares and keeps them. Those that were handed out to people open nothing of the cluster \
 any more.";
 
-/// What is said while servers are not as they should be: one that is not there might not learn of them.
-pub(crate) const NOT_READY: &str =
-    "new shares are made once every server is as it should be; nothing was changed";
+/// None are made while servers are not as they should be: one that is not there might not learn of them.
+pub(crate) fn not_ready(status: &Status) -> Failure {
+    let what = format!("the cluster is {}: {}", status.phase, status.reason);
+    Failure::text(Kind::Refused, what)
+        .hint("new shares are made once every server is as it should be; nothing was changed")
+}
 
 /// What is said of them afterwards.
 pub(crate) fn new_shares(shares: u64, threshold: u64, recovery: bool) -> String {

@@ -15,7 +15,7 @@ use vaultyard_snapshots::take::Taken;
 
 use crate::failure::{Failure, failed};
 
-/// Between two looks whether one is due.
+/// Between two looks whether one is due, or asked for.
 const LOOK: Duration = Duration::from_secs(1);
 /// Before something that failed is tried again.
 const AGAIN: Duration = Duration::from_secs(30);
@@ -43,14 +43,19 @@ pub(crate) struct ScheduleKeeper {
 #[async_trait]
 impl Keeper for ScheduleKeeper {
     async fn round(&mut self, now: Timestamp) -> Round {
-        match self.advance(now).await {
-            Ok(did) => Round { did, waiting: None, next: LOOK },
-            Err(failure) => {
-                let reason = format!("no snapshot can be taken: {}", failure.message());
-                warn!("{reason}");
-                let waiting = Some(Waiting { reason, stuck: false });
-                Round { did: None, waiting, next: AGAIN }
-            }
+        round_of(self.advance(now).await, AGAIN)
+    }
+}
+
+/// The round of a keeper that takes snapshots; one that failed is tried `again` after this time.
+pub(crate) fn round_of(advanced: Result<Option<&'static str>, Failure>, again: Duration) -> Round {
+    match advanced {
+        Ok(did) => Round { did, waiting: None, next: LOOK },
+        Err(failure) => {
+            let reason = format!("no snapshot can be taken: {}", failure.message());
+            warn!("{reason}");
+            let waiting = Some(Waiting { reason, stuck: false });
+            Round { did: None, waiting, next: again }
         }
     }
 }

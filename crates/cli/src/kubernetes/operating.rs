@@ -14,14 +14,14 @@ use vaultyard_keys::rekey::{Ports, Wanted, reinstate, rekey};
 use vaultyard_keys::stored::KeyRing;
 use vaultyard_model::Secret;
 use vaultyard_model::port::keeper::{Keeper, Round};
-use vaultyard_snapshots::folder::Name;
 use vaultyard_snapshots::verify::{unlock, verify};
 use vaultyard_vault::Client;
 
 use super::hands::{AtLeader, Hands};
 use super::operation::{self, Next, Operation, Phase, Progress, Work};
+use crate::command::snapshot::named;
 use crate::command::snapshot::restore::OTHER_SHARES;
-use crate::failure::{Failure, Kind, failed};
+use crate::failure::{Failure, failed};
 use crate::faults;
 use crate::snapshots::{Found, Leader, Listed, Moment, keys_of, put_in_place};
 use crate::system::SystemRandom;
@@ -191,9 +191,4 @@ impl OperationKeeper {
             faults: faults::hook(),
         }
     }
-}
-
-fn named(text: &str) -> Result<Name, Failure> {
-    let strange = || Failure::text(Kind::Failed, format!("{text:?} is no name of a snapshot"));
-    Name::parse(text).ok_or_else(strange)
 }

@@ -17,7 +17,7 @@ use super::install;
 use super::operation::{self, ASKED, Operation, Phase, WAITED_FOR, Work};
 use super::reach::{self, Found};
 use crate::arguments::{Common, Snapshot};
-use crate::command::keys::{NEW_SHARES, NOT_READY, new_shares};
+use crate::command::keys::{NEW_SHARES, new_shares, not_ready};
 use crate::command::snapshot::{self, restore, verify};
 use crate::failure::{Failure, Kind, failed};
 use crate::progress::Progress;
@@ -126,8 +126,7 @@ impl<'a> Place<'a> {
         if status.phase == "Ready" && rolled_out {
             return Ok(());
         }
-        let what = format!("the cluster is {}: {}", status.phase, status.reason);
-        Err(Failure::text(Kind::Refused, what).hint(NOT_READY))
+        Err(not_ready(&status))
     }
 
     /// Every snapshot that unsealers tell of.
@@ -174,33 +173,20 @@ impl<'a> Place<'a> {
         }
         progress.waiting("the unsealers are asked");
         let mut begun = false;
-        let over = async {
-            let mut changes = pin!(self.object.watch());
-            while let Some(change) = changes.next().await {
-                let object = change.map_err(failed)?.unwrap_or_default();
-                let last = operation::written(&object).filter(|last| last.asked == asked);
-                match last {
-                    Some(last) if last.phase != Phase::Running => return Ok(last),
-                    Some(last) if !begun => {
-                        begun = true;
-                        progress.waiting(format!("{} {doing}", last.server));
-                    }
-                    _ => {}
-                }
+        let over = self.until(|object| {
+            let last = operation::written(object).filter(|last| last.asked == asked)?;
+            if last.phase == Phase::Running && !begun {
+                begun = true;
+                progress.waiting(format!("{} {doing}", last.server));
             }
-            Err(Failure::text(Kind::Failed, "the watch of the VaultCluster ended"))
-        };
-        let over = timeout(WAITED_FOR.unsigned_abs(), over).await;
+            (last.phase != Phase::Running).then_some(last)
+        });
+        let over = over.await;
         progress.end();
-        if over.is_err() {
+        let Some(last) = over? else {
             self.object.annotate(install::MANAGER, ASKED, None).await.map_err(failed)?;
-        }
-        let late = |_| {
-            let what = format!("it is not over within {WAITED_FOR:#}");
-            Failure::text(Kind::NotInTime, what)
-                .hint("`vaultyard why` says what each server waits for")
+            return Err(late("over"));
         };
-        let last = over.map_err(late)??;
         match last.phase {
             Phase::Succeeded => Ok((last.result.unwrap_or_default(), last.server)),
             _ => Err(Failure::text(Kind::Failed, output::or_dash(last.message))
@@ -209,19 +195,29 @@ impl<'a> Place<'a> {
     }
 
     async fn until_ready(&self) -> Result<(), Failure> {
-        let ready = async {
+        let ready = |object: &Value| (object["status"]["phase"] == "Ready").then_some(());
+        self.until(ready).await?.ok_or_else(|| late("ready"))
+    }
+
+    /// What is found in the `VaultCluster`, as soon as it is; `None` when that takes too long.
+    async fn until<T>(
+        &self,
+        mut find: impl FnMut(&Value) -> Option<T>,
+    ) -> Result<Option<T>, Failure> {
+        let found = async {
             let mut changes = pin!(self.object.watch());
             while let Some(change) = changes.next().await {
-                if change.map_err(failed)?.unwrap_or_default()["status"]["phase"] == "Ready" {
-                    return Ok(());
+                if let Some(found) = find(&change.map_err(failed)?.unwrap_or_default()) {
+                    return Ok(found);
                 }
             }
             Err(Failure::text(Kind::Failed, "the watch of the VaultCluster ended"))
         };
-        let late = |_| {
-            Failure::text(Kind::NotInTime, format!("not ready within {WAITED_FOR:#}"))
-                .hint("`vaultyard why` says what each server waits for")
-        };
-        timeout(WAITED_FOR.unsigned_abs(), ready).await.map_err(late)?
+        timeout(WAITED_FOR.unsigned_abs(), found).await.ok().transpose()
     }
+}
+
+fn late(what: &str) -> Failure {
+    Failure::text(Kind::NotInTime, format!("not {what} within {WAITED_FOR:#}"))
+        .hint("`vaultyard why` says what each server waits for")
 }

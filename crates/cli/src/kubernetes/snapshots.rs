@@ -10,18 +10,17 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::watch;
-use tracing::{info, warn};
-use vaultyard_model::port::keeper::{Keeper, Round, Waiting};
+use tracing::info;
+use vaultyard_model::port::keeper::{Keeper, Round};
 
 use super::hands::Hands;
 use crate::failure::Failure;
+use crate::keepers::scheduled::round_of;
 use crate::snapshots::Moment;
 
 /// The field of the status in which somebody asks for a snapshot: the time of the question.
 pub(crate) const ASKED: &str = "snapshotAsked";
 
-/// Between two looks whether the server leads.
-const LOOK: Duration = Duration::from_secs(1);
 /// Before something that failed is tried again.
 const AGAIN: Duration = Duration::from_secs(5);
 
@@ -47,28 +46,20 @@ pub(crate) struct SnapshotKeeper {
 #[async_trait]
 impl Keeper for SnapshotKeeper {
     async fn round(&mut self, now: Timestamp) -> Round {
-        match self.advance(now).await {
-            Ok(did) => Round { did: did.then_some("take-snapshot"), waiting: None, next: LOOK },
-            Err(failure) => {
-                let reason = format!("no snapshot can be taken: {}", failure.message());
-                warn!("{reason}");
-                let waiting = Some(Waiting { reason, stuck: false });
-                Round { did: None, waiting, next: AGAIN }
-            }
-        }
+        round_of(self.advance(now).await, AGAIN)
     }
 }
 
 impl SnapshotKeeper {
-    async fn advance(&self, now: Timestamp) -> Result<bool, Failure> {
+    async fn advance(&self, now: Timestamp) -> Result<Option<&'static str>, Failure> {
         let asked = self.declared.borrow()["status"][ASKED].as_str().map(str::to_owned);
-        let Some(asked) = asked.filter(|_| self.hands.leads()) else { return Ok(false) };
+        let Some(asked) = asked.filter(|_| self.hands.leads()) else { return Ok(None) };
         if self.answered.borrow().as_ref().is_some_and(|answered| answered.asked == asked) {
-            return Ok(false);
+            return Ok(None);
         }
         let name = self.hands.take_snapshot(Moment::asked(now)).await?.name.to_string();
         info!(%name, "a snapshot was taken");
         self.answered.send_replace(Some(Answered { asked, name, taken: now }));
-        Ok(true)
+        Ok(Some("take-snapshot"))
     }
 }

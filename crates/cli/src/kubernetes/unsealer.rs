@@ -279,7 +279,8 @@ impl Ground {
         let (asked_in, asked) = watch::channel(());
         let object = ClusterObject::new(api.clone(), &pod.names);
         let (wanted_in, wanted) = watch::channel(pod.cluster.snapshots.clone());
-        loops.spawn(read_on_change(object, declared_in, asked_in));
+        loops.spawn(read_on_change(object, declared_in));
+        loops.spawn(wake_on_change(declared.clone(), asked_in));
         loops.spawn(follow_schedule(wanted_in));
         let (answered_in, answered) = watch::channel(None);
         let snapshots = SnapshotKeeper {
@@ -409,18 +410,11 @@ impl Ground {
 }
 
 /// Reads the `VaultCluster` whenever it changes.
-async fn read_on_change(
-    object: ClusterObject,
-    declared: watch::Sender<Value>,
-    wake: watch::Sender<()>,
-) {
+async fn read_on_change(object: ClusterObject, declared: watch::Sender<Value>) {
     let mut changes = std::pin::pin!(object.watch());
     while let Some(change) = changes.next().await {
         match change {
-            Ok(now) => {
-                declared.send_replace(now.unwrap_or_default());
-                wake.send_replace(());
-            }
+            Ok(now) => drop(declared.send_replace(now.unwrap_or_default())),
             Err(error) => warn!("{error}"),
         }
     }
@@ -442,9 +436,9 @@ async fn follow_schedule(wanted: watch::Sender<Snapshots>) {
     }
 }
 
-/// Passes on that the process changed.
-async fn wake_on_change<T: Clone>(mut process: watch::Receiver<T>, wake: watch::Sender<()>) {
-    while process.changed().await.is_ok() {
+/// Passes on that something changed.
+async fn wake_on_change<T>(mut watched: watch::Receiver<T>, wake: watch::Sender<()>) {
+    while watched.changed().await.is_ok() {
         wake.send_replace(());
     }
 }

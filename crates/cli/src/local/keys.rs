@@ -5,18 +5,20 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use vaultyard_keys::encryption::local::LocalEncryption;
-use vaultyard_keys::envelope;
 use vaultyard_keys::last_unsealed::UnsealLog;
 use vaultyard_keys::store::directory::DirectoryStore;
 use vaultyard_keys::stored::{self, KeyRing};
+use vaultyard_keys::{envelope, rekey};
 use vaultyard_model::port::custody::{KeyEncryption, KeyStore};
 use vaultyard_model::{Cluster, ClusterName};
 use vaultyard_target_local::Paths;
+use vaultyard_vault::Authorised;
 
 use super::state::{self, Known};
 use crate::arguments::Common;
 use crate::custody::{self, Own};
 use crate::failure::{Failure, failed};
+use crate::faults;
 use crate::system::SystemRandom;
 
 /// The key store and the encryption of a cluster.
@@ -34,6 +36,22 @@ impl Custody {
     /// The keys of this cluster that count, decrypted.
     pub(crate) async fn load(&self, cluster: &ClusterName) -> Result<envelope::Keys, Failure> {
         stored::load_settled(cluster, &*self.store, &*self.encryption).await.map_err(failed)
+    }
+
+    /// What a rekey needs, with the leader and a login there.
+    pub(crate) fn ports<'a>(
+        &'a self,
+        cluster: &'a ClusterName,
+        leader: Authorised<'a>,
+    ) -> rekey::Ports<'a> {
+        rekey::Ports {
+            cluster,
+            leader,
+            store: &*self.store,
+            encryption: &*self.encryption,
+            random: &SystemRandom,
+            faults: faults::hook(),
+        }
     }
 
     /// All that it has and had.

@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use vaultyard_keys::rekey::{Ports, RekeyError, Wanted, rekey};
+use vaultyard_keys::rekey::{RekeyError, Wanted, rekey};
 use vaultyard_model::port::clock::Clock;
 
-use super::{NEW_SHARES, NOT_READY, new_shares};
+use super::{NEW_SHARES, new_shares, not_ready};
 use crate::arguments::Common;
 use crate::failure::{Failure, Kind, failed};
 use crate::local::keys::Custody;
@@ -14,8 +14,8 @@ use crate::local::snapshots;
 use crate::local::state::Known;
 use crate::progress::Progress;
 use crate::snapshots::Moment;
-use crate::system::{SystemClock, SystemRandom};
-use crate::{faults, local, output, system};
+use crate::system::SystemClock;
+use crate::{local, output, system};
 
 pub(super) async fn run(
     common: &Common,
@@ -27,8 +27,7 @@ pub(super) async fn run(
     let cluster = &known.document.cluster.name;
     let status = local::state::control(common)?.status().await.map_err(failed)?;
     if status.phase != "Ready" {
-        let what = format!("the cluster is {}: {}", status.phase, status.reason);
-        return Err(Failure::text(Kind::Refused, what).hint(NOT_READY));
+        return Err(not_ready(&status));
     }
     output::ask::confirm(NEW_SHARES, cluster.as_str(), yes, 1)?;
     let progress = Progress::new(common.quiet, system::fancy_terminal());
@@ -38,17 +37,9 @@ pub(super) async fn run(
     progress.done(format!("snapshot {}", taken.name));
     let LoggedIn { login, server, client } = login::log_in(known).await?;
     progress.waiting(format!("{server} makes new shares"));
-    let leader = client.with_token(&login.token);
-    let ports = Ports {
-        cluster,
-        leader,
-        store: &*custody.store,
-        encryption: &*custody.encryption,
-        random: &SystemRandom,
-        faults: faults::hook(),
-    };
+    let ports = custody.ports(cluster, client.with_token(&login.token));
     let made = rekey(&ports, wanted, SystemClock.now()).await;
-    leader.revoke_self().await.ok();
+    ports.leader.revoke_self().await.ok();
     progress.end();
     let header = made.map_err(|error| match error {
         RekeyError::Split { .. } => Failure::text(Kind::BadInput, error.to_string()),

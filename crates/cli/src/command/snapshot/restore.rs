@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use vaultyard_keys::rekey::{Ports, reinstate};
+use vaultyard_keys::rekey::reinstate;
 use vaultyard_model::port::clock::Clock;
 use vaultyard_snapshots::folder::Name;
 use vaultyard_snapshots::verify::{unlock, verify};
@@ -15,11 +15,12 @@ use crate::local::login::{self, LoggedIn};
 use crate::local::snapshots::folder;
 use crate::progress::Progress;
 use crate::snapshots::{IN_PLACE, Leader, keys_of, put_in_place};
-use crate::system::{SystemClock, SystemRandom};
-use crate::{faults, local, output, system};
+use crate::system::SystemClock;
+use crate::{local, output, system};
 
 /// What is to be done where that could not be kept.
-pub(crate) const OTHER_SHARES: &str = "the data is in place, under shares that are kept, but not as the newest: `vaultyard keys rekey` ends this";
+pub(crate) const OTHER_SHARES: &str = "the data is in place, under shares that are kept, but not as the newest: \
+                                       `vaultyard keys rekey` ends this";
 
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -58,14 +59,7 @@ pub(super) async fn run(
     if header.rekey != current.rekey {
         progress.waiting("the shares of that time are kept as the newest");
         let LoggedIn { login, client, .. } = login::log_in(&known).await?;
-        let ports = Ports {
-            cluster,
-            leader: client.with_token(&login.token),
-            store: &*custody.store,
-            encryption,
-            random: &SystemRandom,
-            faults: faults::hook(),
-        };
+        let ports = custody.ports(cluster, client.with_token(&login.token));
         let kept = reinstate(&ports, &ring, header.rekey, SystemClock.now()).await;
         ports.leader.revoke_self().await.ok();
         kept.map_err(|error| failed(error).hint(OTHER_SHARES))?;
