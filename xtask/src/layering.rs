@@ -76,6 +76,12 @@ pub(crate) fn check() -> Result<(), String> {
     if faults.is_empty() { Ok(()) } else { Err(faults.join("\n")) }
 }
 
+/// Folders below `crates` of those that may not even wait for something: no runtime of asynchronous work.
+pub(crate) fn pure_crates() -> impl Iterator<Item = &'static str> {
+    let pure = LAYERS.iter().filter(|layer| layer.never.contains(&"tokio"));
+    pure.filter_map(|layer| layer.package.strip_prefix("vaultyard-"))
+}
+
 /// Everything in `metadata` that the table does not allow.
 fn faults(metadata: &Value) -> Result<Vec<String>, String> {
     let graph = Graph::read(metadata).ok_or("cargo metadata has an unknown shape")?;

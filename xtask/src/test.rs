@@ -19,7 +19,7 @@ const WITHOUT_SERVERS: &[Step] = &[
     ("builds and lints", lints),
 ];
 
-const QUICK: &[Step] = &[("unit tests", unit_tests)];
+const QUICK: &[Step] = &[("unit tests, generated files", quick_tests)];
 
 const WITH_SERVERS: &[Step] = &[
     ("parts that the tests start", parts::for_tests),
@@ -84,8 +84,24 @@ fn formatting() -> Result<(), String> {
     shell::run(shell::cargo().args(["fmt", "--all", "--check"]))
 }
 
-fn unit_tests() -> Result<(), String> {
-    shell::run(&mut tests(&["--quiet", "--lib", "--bins"]))
+/// Unit tests, and all tests of the crates that speak to nobody, goldens above all.
+fn quick_tests() -> Result<(), String> {
+    let mut test = tests(&["--quiet", "--lib", "--bins"]);
+    for folder in layering::pure_crates() {
+        let programs = shell::root().join("crates").join(folder).join("tests");
+        // Not every crate has some.
+        for program in std::fs::read_dir(programs).into_iter().flatten().flatten() {
+            let path = program.path();
+            if let (Some("rs"), Some(name)) = (ending(&path), path.file_stem()) {
+                test.arg("--test").arg(name);
+            }
+        }
+    }
+    shell::run(&mut test)
+}
+
+fn ending(path: &std::path::Path) -> Option<&str> {
+    path.extension()?.to_str()
 }
 
 fn all_tests() -> Result<(), String> {
