@@ -26,8 +26,9 @@ test-kubernetes: need-cargo need-cc ## only those on Kubernetes: three nodes on 
 test-quick: need-cargo need-cc ## formatting, lints, layering and unit tests: no server is started
 	@cargo xtask test --quick
 
-soak: need-cargo need-cc ## kill at random moments of `up`, KILLS=50 times (SEED=N plays a run again); on Kubernetes, long outages and deaths at every step
+soak: need-cargo need-cc ## kill at random moments of `up`, KILLS=50 times (SEED=N plays a run again), and at every step; on Kubernetes, long outages too
 	@cargo xtask soak --kills $(KILLS) $(if $(SEED),--seed $(SEED))
+	@cargo xtask soak --faults
 	@cargo xtask soak --kubernetes
 
 bench: need-cargo need-cc ## measure and write docs/benchmarks.md (BENCH="proxy dns" for some of them, BENCH=kubernetes as root for those there)

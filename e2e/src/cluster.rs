@@ -254,7 +254,7 @@ impl Cluster {
     #[must_use]
     #[track_caller]
     pub fn start_writing(&self) -> Writing {
-        journal::start(&self.access(), Pace { writers: 4, every: Duration::from_millis(40) })
+        journal::start(&self.access(), Pace { writers: 4, every: Duration::from_millis(100) })
     }
 
     /// What became of the writes of this journal, asked once the cluster is `Ready`.

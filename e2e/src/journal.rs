@@ -48,6 +48,8 @@ pub struct Writing {
 struct Shared {
     stop: AtomicBool,
     acknowledged: AtomicUsize,
+    /// How many clients wait for an answer now.
+    in_flight: AtomicUsize,
     /// What the last write that was not acknowledged was told; for messages.
     trouble: Mutex<Option<Outcome>>,
 }
@@ -96,6 +98,15 @@ impl Writing {
             assert!(!late, "no {more} more writes in {PATIENCE:?}; last trouble: {trouble:?}");
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Waits until every client waits for an answer: after the server has stopped to give any.
+    #[track_caller]
+    pub fn wait_for_all_in_flight(&self) {
+        crate::wait("all clients wait for an answer", PATIENCE, || {
+            let in_flight = self.shared.in_flight.load(Ordering::Relaxed);
+            (in_flight == self.clients.len()).then_some(())
+        });
     }
 
     /// Whether a write was not acknowledged so far.
@@ -227,7 +238,9 @@ async fn write(
         next = TokioInstant::now().max(next + every);
         let number = notes.len();
         let (key, value) = (format!("{name}-{number}"), format!("value {number} of {name}"));
+        shared.in_flight.fetch_add(1, Ordering::Relaxed);
         let answer = client.send(Method::POST, &place(&key), &content(&value)).await;
+        shared.in_flight.fetch_sub(1, Ordering::Relaxed);
         let outcome = outcome(&answer);
         if outcome == Outcome::Acknowledged {
             shared.acknowledged.fetch_add(1, Ordering::Relaxed);

@@ -44,9 +44,9 @@ pub const BRIDGE: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 1);
 /// In the `spec` of a cluster of which a test expects that no request fails. This machine runs other
 /// clusters beside it, and by default a leader that gets no processor for half a second steps down.
 pub const PATIENT: &str = "  servers: {storage: {raft: {performanceMultiplier: 5}}}\n";
-/// From one write of a client to its next. Every write is read back in the end, and the machine does more
-/// than that.
-const PACE: Duration = Duration::from_millis(100);
+/// From one write of a client to its next. Every write goes through a proxy to three disks and is read back in
+/// the end, and the machine does more than that.
+const PACE: Duration = Duration::from_millis(200);
 /// The longest that a cluster may take to be `Ready` on a busy machine.
 const READY: Duration = Duration::from_secs(180);
 /// The longest that logins may be refused: kube-proxy asks an API server that was away again only after
@@ -353,16 +353,9 @@ impl Kube {
     #[must_use]
     #[track_caller]
     pub fn start_writing(&self) -> Writing {
-        self.start_writing_every(PACE)
-    }
-
-    /// The same at another pace.
-    #[must_use]
-    #[track_caller]
-    pub fn start_writing_every(&self, every: Duration) -> Writing {
         let access = self.access();
         journal::provide(&access);
-        journal::start(&access, Pace { writers: 4, every })
+        journal::start(&access, Pace { writers: 4, every: PACE })
     }
 
     /// Does `harm` under load, waits until all is ready again and writes go on, and holds what was

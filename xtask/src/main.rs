@@ -29,6 +29,7 @@ cargo xtask COMMAND
   cluster COMMAND          three nodes of Kubernetes on this machine: up, down, status, exec and more
   soak [--kills N] [--lanes N] [--seed N]
                            kill at random moments of `up` and demand a whole cluster each time
+  soak --faults            a cluster for each named step, which dies there
   soak --kubernetes        long outages, and a death at every named step, on the test cluster
   bench [--quick] [NAME...]
                            measure, and write what came out into docs/benchmarks.md; `kubernetes` is all

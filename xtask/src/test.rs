@@ -114,11 +114,21 @@ fn processors() -> usize {
 }
 
 fn end_to_end() -> Result<(), String> {
-    let program = binary_with_faults()?;
-    let mut test = tests(&["--test", "local"]);
-    test.env("VAULTYARD_BIN", program);
     // Clusters mostly wait, for elections and for each other: more fit than there are processors.
-    shell::run(test.arg("--").arg(format!("--test-threads={}", processors() + 1)))
+    let at_once = format!("--test-threads={}", processors() + 1);
+    shell::run(end_to_end_tests()?.args(["--skip", "soak::", &at_once]))
+}
+
+/// What the end-to-end tests leave out because it takes minutes.
+pub(crate) fn soak() -> Result<(), String> {
+    shell::run(end_to_end_tests()?.arg("soak::"))
+}
+
+fn end_to_end_tests() -> Result<std::process::Command, String> {
+    let program = binary_with_faults()?;
+    let mut test = tests(&["--test", "local", "--"]);
+    test.env("VAULTYARD_BIN", program);
+    Ok(test)
 }
 
 #[cfg(test)]

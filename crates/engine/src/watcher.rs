@@ -1,5 +1,7 @@
 //! Observes all servers, ends what only looks alive, and publishes the status.
 
+mod looks;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,12 +9,12 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep};
 use vaultyard_model::layout::Site;
-use vaultyard_model::observed::{Observed, ProcessSeen, ServerSeen, State};
+use vaultyard_model::observed::{Observed, ServerSeen, State};
 use vaultyard_model::port::clock::Clock;
 use vaultyard_model::port::host::Host;
-use vaultyard_model::port::server::{CallError, Server};
+use vaultyard_model::port::server::Server;
 use vaultyard_model::status::{Phase, Status};
 use vaultyard_model::{Cluster, ServerName};
 use vaultyard_plan::history::History;
@@ -23,18 +25,21 @@ use vaultyard_plan::status;
 use crate::board::Board;
 use crate::prober::Probed;
 
-/// Between two rounds while all is well: names and status follow the truth within a second.
-const CALM: Duration = Duration::from_millis(250);
+pub use looks::Looks;
+use looks::{Asked, answers, glance, look};
+
+/// Between two rounds while all is well: names and status follow the truth within a second. Each unsealer
+/// looks at all servers, so that nine of them have 81 looks to answer for in this time.
+const CALM: Duration = Duration::from_secs(1);
+/// Between two glances at the servers whose processes are here, in such a pause.
+const GLANCE: Duration = Duration::from_millis(250);
+/// The longest pause between two rounds while not all is well.
+const TROUBLED: Duration = Duration::from_millis(250);
 /// Between two rounds while something changes. What does not change any more is looked at ever more rarely,
 /// since each look costs the servers, of which it is not yet well, three answers.
 const BUSY: Duration = Duration::from_millis(25);
 /// So many looks are taken in the time for which nothing has changed.
 const LOOKS: u32 = 20;
-/// How long one server may take for each answer. Above it has none in this round.
-const DEADLINE: Duration = Duration::from_millis(500);
-/// How often a server that seems to be silent is asked with patience before it is ended: on a
-/// machine that is short of time, a server that works is slow.
-const LAST_ASKED: u32 = 2;
 
 /// Everything the watcher needs; [`run`](Self::run) it on a task.
 pub struct Watcher {
@@ -56,6 +61,8 @@ pub struct Watcher {
     pub overdue: watch::Receiver<bool>,
     /// What the prober found.
     pub probed: watch::Receiver<Probed>,
+    /// Who cannot wait for the next round.
+    pub asked: Asked,
     /// Where each round's observation is published.
     pub observed: watch::Sender<Option<Observed>>,
     /// Where the status is published.
@@ -80,6 +87,8 @@ impl Watcher {
         let mut mending: Option<JoinHandle<()>> = None;
         let (mut shape, mut since) = (Vec::new(), began);
         loop {
+            // A look that has begun already tells nobody what is so now.
+            let asked = self.asked.taken();
             let mut seen = self.observe(&history, began).await;
             reached.note(&mut seen);
             let cluster = self.cluster.borrow().clone();
@@ -98,15 +107,19 @@ impl Watcher {
                 (shape, since) = (now, Instant::now());
             }
             history = history.after_phase(status.phase, *self.overdue.borrow());
-            self.observed.send_replace(Some(seen));
+            asked.answer(&seen);
+            self.observed.send_replace(Some(seen.clone()));
             self.status.send_if_modified(|last| {
                 let changed = last.as_ref() != Some(&status);
                 *last = Some(status);
                 changed
             });
+            let pause = pace(settled, since.elapsed());
             tokio::select! {
-                () = tokio::time::sleep(pace(settled, since.elapsed())) => {}
-                Ok(()) = self.probed.changed() => tokio::time::sleep(BUSY).await,
+                () = sleep(pause) => {}
+                () = changes(&self.servers, &seen), if settled => {}
+                () = self.asked.wait() => {}
+                Ok(()) = self.probed.changed() => sleep(BUSY).await,
             }
         }
     }
@@ -181,9 +194,23 @@ impl Watcher {
     }
 }
 
+/// Returns when a server whose process is here is not as it was `seen`.
+async fn changes(servers: &BTreeMap<ServerName, Watched>, seen: &Observed) {
+    loop {
+        sleep(GLANCE).await;
+        let glances = servers.iter().filter_map(|(name, watched)| {
+            let seen = seen.servers.get(name)?;
+            Some(glance(watched, seen))
+        });
+        if join_all(glances).await.contains(&false) {
+            return;
+        }
+    }
+}
+
 /// When the next round is due.
 fn pace(settled: bool, unchanged: Duration) -> Duration {
-    if settled { CALM } else { (unchanged / LOOKS).clamp(BUSY, CALM) }
+    if settled { CALM } else { (unchanged / LOOKS).clamp(BUSY, TROUBLED) }
 }
 
 /// What changes only when something happens to a server.
@@ -191,101 +218,9 @@ fn shape_of(seen: &Observed) -> Vec<(Option<u32>, Option<State>)> {
     seen.servers.values().map(|server| (server.pid(), server.state())).collect()
 }
 
-/// One look at one server.
-async fn look(watched: &Watched) -> ServerSeen {
-    let host = watched.host.as_deref();
-    let process = host.map_or(ProcessSeen::Elsewhere, |host| host.process());
-    let free_bytes = host.and_then(|host| host.free_bytes().ok());
-    let last_end = host.and_then(|host| host.last_end());
-    if !matches!(process, ProcessSeen::Running { .. } | ProcessSeen::Elsewhere) {
-        let health = Err("is not running".to_owned());
-        return ServerSeen { process, health, raft: None, reached: true, last_end, free_bytes };
-    }
-    let health = match timeout(DEADLINE, watched.api.health()).await {
-        Ok(answer) => answer.map_err(|error| error.to_string()),
-        Err(_) => Err(format!("did not answer within {DEADLINE:?}")),
-    };
-    let unsealed = health.as_ref().is_ok_and(|health| health.state.is_unsealed());
-    let raft = match unsealed {
-        true => timeout(DEADLINE, watched.api.leader()).await.ok().and_then(Result::ok),
-        false => None,
-    };
-    ServerSeen { process, health, raft, reached: true, last_end, free_bytes }
-}
-
-/// Whether a server gives any answer, also an error, when it is given the time.
-async fn answers(api: &dyn Server) -> bool {
-    for _ in 0..LAST_ASKED {
-        match api.health().await {
-            Err(CallError::NoAnswer(_) | CallError::Unreachable(_)) => {}
-            Ok(_) | Err(CallError::Refused { .. } | CallError::Malformed(_)) => return true,
-        }
-    }
-    false
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use async_trait::async_trait;
-    use vaultyard_model::observed::{Health, LeaderSeen, SealStatus};
-    use vaultyard_model::port::server::{InitialKeys, KeyKind};
-    use vaultyard_model::{ClusterName, Secret};
-    use vaultyard_testkit::fake_launcher::FakeLauncher;
-    use vaultyard_testkit::fixed::FixedClock;
-
-    use crate::supervisor::supervise;
-
-    /// A server that answers one question, with this, and leaves every other open for ever.
-    struct Says(Result<State, CallError>);
-
-    #[async_trait]
-    impl Server for Says {
-        async fn health(&self) -> Result<Health, CallError> {
-            self.0.clone().map(|state| Health { state, version: None })
-        }
-
-        async fn seal_status(&self) -> Result<SealStatus, CallError> {
-            std::future::pending().await
-        }
-
-        async fn leader(&self) -> Result<LeaderSeen, CallError> {
-            std::future::pending().await
-        }
-
-        async fn initialise(&self, _: KeyKind, _: u8, _: u8) -> Result<InitialKeys, CallError> {
-            std::future::pending().await
-        }
-
-        async fn join(&self, _: &str, _: &str) -> Result<(), CallError> {
-            std::future::pending().await
-        }
-
-        async fn reset_unseal(&self) -> Result<SealStatus, CallError> {
-            std::future::pending().await
-        }
-
-        async fn unseal(&self, _: &Secret) -> Result<SealStatus, CallError> {
-            std::future::pending().await
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_health_that_was_answered_counts_though_the_leader_is_not_told_in_time() {
-        let launcher = Arc::new(FakeLauncher::default());
-        let name = ClusterName::new("vault").unwrap().server(0);
-        let clock = Arc::new(FixedClock::default());
-        let (process, supervisor) = supervise(name, launcher, clock);
-        tokio::spawn(supervisor.run());
-        let runs = |seen: &ProcessSeen| matches!(seen, ProcessSeen::Running { .. });
-        process.watch_process().wait_for(runs).await.unwrap();
-        let seen = look(&Watched {
-            api: Arc::new(Says(Ok(State::Active))),
-            host: Some(Arc::new(process)),
-        })
-        .await;
-        assert_eq!((seen.state(), seen.raft), (Some(State::Active), None));
-    }
 
     #[test]
     fn what_does_not_become_well_is_looked_at_ever_more_rarely() {
@@ -293,14 +228,5 @@ mod tests {
             .map(|unchanged| pace(false, Duration::from_millis(unchanged)).as_millis());
         assert_eq!(paces, [25, 25, 50, 100, 250, 250]);
         assert_eq!(pace(true, Duration::ZERO), CALM);
-    }
-
-    #[tokio::test]
-    async fn only_a_server_that_gives_no_answer_at_all_is_silent() {
-        let refused = CallError::Refused { status: 500, errors: Vec::new() };
-        assert!(answers(&Says(Err(refused))).await);
-        assert!(answers(&Says(Ok(State::Sealed))).await);
-        assert!(!answers(&Says(Err(CallError::NoAnswer("deadline".to_owned())))).await);
-        assert!(!answers(&Says(Err(CallError::Unreachable("refused".to_owned())))).await);
     }
 }

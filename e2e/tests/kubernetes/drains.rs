@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use rustix::process::Signal;
 use serde_json::json;
-use vaultyard_e2e::kubernetes::{Kube, Logs, Machines, Undo, another_digest, own_image};
+use vaultyard_e2e::kubernetes::{Container, Kube, Logs, Machines, Undo, another_digest, own_image};
 use vaultyard_e2e::wait;
 
 /// Does `planned` under load: nothing fails, nothing is lost.
@@ -11,10 +12,10 @@ use vaultyard_e2e::wait;
 fn fails_no_request(cluster: &Kube, planned: impl FnOnce(&Kube)) {
     let mut logs = Logs::follow(cluster);
     let writing = cluster.start_writing();
-    writing.wait_for(100);
+    writing.wait_for(50);
     planned(cluster);
     let _ = cluster.wait_until_ready();
-    writing.wait_for(100);
+    writing.wait_for(50);
     logs.follow_new();
     let journal = writing.stop();
     if let Some(moment) = journal.first_failure {
@@ -122,15 +123,16 @@ pub(crate) fn a_leader_whose_place_is_taken(machines: &Machines<'static>, cluste
 fn a_leader_that_goes_unplanned_fails_requests() {
     let _machines = Machines::shared();
     let cluster = Kube::new();
-    let writing = cluster.start_writing_every(Duration::from_millis(20));
-    writing.wait_for(100);
-    let fails = || {
-        let leader = cluster.leader();
-        cluster.recovers_from(&[&leader], |cluster| cluster.kill(&[&leader]));
-        writing.has_failed().then_some(())
-    };
-    // Whether a write is in flight at that moment is chance, on a slow machine a rare one.
-    wait("a write fails", Duration::from_secs(120), fails);
+    let writing = cluster.start_writing();
+    writing.wait_for(50);
+    let leader = cluster.leader();
+    cluster.recovers_from(&[&leader], |cluster| {
+        // It has writes that it has not answered when it goes, and nobody knows whether they were done.
+        cluster.signal(&leader, Container::Server, Signal::STOP);
+        writing.wait_for_all_in_flight();
+        cluster.kill(&[&leader]);
+    });
+    assert!(writing.has_failed());
     let journal = writing.stop();
     assert_eq!(cluster.faults_of(&journal), []);
 }

@@ -21,7 +21,7 @@ fn a_cluster_comes_up_takes_a_secret_and_goes_without_a_trace() {
     assert_eq!(status.holds("KeyBesideData"), Some(true));
 
     let writing = cluster.start_writing();
-    writing.wait_for(100);
+    writing.wait_for(50);
     let journal = writing.stop();
     journal.expect_no_failure();
     assert_eq!(cluster.faults_of(&journal), []);
@@ -92,7 +92,7 @@ fn what_was_stopped_or_destroyed_comes_back_with_its_data() {
     let _machines = Machines::shared();
     let cluster = Kube::declared_up("  servers: {replicas: 1}\n");
     let writing = cluster.start_writing();
-    writing.wait_for(50);
+    writing.wait_for(30);
     let journal = writing.stop();
 
     let down = cluster.vaultyard(&["down"]);

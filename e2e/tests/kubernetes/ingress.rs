@@ -8,7 +8,7 @@ use vaultyard_e2e::journal::{self, Journal, Pace};
 use vaultyard_e2e::kubernetes::{Front, Kube, Machines, PATIENCE_OF_NGINX, PATIENT};
 use vaultyard_e2e::{Access, wait};
 
-const PACE: Pace = Pace { writers: 4, every: Duration::from_millis(50) };
+const PACE: Pace = Pace { writers: 4, every: Duration::from_millis(100) };
 /// The longest that servers may take to end.
 const ENDED: Duration = Duration::from_secs(120);
 
@@ -26,10 +26,10 @@ fn requests_through_an_ingress_outlast_leaders_and_the_patience_of_nginx() {
     let access = access(&cluster, &front);
     journal::provide(&access);
     let writing = journal::start(&access, PACE);
-    writing.wait_for(100);
+    writing.wait_for(50);
     cluster.delete_pods(&[&cluster.leader()]);
     let _ = cluster.wait_until_ready();
-    writing.wait_for(100);
+    writing.wait_for(50);
     assert_whole(&access, &writing.stop());
 
     let journal = without_servers_for_longer_than_nginx_waits(&cluster, &access);
@@ -70,7 +70,7 @@ fn what_google_is_told_stands_there_and_leads_to_the_proxies() {
     let access = access(&cluster, &front);
     journal::provide(&access);
     let writing = journal::start(&access, PACE);
-    writing.wait_for(100);
+    writing.wait_for(50);
     assert_whole(&access, &writing.stop());
 
     let name = cluster.name();
@@ -132,6 +132,6 @@ fn without_servers_for_longer_than_nginx_waits(cluster: &Kube, access: &Access) 
     });
     scale(&operations, &controller, "2");
     let _ = cluster.wait_until_ready();
-    writing.wait_for(100);
+    writing.wait_for(50);
     writing.stop()
 }

@@ -27,7 +27,7 @@ fn objects(cluster: &Kube) -> [Value; 3] {
 #[track_caller]
 fn stays_sealed(cluster: &Kube, harm: impl FnOnce(&Kube, &[Value; 3]), reason: &str) {
     let writing = cluster.start_writing();
-    writing.wait_for(50);
+    writing.wait_for(30);
     let objects = objects(cluster);
     harm(cluster, &objects);
     let standby = cluster.standby();
@@ -39,7 +39,7 @@ fn stays_sealed(cluster: &Kube, harm: impl FnOnce(&Kube, &[Value; 3]), reason: &
         of(status).sealed == Some(true) && of(status).why.join(" ").contains(reason)
     });
     assert_eq!(of(&told).initialized, Some(true), "its data was not touched");
-    writing.wait_for(50);
+    writing.wait_for(30);
     for object in &objects {
         put(cluster, object);
     }

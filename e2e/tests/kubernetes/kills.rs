@@ -11,9 +11,9 @@ use vaultyard_e2e::wait;
 #[track_caller]
 fn survives(cluster: &Kube, harm: impl FnOnce(&Kube)) {
     let writing = cluster.start_writing();
-    writing.wait_for(50);
+    writing.wait_for(30);
     harm(cluster);
-    writing.wait_for(50);
+    writing.wait_for(30);
     let journal = writing.stop();
     let _ = cluster.wait_until_ready();
     assert_eq!(cluster.faults_of(&journal), [], "{:#?}", journal.failed().collect::<Vec<_>>());

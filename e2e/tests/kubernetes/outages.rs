@@ -22,15 +22,15 @@ pub(crate) fn without_the_api_server(
     // which takes kube-proxy up to a minute.
     let access = cluster.access();
     let writing = cluster.start_writing();
-    writing.wait_for(50);
+    writing.wait_for(30);
     machines.stop(&Part::ApiServer);
     let began = Instant::now();
     // Clients see nothing of it.
-    writing.wait_for(200);
+    writing.wait_for(150);
     wait_out(began, outage);
     machines.start(&Part::ApiServer);
     let back = Instant::now();
-    writing.wait_for(50);
+    writing.wait_for(30);
     let journal = writing.stop();
     let _ = cluster.wait_until_ready();
     println!(

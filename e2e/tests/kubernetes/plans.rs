@@ -40,7 +40,7 @@ fn a_change_is_shown_then_approved_then_made_or_refused() {
     assert_eq!(kinds(&plan(&cluster, Some(0)), "update"), Vec::<&str>::new());
 
     let writing = cluster.start_writing();
-    writing.wait_for(50);
+    writing.wait_for(30);
     cluster.declare(&format!("{PATIENT}  ingress: {{proxy: {{maxHeld: 77}}}}\n"));
     let second = plan(&cluster, CHANGES);
     assert_eq!(kinds(&second, "update"), ["VaultCluster", "ConfigMap", "Deployment"]);
@@ -51,7 +51,7 @@ fn a_change_is_shown_then_approved_then_made_or_refused() {
     assert_eq!(said.code, Some(0), "{said:#?}");
     let proxies = format!("deployment/{}-proxy", cluster.name());
     let _ = cluster.kubectl(&["rollout", "status", &proxies, "--timeout=120s"]);
-    writing.wait_for(50);
+    writing.wait_for(30);
     let journal = writing.stop();
     journal.expect_no_failure();
     assert_eq!(kinds(&plan(&cluster, Some(0)), "update"), Vec::<&str>::new());

@@ -24,7 +24,7 @@ fn a_configuration_comes_to_one_server_after_another_and_one_that_does_not_run_g
     let _machines = Machines::shared();
     let cluster = Kube::patient();
     let writing = cluster.start_writing();
-    writing.wait_for(100);
+    writing.wait_for(50);
     let (first, leader) = (pods(&cluster), cluster.leader());
     cluster.declare(&declared("configuration: {log_level: debug}, "));
     let plan = cluster.plan(&[]);
@@ -59,7 +59,7 @@ fn a_configuration_comes_to_one_server_after_another_and_one_that_does_not_run_g
     let fourth = pods(&cluster);
     assert_eq!(third.intersection(&fourth).count(), 2, "{third:?} {fourth:?}");
     assert_eq!(cluster.leader(), leader);
-    writing.wait_for(100);
+    writing.wait_for(50);
     let journal = writing.stop();
     journal.expect_no_failure();
     assert_eq!(cluster.faults_of(&journal), []);
@@ -78,7 +78,7 @@ fn another_version_comes_without_a_failed_request_and_is_bound_to_a_snapshot() {
     let up = cluster.up(&["--server-image", &image("openbao-2.6.2")]);
     assert_eq!(up.code, Some(0), "{up:#?}\n{}", cluster.all_there_is());
     let writing = cluster.start_writing();
-    writing.wait_for(100);
+    writing.wait_for(50);
 
     let upgraded = cluster.upgrade(&["--to", "2.7.2", "--yes"]);
     assert_eq!(upgraded.code, Some(0), "{upgraded:#?}\n{}", cluster.all_there_is());
@@ -105,7 +105,7 @@ fn another_version_comes_without_a_failed_request_and_is_bound_to_a_snapshot() {
     let applied = cluster.apply(&["--yes", "--server-image", &image("openbao-2.7.1")]);
     assert_eq!(applied.code, Some(0), "{applied:#?}\n{}", cluster.all_there_is());
     assert_eq!(versions(&cluster.wait_until_ready()), ["2.7.1"; 3].map(str::to_owned));
-    writing.wait_for(100);
+    writing.wait_for(50);
     let journal = writing.stop();
     journal.expect_no_failure();
     assert_eq!(cluster.faults_of(&journal), []);

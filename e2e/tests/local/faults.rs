@@ -1,5 +1,5 @@
 //! Vaultyard dies at every named point of initialising, with the servers dying too and with the
-//! servers living on. The next `up` makes a working cluster of it, and only one.
+//! servers living on. The next `up` goes on from there, and in the end there is a working cluster, and only one.
 
 use std::collections::VecDeque;
 use std::os::unix::process::ExitStatusExt;
@@ -14,30 +14,102 @@ use vaultyard_e2e::{Cluster, Faults, Home, journal};
 const AT_A_TIME: usize = 4;
 
 /// The steps that only a server whose data is under other keys leads to.
-const REPLACING: &str = "keys/remove-peer/";
-/// The steps that only a lost answer leads to.
+const REPLACING: [&str; 1] = ["keys/remove-peer/"];
+/// The steps that only a lost answer leads to, which dying here makes.
 const BEGINNING_ANEW: [&str; 2] = ["keys/wipe/", "keys/discard-intent/"];
+const LOSES_THE_ANSWER: &str = "keys/request/after";
 /// What a cluster of one server that a file declares does not come to.
 const NOT_ALONE: [&str; 2] = ["keys/join/", "access/mount-secret/"];
 const ALONE: &str = "apiVersion: vaultyard.dev/v1alpha1\nkind: VaultCluster\n\
                      metadata: {name: vault}\nspec: {servers: {replicas: 1}}\n";
 
+/// What one cluster is taken through: each `up` dies where the one before would have gone on.
+#[derive(Debug)]
+struct Deaths {
+    points: Vec<String>,
+    servers_live: bool,
+    /// Whether it is of one server.
+    alone: bool,
+}
+
 #[test]
 fn every_fault_point_leads_to_a_working_cluster() {
-    let points = Home::new().run(&["fault-points"]).done();
-    let points = points.lines().filter(|point| !point.starts_with(REPLACING));
-    let cases = points.flat_map(both_ways);
-    let open: Mutex<VecDeque<Faults>> = Mutex::new(cases.collect());
-    assert!(open.lock().is_ok_and(|open| !open.is_empty()), "there are no fault points");
-    let failed = Mutex::new(Vec::new());
+    let points = fault_points();
+    all_recover(in_turn(&points).collect());
+}
 
+/// The same with a cluster for each, which dies once.
+pub(crate) fn each_alone_leads_to_a_working_cluster() {
+    let points = fault_points();
+    all_recover(in_turn(&points).flat_map(Deaths::each_alone).collect());
+}
+
+/// Every one that a new cluster can come to, in the order in which it does.
+fn fault_points() -> Vec<String> {
+    let points = Home::new().run(&["fault-points"]).done();
+    let points = points.lines().filter(|point| !is_of(point, &REPLACING)).map(str::to_owned);
+    let (anew, mut points): (Vec<_>, Vec<_>) = points.partition(|it| is_of(it, &BEGINNING_ANEW));
+    let lost = points.iter().position(|point| point == LOSES_THE_ANSWER);
+    let after = lost.expect("an answer can be lost") + 1;
+    points.splice(after..after, anew);
+    points
+}
+
+fn is_of(point: &str, steps: &[&str]) -> bool {
+    steps.iter().any(|step| point.starts_with(step))
+}
+
+/// All points, by what can come after each other. What followers have done is nothing to a step when the
+/// servers die too, and nothing to what is done with the cluster that they are in: one server comes to it, and
+/// the machine starts a third of the processes.
+fn in_turn(points: &[String]) -> impl Iterator<Item = Deaths> {
+    let those = |holds: &dyn Fn(&str) -> bool| {
+        points.iter().filter(|point| holds(point)).cloned().collect::<Vec<_>>()
+    };
+    let keys = those(&|it| it.starts_with("keys/") && !is_of(it, &NOT_ALONE));
+    let access = those(&|it| it.starts_with("access/") && !is_of(it, &NOT_ALONE));
+    let not_alone = those(&|it| is_of(it, &NOT_ALONE));
+    assert_eq!(keys.len() + access.len() + not_alone.len(), points.len(), "{points:#?}");
+    [false, true].into_iter().flat_map(move |servers_live| {
+        let deaths =
+            |points: &Vec<String>, alone| Deaths { points: points.clone(), servers_live, alone };
+        [deaths(&keys, !servers_live), deaths(&access, true), deaths(&not_alone, false)]
+    })
+}
+
+impl Deaths {
+    fn each_alone(self) -> impl Iterator<Item = Self> {
+        let Self { points, servers_live, alone } = self;
+        points.into_iter().map(move |point| {
+            let lost = is_of(&point, &BEGINNING_ANEW).then(|| LOSES_THE_ANSWER.to_owned());
+            Self { points: lost.into_iter().chain([point]).collect(), servers_live, alone }
+        })
+    }
+
+    fn are_recovered_from(&self) {
+        let home = Home::new();
+        if self.alone {
+            let _ = home.write("vaultyard.yaml", ALONE);
+        }
+        for point in &self.points {
+            let faults = Faults { point: point.clone(), servers_live: self.servers_live };
+            println!("{faults:?}");
+            dies_at(&home, &faults);
+        }
+        is_whole(home);
+    }
+}
+
+/// Takes so many at a time, and tells of all that are not recovered from.
+fn all_recover(deaths: VecDeque<Deaths>) {
+    assert!(!deaths.is_empty());
+    let (open, failed) = (Mutex::new(deaths), Mutex::new(Vec::new()));
     thread::scope(|scope| {
         for _ in 0..AT_A_TIME {
             scope.spawn(|| {
-                while let Some(faults) = take(&open) {
-                    println!("{faults:?}");
-                    if catch_unwind(AssertUnwindSafe(|| recovers_from(&faults))).is_err() {
-                        failed.lock().expect("a list").push(faults);
+                while let Some(deaths) = take(&open) {
+                    if catch_unwind(AssertUnwindSafe(|| deaths.are_recovered_from())).is_err() {
+                        failed.lock().expect("a list").push(deaths);
                     }
                 }
             });
@@ -47,29 +119,13 @@ fn every_fault_point_leads_to_a_working_cluster() {
     assert!(failed.is_empty(), "no recovery from {failed:#?}");
 }
 
-/// With the servers dying, and with the servers living on.
-fn both_ways(point: &str) -> [Faults; 2] {
-    [false, true].map(|servers_live| Faults { point: point.to_owned(), servers_live })
-}
-
-fn take(open: &Mutex<VecDeque<Faults>>) -> Option<Faults> {
+fn take(open: &Mutex<VecDeque<Deaths>>) -> Option<Deaths> {
     open.lock().expect("a queue").pop_front()
 }
 
-/// What followers have done is nothing to a step when the servers die too, and nothing to what is done with
-/// the cluster that they are in: one server comes to it, and the machine starts a third of the processes.
-fn recovers_from(faults: &Faults) {
-    let home = Home::new();
-    let is_alone = !faults.servers_live || faults.point.starts_with("access/");
-    if is_alone && !NOT_ALONE.iter().any(|step| faults.point.starts_with(step)) {
-        let _ = home.write("vaultyard.yaml", ALONE);
-    }
-    if BEGINNING_ANEW.iter().any(|step| faults.point.starts_with(step)) {
-        let lost_answer = Faults { point: "keys/request/after".to_owned(), ..faults.clone() };
-        dies_at(&home, &lost_answer);
-    }
-    dies_at(&home, faults);
-    is_whole(home);
+/// With the servers dying, and with the servers living on.
+fn both_ways(point: &str) -> [Faults; 2] {
+    [false, true].map(|servers_live| Faults { point: point.to_owned(), servers_live })
 }
 
 /// `up` comes to this point and dies there.
@@ -102,7 +158,7 @@ fn a_follower_with_data_under_other_keys_is_replaced_whenever_vaultyard_dies() {
     let _ = home.shell(save).done();
     let mut cluster = Cluster::of(home, &[]);
     let points = cluster.home().run(&["fault-points"]).done();
-    for faults in points.lines().filter(|point| point.starts_with(REPLACING)).flat_map(both_ways) {
+    for faults in points.lines().filter(|point| is_of(point, &REPLACING)).flat_map(both_ways) {
         println!("{faults:?}");
         let writing = cluster.start_writing();
         writing.wait_for(5);

@@ -22,5 +22,6 @@ mod seal;
 mod second_up;
 mod secrets;
 mod snapshots;
+mod soak;
 mod state_folder;
 mod take_over;

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::{info, warn};
 use vaultyard_engine::board::Board;
 use vaultyard_engine::keeping;
+use vaultyard_engine::watcher::Looks;
 use vaultyard_keys::last_unsealed::UnsealLog;
 use vaultyard_model::access::Identity;
 use vaultyard_model::observed::Observed;
@@ -40,6 +41,8 @@ const SUCCESSION: Duration = Duration::from_secs(25);
 const IN_FLIGHT: Duration = Duration::from_secs(10);
 /// Between two questions to an API server that refuses.
 const PAUSE: Duration = Duration::from_millis(500);
+/// Between two looks for a server that could take over.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// The answers of one unsealer, from its first moment on.
 pub(crate) struct Telling {
@@ -54,6 +57,8 @@ pub(crate) struct Telling {
 pub(crate) struct Begun {
     /// What was last seen.
     pub(crate) observed: watch::Receiver<Option<Observed>>,
+    /// What is seen now.
+    pub(crate) looks: Looks,
     /// What the loops publish.
     pub(crate) board: Board,
     /// Whether logins with service accounts work.
@@ -172,18 +177,15 @@ impl Telling {
     async fn can_hand_over(&self, begun: &Begun) -> bool {
         let (server, wanted) = (&self.pod.server, &self.pod.cluster.servers.version);
         let until = Instant::now() + SUCCESSION;
-        let mut observed = begun.observed.clone();
-        // What was seen before the question may be over.
-        observed.mark_unchanged();
         let mut why = "nothing was seen of it";
-        while let Ok(Ok(())) = timeout_at(until, observed.changed()).await {
-            let seen = observed.borrow_and_update();
-            match seen.as_ref().map(|seen| hand_over(seen, server, wanted)) {
-                Some(HandOver::Nothing) => return false,
-                Some(HandOver::To(_)) => return true,
-                Some(HandOver::NotYet(lacks)) => why = lacks,
-                None => {}
+        // What was seen before the question may be over.
+        while let Ok(Some(seen)) = timeout_at(until, begun.looks.fresh()).await {
+            match hand_over(&seen, server, wanted) {
+                HandOver::Nothing => return false,
+                HandOver::To(_) => return true,
+                HandOver::NotYet(lacks) => why = lacks,
             }
+            sleep(LOOK_AGAIN).await;
         }
         warn!("the pod goes, and what its server leads could not be handed over in time: {why}");
         false

@@ -21,7 +21,7 @@ use vaultyard_certificates::tls::{client_config, server_config};
 use vaultyard_engine::board::Board;
 use vaultyard_engine::keeping::{Report, keep};
 use vaultyard_engine::prober::{self, Probed};
-use vaultyard_engine::watcher::{Watched, Watcher};
+use vaultyard_engine::watcher::{Looks, Watched, Watcher};
 use vaultyard_keys::access::Settings;
 use vaultyard_keys::envelope::Split;
 use vaultyard_keys::generate_root::record::RootRecord;
@@ -334,9 +334,11 @@ impl Ground {
             proxy_leader: None,
         };
         let key_beside_data = encryption.describe().key_beside_data;
+        let (looks, looks_asked) = Looks::new();
         telling.begin(Begun {
             key_beside_data,
             observed: observed.clone(),
+            looks,
             board: board.clone(),
             logins: tried_logins,
             snapshots,
@@ -364,6 +366,7 @@ impl Ground {
             key_beside_data,
             overdue: watch::channel(false).1,
             probed,
+            asked: looks_asked,
             observed: observed_in,
             status: watch::channel(None).0,
             clock: clock.clone(),

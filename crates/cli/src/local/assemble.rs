@@ -13,7 +13,7 @@ use tokio::task::{JoinError, JoinSet};
 use vaultyard_engine::board::Board;
 use vaultyard_engine::prober::{self, Probed};
 use vaultyard_engine::supervisor::Supervised;
-use vaultyard_engine::watcher::{Watched, Watcher};
+use vaultyard_engine::watcher::{Looks, Watched, Watcher};
 use vaultyard_model::ServerName;
 use vaultyard_model::observed::Observed;
 use vaultyard_model::port::host::Host;
@@ -103,6 +103,7 @@ pub(crate) async fn assemble(
     let access = crew.start_access(&ground, observed.clone())?;
     let custody = crew.start_custody(&ground, observed.clone());
     let certificates = crew.start_certificates(&ground, &servers, doors.public);
+    let (looks, looks_asked) = Looks::new();
     let rollout = LocalRollout {
         launcher: ground.launcher.clone(),
         servers: servers.clone(),
@@ -110,6 +111,7 @@ pub(crate) async fn assemble(
         known: ground.prepared.known(),
         custody: (ground.custody.clone(), custody.clone()),
         observed: observed.clone(),
+        looks,
         generation,
         clock: ground.clock.clone(),
     };
@@ -140,6 +142,7 @@ pub(crate) async fn assemble(
         key_beside_data: ground.custody.encryption.describe().key_beside_data,
         overdue,
         probed,
+        asked: looks_asked,
         observed: observed_in,
         status: status_in,
         clock: ground.clock.clone(),

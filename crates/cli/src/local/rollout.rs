@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use tracing::{info, warn};
 use vaultyard_engine::keeping::Report;
 use vaultyard_engine::supervisor::Supervised;
+use vaultyard_engine::watcher::Looks;
 use vaultyard_model::observed::{Observed, ServerSeen};
 use vaultyard_model::port::clock::Clock;
 use vaultyard_model::port::host::{Host, HostError, Signal};
@@ -46,6 +47,8 @@ pub(crate) struct LocalRollout {
     pub(crate) custody: (Custody, watch::Receiver<Report>),
     /// What was last seen.
     pub(crate) observed: watch::Receiver<Option<Observed>>,
+    /// What is seen now.
+    pub(crate) looks: Looks,
     /// How often a document was declared.
     pub(crate) generation: watch::Receiver<u64>,
     /// The time.
@@ -107,7 +110,8 @@ impl Rollout for LocalRollout {
             self.drain(server).await;
         }
         // Meanwhile the one that was to take over may have gone, or another one may lead.
-        let seen = self.fresh_look().await.ok_or_else(|| not_now("the servers are not seen"))?;
+        let seen = timeout(LOOK, self.looks.fresh()).await.ok().flatten();
+        let seen = seen.ok_or_else(|| not_now("the servers are not seen"))?;
         let alone = self.servers.len() == 1;
         match hand_over(&seen, server, version) {
             HandOver::Nothing if !leads => {}
@@ -169,16 +173,6 @@ impl LocalRollout {
             warn!(%server, left, "requests are still in flight after {IN_FLIGHT:?}");
         }
         drain.release();
-    }
-
-    /// What is seen by a look that begins now: the one that ends first may have begun before.
-    async fn fresh_look(&self) -> Option<Observed> {
-        let mut observed = self.observed.clone();
-        observed.mark_unchanged();
-        for _ in 0..2 {
-            timeout(LOOK, observed.changed()).await.ok()?.ok()?;
-        }
-        observed.borrow().clone()
     }
 }
 
