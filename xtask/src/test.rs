@@ -115,7 +115,7 @@ fn processors() -> usize {
 
 fn end_to_end() -> Result<(), String> {
     // Clusters mostly wait, for elections and for each other: more fit than there are processors.
-    let at_once = format!("--test-threads={}", processors() + 1);
+    let at_once = format!("--test-threads={}", processors() + 2);
     shell::run(end_to_end_tests()?.args(["--skip", "soak::", &at_once]))
 }
 

@@ -6,6 +6,9 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 use vaultyard_model::port::clock::{Clock, Random};
+use vaultyard_target_local::Spawner;
+
+use crate::faults;
 
 /// The wall clock of this machine.
 pub(crate) struct SystemClock;
@@ -41,6 +44,18 @@ pub(crate) fn own_program() -> Option<PathBuf> {
 /// A variable of the environment; `None` also when it is empty.
 pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// What starts servers. They are told what Go's runtime is told here.
+pub(crate) fn spawner() -> std::io::Result<Spawner> {
+    Ok(faults::spawner()?.with_environment(of_go()))
+}
+
+/// How many processors and how much memory a program in Go takes (its package "runtime", "Environment
+/// Variables").
+fn of_go() -> impl Iterator<Item = (OsString, OsString)> {
+    let names = ["GOMAXPROCS", "GOMEMLIMIT", "GOGC", "GODEBUG"];
+    names.into_iter().filter_map(|name| Some((name.into(), std::env::var_os(name)?)))
 }
 
 /// The search path for programs.

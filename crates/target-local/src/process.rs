@@ -97,8 +97,8 @@ pub enum StartError {
 const ARGUMENTS: [&str; 2] = ["server", "-config=server.json"];
 
 impl Process {
-    /// Starts `program` with the configuration in the folder: working directory there, an empty
-    /// environment (a server prints the names of what it finds in it), output to its log.
+    /// Starts `program` with the configuration in the folder: working directory there, no environment but
+    /// what the spawner gives (a server prints the names of what it finds in it), output to its log.
     ///
     /// # Errors
     /// [`StartError`]; nothing runs then.

@@ -27,11 +27,11 @@ use super::state::Known;
 use crate::arguments::Address;
 use crate::document::Document;
 use crate::failure::{Failure, Kind, bad_input, failed};
+use crate::identities;
 use crate::progress::Progress;
 use crate::snapshots::pieces;
 use crate::stops::Stops;
-use crate::system::SystemClock;
-use crate::{faults, identities};
+use crate::system::{self, SystemClock};
 
 /// The longest that the server may take to come to one state.
 const STATE: Duration = Duration::from_secs(60);
@@ -70,7 +70,7 @@ pub(crate) async fn restore_into_another(
     let quiet = Progress::new(true, false);
     let (prepared, _control) = prepare(alone(known, &header)?, site, &quiet).await?;
     let place = &prepared.layout.servers[0];
-    let (clock, spawner) = (Arc::new(SystemClock), faults::spawner().map_err(failed)?);
+    let (clock, spawner) = (Arc::new(SystemClock), system::spawner().map_err(failed)?);
     let launcher = LocalLauncher::new(
         prepared.cluster().clone(),
         prepared.layout.clone(),

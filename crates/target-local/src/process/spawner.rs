@@ -4,8 +4,9 @@
 //! runtime's threads come and go; this one lives until the last [`Spawner`] and the last process
 //! that came from it are dropped.
 
+use std::ffi::OsString;
 use std::io;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 use tokio::process::{Child, Command};
@@ -18,6 +19,7 @@ use super::die_with_parent::die_with_parent;
 #[derive(Debug, Clone)]
 pub struct Spawner {
     requests: mpsc::Sender<Request>,
+    environment: Arc<[(OsString, OsString)]>,
     outlived: bool,
 }
 
@@ -36,7 +38,16 @@ impl Spawner {
     pub fn start() -> io::Result<Self> {
         let (requests, received) = mpsc::channel();
         thread::Builder::new().name("spawner".to_owned()).spawn(move || serve(&received))?;
-        Ok(Self { requests, outlived: false })
+        Ok(Self { requests, environment: Arc::default(), outlived: false })
+    }
+
+    /// Every process finds these in its environment.
+    #[must_use]
+    pub fn with_environment(
+        self,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Self {
+        Self { environment: environment.into_iter().collect(), ..self }
     }
 
     /// Starts the thread of a spawner whose processes live on when this program is killed: what a
@@ -57,6 +68,7 @@ impl Spawner {
     /// The operating system's, when the program cannot be executed.
     pub async fn spawn(&self, mut command: Command) -> io::Result<Child> {
         command.process_group(0).kill_on_drop(true);
+        command.envs(self.environment.iter().cloned());
         if !self.outlived {
             die_with_parent(&mut command);
         }

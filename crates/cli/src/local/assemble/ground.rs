@@ -13,12 +13,11 @@ use vaultyard_target_local::{LocalLauncher, Paths};
 use vaultyard_vault::{Client, Session};
 
 use crate::failure::{Failure, failed};
-use crate::faults;
 use crate::identities;
 use crate::local::keys;
 use crate::local::keys::{Custody, Missing};
 use crate::local::prepare::Prepared;
-use crate::system::{SystemClock, SystemRandom};
+use crate::system::{self, SystemClock, SystemRandom};
 
 /// The ports of one cluster.
 pub(super) struct Ground {
@@ -58,7 +57,7 @@ impl Ground {
             prepared.layout.clone(),
             paths.clone(),
             prepared.program.clone(),
-            faults::spawner().map_err(failed)?,
+            system::spawner().map_err(failed)?,
             clock.clone(),
         );
         Ok(Self {
