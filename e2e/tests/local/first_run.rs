@@ -62,7 +62,8 @@ fn an_interrupt_before_it_is_ready_ends_it_with_130_and_the_next_up_works() {
     wait("a server runs", Duration::from_secs(30), || processes.servers().first().copied());
     up.interrupt();
     assert_eq!(up.wait(Duration::from_secs(60)).code(), Some(130), "{}", up.said());
-    assert!(processes.servers().is_empty());
+    // One that was just being started is ended by the kernel.
+    processes.wait_until_no_server_runs();
 
     Cluster::of(home, &[]).keys_verify();
 }
