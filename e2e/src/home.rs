@@ -92,9 +92,25 @@ impl Home {
     /// When it is missing among the parts of the tests.
     #[track_caller]
     pub fn has_fetched(&self, version: &str) {
+        self.has_binary(version, &openbao_of(version).join("bao"));
+    }
+
+    /// The same with a HashiCorp Vault.
+    ///
+    /// # Panics
+    /// When it is missing among the parts of the tests.
+    #[track_caller]
+    pub fn has_vault(&self, version: &str) {
+        let program = target().join(format!("test-parts/vault-{version}/vault"));
+        assert!(program.is_file(), "Vault {version} is missing: run `cargo xtask parts`");
+        self.has_binary(version, &program);
+    }
+
+    fn has_binary(&self, version: &str, program: &Path) {
         let folder = self.state().join("binaries").join(version);
         fs::create_dir_all(&folder).unwrap();
-        std::os::unix::fs::symlink(openbao_of(version).join("bao"), folder.join("bao")).unwrap();
+        let name = program.file_name().unwrap();
+        std::os::unix::fs::symlink(program, folder.join(name)).unwrap();
     }
 
     /// Makes Vaultyard's clock wrong by so many seconds. The servers' clock stays right.

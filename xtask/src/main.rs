@@ -3,6 +3,7 @@
 mod bench;
 mod builds;
 mod cluster;
+mod go_build;
 mod image;
 mod layering;
 mod parts;
@@ -47,7 +48,7 @@ fn main() -> ExitCode {
         ["layering"] => layering::check(),
         ["tidy"] => tidy::check(),
         ["deny"] => test::deny(),
-        ["parts"] => parts::for_tests(),
+        ["parts"] => parts::for_tests().and_then(|()| parts::vault::build()),
         ["image", words @ ..] => image::run(words),
         ["cluster", words @ ..] => cluster::run(words),
         ["soak", options @ ..] => soak::run(options),

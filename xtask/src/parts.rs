@@ -5,6 +5,7 @@ mod clouds;
 mod debian;
 mod definitions;
 mod nginx;
+pub(crate) mod vault;
 mod wheel;
 
 use std::path::{Path, PathBuf};

@@ -47,3 +47,37 @@ fn line(command: &Command) -> String {
 pub(crate) fn fault(path: &Path, error: &std::io::Error) -> String {
     format!("{}: {error}", path.display())
 }
+
+/// Writes a whole file and the folders above it.
+pub(crate) fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<(), String> {
+    let folder = path.parent().unwrap_or(path);
+    std::fs::create_dir_all(folder)
+        .and_then(|()| std::fs::write(path, content))
+        .map_err(|error| fault(path, &error))
+}
+
+/// Removes a file or a folder with all in it; what is not there is removed already.
+pub(crate) fn remove(path: &Path) -> Result<(), String> {
+    let removed = match path.symlink_metadata() {
+        Ok(found) if found.is_dir() => std::fs::remove_dir_all(path),
+        Ok(_) => std::fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    match removed {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(fault(path, &error)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_is_removed_twice_is_a_fault() {
+        let folder = std::env::temp_dir().join(format!("vaultyard-shell-{}", std::process::id()));
+        write(&folder.join("a/b"), "c").unwrap();
+        assert_eq!(remove(&folder), Ok(()));
+        assert_eq!(remove(&folder), Ok(()));
+    }
+}

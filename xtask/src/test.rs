@@ -23,6 +23,7 @@ const QUICK: &[Step] = &[("unit tests, generated files", quick_tests)];
 
 const WITH_SERVERS: &[Step] = &[
     ("parts that the tests start", parts::for_tests),
+    ("HashiCorp Vault, built of its sources unless it is kept from before", parts::vault::build),
     ("unit and integration tests, generated files", all_tests),
     ("end-to-end tests", end_to_end),
 ];

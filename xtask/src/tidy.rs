@@ -96,7 +96,8 @@ fn files(root: &Path) -> Result<Vec<File>, String> {
     let mut git = std::process::Command::new("git");
     git.current_dir(root).args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
     let listed = String::from_utf8_lossy(&shell::output(&mut git)?).into_owned();
-    let ours = |name: &&str| !name.is_empty() && *name != "LICENSE" && *name != "Cargo.lock";
+    let checksums = |name: &str| name == "Cargo.lock" || name.ends_with("/go.sum");
+    let ours = |name: &&str| !name.is_empty() && *name != "LICENSE" && !checksums(name);
     let read = |name: &str| {
         let content = std::fs::read_to_string(root.join(name)).ok()?;
         Some(File { path: name.into(), content })

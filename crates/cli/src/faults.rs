@@ -96,11 +96,15 @@ mod active {
 
     /// Every point that the unsealers of a cluster come by, or a rekey does, one a line.
     pub(crate) fn list(target: Target, of_rekey: bool) -> Result<ExitCode, Failure> {
+        use access::step::Step;
         use vaultyard_keys::{access, initialise, rekey};
-        let kubernetes_alone = access::step::Step::AllowServiceAccounts;
-        let is_here =
-            |step: &access::step::Step| target == Target::Kubernetes || *step != kubernetes_alone;
-        let here = access::step::Step::ALL.into_iter().filter(is_here);
+        // Points are tried with OpenBao, whose audit file is declared.
+        let is_here = |step: &Step| match step {
+            Step::EnableAudit => false,
+            Step::AllowServiceAccounts => target == Target::Kubernetes,
+            _ => true,
+        };
+        let here = Step::ALL.into_iter().filter(is_here);
         let access = here.map(|step| ("access", step.name()));
         let steps: Vec<_> = if of_rekey {
             rekey::STEPS.map(|step| ("rekey", step)).into()

@@ -14,7 +14,7 @@ use vaultyard_model::access::Identity;
 use vaultyard_model::address::Host;
 use vaultyard_model::layout::Site;
 use vaultyard_model::port::clock::Random;
-use vaultyard_model::{Address, ClusterName, ServerName};
+use vaultyard_model::{Address, ClusterName, ServerName, Software};
 use vaultyard_vault::{Client, Endpoint};
 
 use crate::failure::{Failure, bad_input, failed};
@@ -75,11 +75,13 @@ pub(crate) fn tls_with(
 /// A client of every server.
 pub(crate) fn clients(
     sites: &[Site],
+    software: Software,
     tls: &Arc<ClientConfig>,
 ) -> Result<BTreeMap<ServerName, Arc<Client>>, Failure> {
     let client = |site: &Site| {
         let name = tls_name(&site.address.host)?;
-        Ok((site.name.clone(), client(site.address.clone(), name, tls)))
+        let client = client(site.address.clone(), name, tls).of(software);
+        Ok((site.name.clone(), Arc::new(client)))
     };
     sites.iter().map(client).collect()
 }
@@ -89,8 +91,8 @@ pub(crate) fn client(
     address: Address,
     tls_name: TlsName<'static>,
     tls: &Arc<ClientConfig>,
-) -> Arc<Client> {
-    Arc::new(Client::new(Endpoint { address, tls_name, tls: tls.clone() }))
+) -> Client {
+    Client::new(Endpoint { address, tls_name, tls: tls.clone() })
 }
 
 /// What the certificate of a host must be valid for.

@@ -41,6 +41,9 @@ pub const MARKER_PATH: &str = "access";
 pub struct Settings {
     /// The authorities that client certificates come from, PEM.
     pub client_authorities: String,
+    /// The file, relative to a server's working directory, that an audit device is enabled for; `None` where
+    /// the configuration declares it.
+    pub audit_file: Option<String>,
     /// Whether `secret/` is mounted too, for a cluster that people try out.
     pub secret_mount: bool,
     /// How soon a server that has joined becomes a voter, as in `1s`.
@@ -123,6 +126,7 @@ impl Access {
         let mut seen = Seen {
             memory: self.memory.clone(),
             keys: self.keys.header.generation.clone(),
+            audit: self.settings.audit_file.is_some(),
             secret_mount: self.settings.secret_mount,
             service_accounts: self.service_accounts(),
             marker: None,

@@ -11,7 +11,7 @@ use vaultyard_model::cluster::Replicas;
 use vaultyard_model::{ClusterName, DnsName};
 
 use crate::Target;
-use crate::document::{Dns, Servers, VaultCluster};
+use crate::document::{Dns, Servers, Software, VaultCluster};
 use crate::finding::Problem;
 use crate::node::{Node, field};
 use crate::owned;
@@ -62,6 +62,9 @@ pub enum Rule {
         /// The last part of their paths.
         name: String,
     },
+    /// The default is a version of OpenBao.
+    #[error("which version of Vault runs is not said, and none is taken by default")]
+    NoVersionOfVault,
     /// A zone would stay without a server.
     #[error("{zones} zones for {replicas} servers leave a zone empty")]
     MoreZonesThanServers {
@@ -173,6 +176,7 @@ pub(crate) fn check(document: &VaultCluster, root: &Node, target: Target, report
     }
     rules.annotations_at("spec.servers.serviceAccount.annotations");
     rules.resources(&document.spec.servers.resources);
+    rules.version(&document.spec.servers);
     rules.zones(&document.spec.servers);
     rules.names(document);
     rules.configuration();
@@ -207,6 +211,14 @@ impl Rules<'_, '_> {
         };
         let finding = self.report.add(self.root.place(path), path, rule.into());
         finding.hint = Some(hint.to_owned());
+    }
+
+    fn version(&mut self, servers: &Servers) {
+        let version = "spec.servers.version";
+        if matches!(servers.software, Software::Vault) && self.root.at_path(version).is_none() {
+            let hint = "add spec.servers.version, for example 1.21.1";
+            self.broken(Rule::NoVersionOfVault, &["spec.servers.software", version], hint);
+        }
     }
 
     fn zones(&mut self, servers: &Servers) {

@@ -1,39 +1,6 @@
-//! Which server software, and which version of it.
+//! Which version of a server software.
 
 use std::fmt;
-
-/// The server software that a cluster runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Software {
-    /// OpenBao; its program is `bao`.
-    OpenBao,
-    /// HashiCorp Vault; its program is `vault`.
-    Vault,
-}
-
-impl Software {
-    /// The name in documents and paths.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::OpenBao => "openbao",
-            Self::Vault => "vault",
-        }
-    }
-
-    /// The program's file name.
-    pub fn program(self) -> &'static str {
-        match self {
-            Self::OpenBao => "bao",
-            Self::Vault => "vault",
-        }
-    }
-}
-
-impl fmt::Display for Software {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// A version as the server itself reports it, without the leading `v`: `2.7.2`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

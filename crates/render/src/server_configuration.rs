@@ -1,7 +1,7 @@
 //! The configuration file of one server, as JSON: on one machine here, in a pod in
 //! [`mod@crate::kubernetes::server_configuration`], which fills in other endpoints.
 //!
-//! The form is the one that OpenBao 2.6 and 2.7 take without a warning. Three of its rules are not
+//! The form is the one that OpenBao 2.6 and 2.7, and Vault 1.21, take without a warning. Three of its rules are not
 //! plain from the server's own documentation:
 //! - Declared audit devices are one replicated table. They must be equal on all servers, letter for
 //!   letter, or no other server can become active; hence a relative path and a working directory
@@ -15,7 +15,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde_json::{Map, Value as Json, json};
 use vaultyard_model::layout::Place;
-use vaultyard_model::{Cluster, Layout, Value};
+use vaultyard_model::{Cluster, Layout, Software, Value};
 
 /// The audit file's name, relative to the server's working directory; the same on all servers.
 pub const AUDIT_FILE: &str = "audit.log";
@@ -79,7 +79,11 @@ pub(crate) struct Endpoints {
 }
 
 /// What stands when the document does not say otherwise.
-const DEFAULTS: [(&str, &str); 1] = [("log_level", "info")];
+fn defaults(software: Software) -> impl Iterator<Item = (&'static str, Json)> {
+    // Locked or not, raft maps its data into memory, which nobody wants all of at all times.
+    let mlock = software.locks_memory().then(|| ("disable_mlock", json!(true)));
+    [("log_level", json!("info"))].into_iter().chain(mlock)
+}
 
 /// The configuration of the server at `place`: JSON with a final newline, its keys always in the
 /// same order, so that equal input gives equal bytes.
@@ -116,8 +120,8 @@ pub(crate) fn configuration(
             all.entry(key.as_str()).or_insert_with(|| to_json(value));
         }
     }
-    for (key, value) in DEFAULTS {
-        all.entry(key).or_insert_with(|| json!(value));
+    for (key, value) in defaults(cluster.servers.software) {
+        all.entry(key).or_insert(value);
     }
     format!("{:#}\n", Json::Object(all))
 }
@@ -128,27 +132,29 @@ fn owned(
     paths: &Paths,
     owner: Owner,
 ) -> Map<String, Json> {
+    let software = cluster.servers.software;
+    // Servers are restarted for another order of the same keys too.
     let entries = [
-        ("cluster_name", json!(cluster.name.as_str())),
-        ("api_addr", json!(endpoints.api)),
-        ("cluster_addr", json!(endpoints.cluster)),
-        ("disable_standby_reads", json!(true)),
-        ("enable_response_header_hostname", json!(true)),
-        ("enable_response_header_raft_node_id", json!(true)),
-        ("log_format", json!("json")),
-        ("storage", json!({"raft": raft(cluster, endpoints, paths)})),
+        ("cluster_name", Some(json!(cluster.name.as_str()))),
+        ("api_addr", Some(json!(endpoints.api))),
+        ("cluster_addr", Some(json!(endpoints.cluster))),
+        ("disable_standby_reads", software.reads_at_standbys().then(|| json!(true))),
+        ("enable_response_header_hostname", Some(json!(true))),
+        ("enable_response_header_raft_node_id", Some(json!(true))),
+        ("log_format", Some(json!("json"))),
+        ("storage", Some(json!({"raft": raft(cluster, endpoints, paths)}))),
         (
             "listener",
-            json!([
+            Some(json!([
                 {"tcp": tcp_listener(endpoints, paths)},
-                {"unix": unix_listener(paths, owner)},
-            ]),
+                {"unix": unix_listener(software, paths, owner)},
+            ])),
         ),
-        ("telemetry", json!({"disable_hostname": true, "prometheus_retention_time": "30s"})),
-        ("audit", audit()),
+        ("telemetry", Some(json!({"disable_hostname": true, "prometheus_retention_time": "30s"}))),
+        ("audit", software.declares_audit().then(audit)),
+        ("seal", cluster.seal.as_ref().map(seal::stanza)),
     ];
-    let seal = cluster.seal.iter().map(|seal| ("seal", seal::stanza(seal)));
-    entries.into_iter().chain(seal).map(|(key, value)| (key.to_owned(), value)).collect()
+    entries.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
 }
 
 fn raft(cluster: &Cluster, endpoints: &Endpoints, paths: &Paths) -> Json {
@@ -195,15 +201,18 @@ fn tcp_listener(endpoints: &Endpoints, paths: &Paths) -> Json {
 
 /// The way in for the owner of the server's folder: metrics without a token, and a new root token
 /// from the unseal shares.
-fn unix_listener(paths: &Paths, owner: Owner) -> Json {
-    json!({
+fn unix_listener(software: Software, paths: &Paths, owner: Owner) -> Json {
+    let mut listener = json!({
         "address": paths.admin_socket,
         "socket_mode": "0600",
         "socket_user": owner.user.to_string(),
         "socket_group": owner.group.to_string(),
-        "disable_unauthed_generate_root_endpoints": false,
-        "telemetry": {"unauthenticated_metrics_access": true},
-    })
+    });
+    if software.guards_generate_root() {
+        listener["disable_unauthed_generate_root_endpoints"] = json!(false);
+    }
+    listener["telemetry"] = json!({"unauthenticated_metrics_access": true});
+    listener
 }
 
 fn audit() -> Json {
@@ -291,10 +300,21 @@ mod tests {
     }
 
     #[test]
+    fn a_server_of_vault_declares_no_audit_and_locks_no_memory() {
+        let mut cluster = sample::cluster(3);
+        cluster.servers.software = Software::Vault;
+        let layout = sample::layout(&cluster);
+        let place = &layout.servers[0];
+        let paths = sample::paths(place);
+        let text = server_configuration(&cluster, &layout, place, &paths, sample::OWNER);
+        sample::golden("server-1-of-3-vault.json", &text);
+    }
+
+    #[test]
     fn the_keys_that_vaultyard_owns_are_the_keys_it_sets() {
         let all: Json = serde_json::from_str(&configuration(3, 0)).unwrap();
         let mut keys: Vec<_> = all.as_object().unwrap().keys().map(String::as_str).collect();
-        keys.retain(|key| DEFAULTS.iter().all(|(default, _)| key != default));
+        keys.retain(|key| defaults(Software::OpenBao).all(|(default, _)| *key != default));
         keys.sort_unstable();
         assert_eq!(keys, OWNED);
     }

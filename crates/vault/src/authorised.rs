@@ -1,5 +1,6 @@
 //! The calls that need a token, one file a subject.
 
+mod audit;
 pub(crate) mod certificate_role;
 mod kv;
 mod mount;

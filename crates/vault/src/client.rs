@@ -18,7 +18,7 @@ use rustls_pki_types::ServerName as TlsName;
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::timeout;
 use vaultyard_model::port::server::CallError;
-use vaultyard_model::{Address, Secret};
+use vaultyard_model::{Address, Secret, Software};
 use zeroize::Zeroizing;
 
 use crate::Authorised;
@@ -43,6 +43,7 @@ pub struct Endpoint {
 /// A client of one server: keeps one connection alive and reuses it.
 pub struct Client {
     way: Way,
+    software: Software,
     host: HeaderValue,
     idle: Mutex<Option<Connection>>,
 }
@@ -57,6 +58,17 @@ impl Client {
         Self::over(Way::Tls { address, name: tls_name, config: Arc::new(config) })
     }
 
+    /// The same for a server of this software; else it is OpenBao.
+    #[must_use]
+    pub fn of(self, software: Software) -> Self {
+        Self { software, ..self }
+    }
+
+    /// What the server is.
+    pub(crate) fn software(&self) -> Software {
+        self.software
+    }
+
     /// A client over the server's own unix socket, without TLS: the socket lies in a folder that
     /// only the server's user can enter.
     pub fn unix(socket: PathBuf) -> Self {
@@ -66,7 +78,7 @@ impl Client {
     fn over(way: Way) -> Self {
         let host = HeaderValue::from_str(&way.host())
             .unwrap_or_else(|_| HeaderValue::from_static("localhost"));
-        Self { way, host, idle: Mutex::new(None) }
+        Self { way, software: Software::OpenBao, host, idle: Mutex::new(None) }
     }
 
     /// The calls that need a token.

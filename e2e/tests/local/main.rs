@@ -25,3 +25,4 @@ mod snapshots;
 mod soak;
 mod state_folder;
 mod take_over;
+mod vault;

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use serde_json::Value;
 use vaultyard_e2e::{Cluster, Home, SERVERS, Status, journal};
 
-fn document(home: &Home, version: &str, servers: &str) -> String {
+pub(crate) fn document(home: &Home, version: &str, servers: &str) -> String {
     let text = format!(
         "apiVersion: vaultyard.dev/v1alpha1\nkind: VaultCluster\nmetadata: {{name: vault}}\n\
          spec: {{servers: {{version: {version}{servers}}}}}\n"
@@ -26,13 +26,13 @@ fn cluster_of(version: &str) -> (Cluster, String) {
     (cluster, file)
 }
 
-fn versions(status: &Status) -> Vec<String> {
+pub(crate) fn versions(status: &Status) -> Vec<String> {
     status.servers.iter().filter_map(|server| server.version.clone()).collect()
 }
 
 /// Changes the document and applies it, while clients write: none of them fails, and nothing is lost.
 #[track_caller]
-fn follows(cluster: &mut Cluster, version: &str, servers: &str) {
+pub(crate) fn follows(cluster: &mut Cluster, version: &str, servers: &str) {
     let file = document(cluster.home(), version, servers);
     let before = cluster.home().processes().servers();
     let writing = cluster.start_writing();

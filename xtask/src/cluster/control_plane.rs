@@ -4,12 +4,10 @@
 use std::process::Command;
 use std::time::Duration;
 
-use crate::cluster::layout::{
-    FABRIC, FABRIC_ADDRESS, Layout, NODES, Node, SERVICES, fill, within, write,
-};
+use crate::cluster::layout::{FABRIC, FABRIC_ADDRESS, Layout, NODES, Node, SERVICES, fill, within};
 use crate::cluster::process::{Daemon, Place, until_succeeds};
 use crate::cluster::programs::Programs;
-use crate::shell;
+use crate::shell::{self, write};
 
 const STORE: &str = "http://127.0.0.1:2379";
 

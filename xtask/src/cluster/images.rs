@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::cluster::layout::{Layout, write};
+use crate::cluster::layout::Layout;
 use crate::cluster::services;
 use crate::image::{self, Kind};
+use crate::shell::write;
 
 /// The references by which they are pulled, each by digest.
 pub(crate) struct References {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::shell::{self, fault};
+use crate::shell;
 
 /// The network namespace that joins the nodes; registry, control plane and DNS run in it too.
 pub(super) const FABRIC: &str = "vaultyard-fabric";
@@ -150,27 +150,6 @@ impl Layout {
     }
 }
 
-/// Writes a whole file and the folders above it.
-pub(super) fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<(), String> {
-    let folder = path.parent().unwrap_or(path);
-    std::fs::create_dir_all(folder)
-        .and_then(|()| std::fs::write(path, content))
-        .map_err(|error| fault(path, &error))
-}
-
-/// Removes a file or a folder with all in it; what is not there is removed already.
-pub(super) fn remove(path: &Path) -> Result<(), String> {
-    let removed = match path.symlink_metadata() {
-        Ok(found) if found.is_dir() => std::fs::remove_dir_all(path),
-        Ok(_) => std::fs::remove_file(path),
-        Err(error) => Err(error),
-    };
-    match removed {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(fault(path, &error)),
-        _ => Ok(()),
-    }
-}
-
 /// The template with each `{{name}}` replaced by its value.
 pub(super) fn fill(template: &str, values: &[(&str, &str)]) -> String {
     values.iter().fold(template.to_owned(), |text, (name, value)| {
@@ -181,6 +160,7 @@ pub(super) fn fill(template: &str, values: &[(&str, &str)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shell::{remove, write};
 
     #[test]
     fn a_template_gets_its_values() {
@@ -203,13 +183,5 @@ mod tests {
         write(&layout.finished(), "programs").unwrap();
         assert_eq!(layout.remains(), [layout.finished()]);
         remove(&layout.state).unwrap();
-    }
-
-    #[test]
-    fn nothing_that_is_removed_twice_is_a_fault() {
-        let folder = std::env::temp_dir().join(format!("vaultyard-layout-{}", std::process::id()));
-        write(&folder.join("a/b"), "c").unwrap();
-        assert_eq!(remove(&folder), Ok(()));
-        assert_eq!(remove(&folder), Ok(()));
     }
 }

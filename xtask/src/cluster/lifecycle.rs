@@ -3,13 +3,14 @@
 use std::time::{Duration, Instant};
 
 use crate::cluster::layout::{
-    FABRIC, FABRIC_ADDRESS, Layout, NODES, fill, namespace_file, namespaces, remove, write,
+    FABRIC, FABRIC_ADDRESS, Layout, NODES, fill, namespace_file, namespaces,
 };
 use crate::cluster::process::{Process, names, running, start, until};
 use crate::cluster::programs::Programs;
 use crate::cluster::{
     cgroups, control_plane, machine, network, node, ownership, places, programs, services, volumes,
 };
+use crate::shell::{remove, write};
 
 /// What was done so far, a line a step.
 struct Steps {

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::cluster::cgroups;
-use crate::cluster::layout::{Layout, remove};
+use crate::cluster::layout::Layout;
 use crate::parts;
-use crate::shell::{self, fault};
+use crate::shell::{self, fault, remove};
 
 /// Checks everything that can be checked before anything is made, and installs what is missing.
 pub(super) fn check(layout: &Layout) -> Result<(), String> {

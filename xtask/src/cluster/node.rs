@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::cluster::layout::{FABRIC_ADDRESS, Layout, NODES, Node, REGISTRY, fill, remove, write};
+use crate::cluster::layout::{FABRIC_ADDRESS, Layout, NODES, Node, REGISTRY, fill};
 use crate::cluster::process::{Daemon, Place, founder, until};
 use crate::cluster::programs::Programs;
 use crate::cluster::{cgroups, control_plane, places, process};
+use crate::shell::{remove, write};
 use crate::{image, shell};
 
 /// Makes a node's namespaces and starts its container runtime.

@@ -5,10 +5,10 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::cluster::layout::{Layout, RUN, namespaces, remove, write};
+use crate::cluster::layout::{Layout, RUN, namespaces};
 use crate::cluster::network;
 use crate::cluster::process::Process;
-use crate::shell::fault;
+use crate::shell::{fault, remove, write};
 
 /// The lock of the cluster, held until it is dropped or the program ends.
 pub(super) struct Held {

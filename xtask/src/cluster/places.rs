@@ -5,8 +5,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::cluster::layout::{NAMESPACES, RUN, remove as remove_all, write};
-use crate::shell::{self, fault};
+use crate::cluster::layout::{NAMESPACES, RUN};
+use crate::shell::{self, fault, remove as remove_all, write};
 
 pub(super) const CNI: &str = "/etc/cni/net.d";
 pub(super) const REGISTRIES: &str = "/etc/containerd/certs.d";

@@ -7,8 +7,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::cluster::layout::{FABRIC, Layout, Node, namespace_file, within, write};
-use crate::shell::{self, fault};
+use crate::cluster::layout::{FABRIC, Layout, Node, namespace_file, within};
+use crate::shell::{self, fault, write};
 
 /// A server of the cluster and how it is started.
 pub(super) struct Daemon {

@@ -4,11 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::cluster::control_plane;
-use crate::cluster::layout::{
-    FABRIC, FABRIC_ADDRESS, Layout, NODES, REGISTRY, fill, within, write,
-};
+use crate::cluster::layout::{FABRIC, FABRIC_ADDRESS, Layout, NODES, REGISTRY, fill, within};
 use crate::cluster::process::{Daemon, until, until_succeeds};
 use crate::cluster::programs::Programs;
+use crate::shell::write;
 use crate::{image, shell};
 
 /// Writes what the registry and CoreDNS are to do.

@@ -5,9 +5,9 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::cluster::control_plane::{apply, kubectl};
-use crate::cluster::layout::{Layout, NODES, Node, remove, write};
+use crate::cluster::layout::{Layout, NODES, Node};
 use crate::cluster::programs::Programs;
-use crate::shell::{self, fault};
+use crate::shell::{self, fault, remove, write};
 
 /// How many volumes a node has: enough for all clusters of a test run, one after another.
 const A_NODE: usize = 80;

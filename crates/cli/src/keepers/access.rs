@@ -16,7 +16,8 @@ use vaultyard_keys::stored::{self, LoadError};
 use vaultyard_model::observed::Observed;
 use vaultyard_model::port::custody::{KeyEncryption, KeyStore};
 use vaultyard_model::port::keeper::{Keeper, Round, Waiting};
-use vaultyard_model::{ClusterName, ServerName};
+use vaultyard_model::{ClusterName, ServerName, Software};
+use vaultyard_render::server_configuration::AUDIT_FILE;
 use vaultyard_vault::{Client, Session};
 
 use crate::faults;
@@ -29,6 +30,11 @@ const ELSEWHERE: Duration = Duration::from_millis(200);
 const CALM: Duration = Duration::from_secs(2);
 /// A server that joined becomes a voter this soon, instead of after ten seconds.
 pub(crate) const STABILIZATION_TIME: &str = "1s";
+
+/// The audit file that servers of this software are told to write once they are unsealed.
+pub(crate) fn audit_file(software: Software) -> Option<String> {
+    (!software.declares_audit()).then(|| AUDIT_FILE.to_owned())
+}
 
 /// One server, asked in every way that setting up access needs.
 pub(crate) struct Ways {

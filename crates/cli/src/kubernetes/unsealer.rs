@@ -159,12 +159,14 @@ impl Ground {
         let tls = |login: &Mounted| identities::tls_with(&root, login.shown.clone());
         let (vaultyard, administrator) = (tls(&logins[0])?, tls(&logins[1])?);
         let all = sites::of(&pod.cluster)?;
-        let mut clients = identities::clients(&all, &vaultyard)?;
-        let mut administrators = identities::clients(&all, &administrator)?;
+        let software = pod.cluster.servers.software;
+        let mut clients = identities::clients(&all, software, &vaultyard)?;
+        let mut administrators = identities::clients(&all, software, &administrator)?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, API_PORT));
         let host = sites::host(&pod.names, &pod.server)?;
         let name = identities::tls_name(&vaultyard_model::address::Host::Name(host))?;
-        let own = |tls| identities::client(address.into(), name.clone(), tls);
+        let own =
+            |tls| Arc::new(identities::client(address.into(), name.clone(), tls).of(software));
         clients.insert(pod.server.clone(), own(&vaultyard));
         administrators.insert(pod.server.clone(), own(&administrator));
         let (host, looker) = watch_server(pod.server.clone(), paths.clone(), clock.clone());
@@ -243,6 +245,7 @@ impl Ground {
         let access = AccessKeeper::new(access::Parts {
             cluster: pod.cluster.name.clone(),
             settings: Settings {
+                audit_file: access::audit_file(pod.cluster.servers.software),
                 client_authorities: self.client_authorities,
                 secret_mount: pod.built_in,
                 stabilization_time: access::STABILIZATION_TIME.to_owned(),

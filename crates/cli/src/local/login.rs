@@ -32,7 +32,8 @@ pub(crate) async fn log_in(known: &Known) -> Result<LoggedIn, Failure> {
     let leaf = Leaf::load(&folder).map_err(bad_input)?;
     let root = std::fs::read_to_string(pki.join("ca/root.crt")).map_err(bad_input)?;
     let tls = identities::tls(&root, &leaf)?;
-    let clients = identities::clients(&known.layout.sites(), &tls)?;
+    let software = known.document.cluster.servers.software;
+    let clients = identities::clients(&known.layout.sites(), software, &tls)?;
     let session = Session::new(clients.clone(), Identity::Administrator);
     let client = Arc::clone(leader(&session).await?);
     let login = client.log_in(Identity::Administrator.as_str(), DEADLINE).await.map_err(failed)?;

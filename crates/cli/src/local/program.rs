@@ -41,11 +41,17 @@ pub(crate) async fn look(cluster: &Cluster, binaries: &Path) -> Result<Program, 
             for unfit in passed_over {
                 message.push_str(&format!("\n       {unfit}"));
             }
-            let versions = known::versions(servers.software, std::env::consts::ARCH).join(", ");
-            Err(Failure::text(Kind::BadInput, message).hint(format!(
-                "set spec.servers.version to one that can be fetched ({versions}), or name a \
-                 program of that version in spec.servers.binary"
-            )))
+            let fetched = match known::versions(servers.software, std::env::consts::ARCH).as_slice()
+            {
+                // HashiCorp's licence lets nobody hand Vault on with something that competes with it.
+                [] => format!("install {} of that version", servers.software.program()),
+                versions => format!(
+                    "set spec.servers.version to one that can be fetched ({})",
+                    versions.join(", ")
+                ),
+            };
+            let hint = format!("{fetched}, or name its program in spec.servers.binary");
+            Err(Failure::text(Kind::BadInput, message).hint(hint))
         }
     }
 }

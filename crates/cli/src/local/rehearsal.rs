@@ -148,7 +148,8 @@ fn client(known: &Known, prepared: &Prepared) -> Result<Arc<Client>, Failure> {
     let folder = identities::folder(&known.state.paths().pki(), Identity::Administrator);
     let administrator = Leaf::load(&folder).map_err(bad_input)?;
     let tls = identities::tls(prepared.authority.root_pem(), &administrator)?;
-    let mut clients = identities::clients(&prepared.layout.sites(), &tls)?.into_values();
+    let (sites, software) = (prepared.layout.sites(), prepared.cluster().servers.software);
+    let mut clients = identities::clients(&sites, software, &tls)?.into_values();
     clients.next().ok_or_else(|| Failure::text(Kind::Failed, "there is no throw-away server"))
 }
 

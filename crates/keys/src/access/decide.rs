@@ -15,6 +15,8 @@ pub struct Seen {
     pub memory: Memory,
     /// Whose keys are stored.
     pub keys: Generation,
+    /// Whether an audit device is to be enabled.
+    pub audit: bool,
     /// Whether `secret/` is wanted.
     pub secret_mount: bool,
     /// What is wanted for service accounts, as a fingerprint; `None` when they do not log in.
@@ -175,6 +177,7 @@ pub fn decide(seen: &Seen) -> Decision {
 /// The first step among these that is not done.
 fn next(seen: &Seen, among: impl Fn(Step) -> bool) -> Step {
     let wanted = |step: &Step| match step {
+        Step::EnableAudit => seen.audit,
         Step::MountSecret => seen.secret_mount,
         Step::AllowServiceAccounts => seen.service_accounts.is_some(),
         _ => true,
@@ -196,6 +199,7 @@ mod tests {
         Seen {
             memory: Memory::default(),
             keys: Generation { attempt: 1, intent },
+            audit: true,
             secret_mount: true,
             service_accounts: Some("new".to_owned()),
             marker: Some(Marker::Absent),

@@ -16,6 +16,8 @@ use super::{Access, Leader, MARKER_PATH, ServiceAccounts};
 use crate::generate_root::{GenerateRootError, generate_root};
 
 const LOGIN: Duration = Duration::from_secs(5);
+/// As it is called where the configuration declares it.
+const AUDIT_DEVICE: &str = "file";
 const SECRET_MOUNT: &str = "secret";
 const CERTIFICATES: &str = "cert";
 const KUBERNETES: &str = "kubernetes";
@@ -60,6 +62,10 @@ impl Access {
             Step::SetAutopilot => {
                 Ok(root.set_stabilization_time(&self.settings.stabilization_time).await?)
             }
+            Step::EnableAudit => match &self.settings.audit_file {
+                Some(file) => enable_audit(root, file).await,
+                None => Ok(()),
+            },
             Step::EnableLogin => enable_login(root, CERTIFICATES, CERTIFICATES).await,
             Step::WritePolicies => write_policies(root).await,
             Step::WriteRoles => write_roles(root, &self.settings.client_authorities).await,
@@ -147,6 +153,13 @@ async fn enable_login(by: Authorised<'_>, kind: &str, path: &str) -> Result<(), 
         return Ok(());
     }
     Ok(by.enable_login(kind, path).await?)
+}
+
+async fn enable_audit(root: Authorised<'_>, file: &str) -> Result<(), Failure> {
+    if root.audit_devices().await?.contains(AUDIT_DEVICE) {
+        return Ok(());
+    }
+    Ok(root.enable_audit_file(AUDIT_DEVICE, file).await?)
 }
 
 /// As the administrator: the root token may be gone long since.

@@ -4,6 +4,8 @@
 /// One thing to do. It can be repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
+    /// Enable an audit device, where the configuration cannot declare one.
+    EnableAudit,
     /// Enable the login by client certificate.
     EnableLogin,
     /// Write the policies.
@@ -35,7 +37,8 @@ pub enum Step {
 
 impl Step {
     /// All of them, in order.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
+        Self::EnableAudit,
         Self::EnableLogin,
         Self::WritePolicies,
         Self::WriteRoles,
@@ -54,6 +57,7 @@ impl Step {
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
+            Self::EnableAudit => "enable-audit",
             Self::EnableLogin => "enable-login",
             Self::WritePolicies => "write-policies",
             Self::WriteRoles => "write-roles",

@@ -63,6 +63,7 @@ impl Cluster {
     ) -> Access {
         let settings = Settings {
             client_authorities: self.servers.client_authority.clone(),
+            audit_file: None,
             secret_mount: true,
             stabilization_time: "1s".to_owned(),
             service_accounts,

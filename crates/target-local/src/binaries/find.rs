@@ -189,7 +189,8 @@ fn parse(said: &str) -> Option<(Software, Version)> {
         "Vault" => Software::Vault,
         _ => return None,
     };
-    Some((software, Version::new(words.next()?).ok()?))
+    // Vault goes on after a comma when it does not know its commit.
+    Some((software, Version::new(words.next()?.trim_end_matches(',')).ok()?))
 }
 
 #[cfg(test)]
@@ -206,6 +207,10 @@ mod tests {
         assert_eq!(
             parse("Vault v1.21.1 ('2453aac'), built 2025-11-18\n"),
             Some((Software::Vault, version("1.21.1")))
+        );
+        assert_eq!(
+            parse("Vault v1.21.0, built 2025-11-18T13:55:23Z\n"),
+            Some((Software::Vault, version("1.21.0")))
         );
         assert_eq!(parse("GNU bash, version 5.2"), None);
         assert_eq!(parse(""), None);

@@ -48,7 +48,7 @@ impl Authorised<'_> {
         self.paths("sys/auth").await
     }
 
-    async fn paths(&self, path: &str) -> Result<BTreeSet<String>, CallError> {
+    pub(super) async fn paths(&self, path: &str) -> Result<BTreeSet<String>, CallError> {
         let data: serde_json::Map<String, Value> = self.ask(Call::get(path)).await?.data()?;
         Ok(data.keys().map(|path| path.trim_end_matches('/').to_owned()).collect())
     }

@@ -1,7 +1,9 @@
 //! New shares for old ones: `sys/rotate/root`, or `sys/rotate/recovery` where servers have a seal of
-//! their own. OpenBao has both since 2.4 (its API documentation, "/sys/rotate").
+//! their own. OpenBao has both since 2.4 (its API documentation, "/sys/rotate"). Vault has `sys/rekey` and
+//! `sys/rekey-recovery-key`, which say the same without `data` around it.
 
 use http::Method;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use vaultyard_model::Secret;
 use vaultyard_model::port::server::{CallError, KeyKind};
@@ -58,21 +60,34 @@ struct UpdateData {
     verification_nonce: String,
 }
 
+#[derive(Serialize, Deserialize)]
+struct Running {
+    #[serde(default)]
+    nonce: String,
+}
+
 #[derive(Deserialize)]
 struct VerifyData {
     #[serde(default)]
     complete: bool,
 }
 
-fn path(kind: KeyKind, what: &str) -> String {
-    let keys = match kind {
-        KeyKind::Unseal => "root",
-        KeyKind::Recovery => "recovery",
-    };
-    format!("sys/rotate/{keys}/{what}")
-}
-
 impl Authorised<'_> {
+    fn rotation(&self, kind: KeyKind, what: &str) -> String {
+        let place = match (self.client.software().rotates_shares(), kind) {
+            (true, KeyKind::Unseal) => "rotate/root",
+            (true, KeyKind::Recovery) => "rotate/recovery",
+            (false, KeyKind::Unseal) => "rekey",
+            (false, KeyKind::Recovery) => "rekey-recovery-key",
+        };
+        format!("sys/{place}/{what}")
+    }
+
+    async fn rotate<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, CallError> {
+        let answer = self.ask(call).await?;
+        if self.client.software().rotates_shares() { answer.data() } else { answer.json() }
+    }
+
     /// Begins one whose new shares are to be given back before they count.
     ///
     /// # Errors
@@ -88,7 +103,7 @@ impl Authorised<'_> {
             secret_threshold: threshold,
             require_verification: true,
         };
-        self.ask(Call::put(path(kind, "init")).json(&body)?).await?.data()
+        self.rotate(Call::put(self.rotation(kind, "init")).json(&body)?).await
     }
 
     /// Gives one of the old shares.
@@ -102,8 +117,8 @@ impl Authorised<'_> {
         share: &Secret,
     ) -> Result<RotationProgress, CallError> {
         let body = ShareBody { key: Exposed(share), nonce: &rotation.nonce };
-        let answer = self.ask(Call::put(path(kind, "update")).json(&body)?).await?;
-        let data: UpdateData = answer.data()?;
+        let call = Call::put(self.rotation(kind, "update")).json(&body)?;
+        let data: UpdateData = self.rotate(call).await?;
         if !data.complete {
             return Ok(RotationProgress::Waiting);
         }
@@ -128,8 +143,8 @@ impl Authorised<'_> {
         share: &Secret,
     ) -> Result<bool, CallError> {
         let body = ShareBody { key: Exposed(share), nonce: verification };
-        let answer = self.ask(Call::put(path(kind, "verify")).json(&body)?).await?;
-        let data: VerifyData = answer.data()?;
+        let call = Call::put(self.rotation(kind, "verify")).json(&body)?;
+        let data: VerifyData = self.rotate(call).await?;
         Ok(data.complete)
     }
 
@@ -138,6 +153,12 @@ impl Authorised<'_> {
     /// # Errors
     /// [`CallError`].
     pub async fn cancel_rotation(&self, kind: KeyKind) -> Result<(), CallError> {
-        self.ask(Call::new(Method::DELETE, path(kind, "init"))).await.map(drop)
+        let mut call = Call::new(Method::DELETE, self.rotation(kind, "init"));
+        if !self.client.software().rotates_shares() {
+            // Vault 1.21 wants to hear which one, and tells everybody.
+            let running: Running = self.rotate(Call::get(self.rotation(kind, "init"))).await?;
+            call = call.json(&running)?;
+        }
+        self.ask(call).await.map(drop)
     }
 }

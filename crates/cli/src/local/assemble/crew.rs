@@ -105,6 +105,7 @@ impl Crew {
         let keeper = AccessKeeper::new(access::Parts {
             cluster: ground.cluster().name.clone(),
             settings: Settings {
+                audit_file: access::audit_file(ground.cluster().servers.software),
                 client_authorities: ground.prepared.authority.clients_pem().to_owned(),
                 secret_mount: ground.prepared.document.built_in,
                 stabilization_time: access::STABILIZATION_TIME.to_owned(),
@@ -215,7 +216,8 @@ impl Crew {
 fn ways(ground: &Ground) -> Result<BTreeMap<ServerName, Ways>, Failure> {
     let tls =
         identities::tls(ground.prepared.authority.root_pem(), &ground.prepared.administrator)?;
-    let mut administrators = identities::clients(&ground.layout().sites(), &tls)?;
+    let software = ground.cluster().servers.software;
+    let mut administrators = identities::clients(&ground.layout().sites(), software, &tls)?;
     let ways = |(name, vaultyard): (&ServerName, &Arc<Client>)| {
         let ways = Ways {
             vaultyard: vaultyard.clone(),

@@ -50,6 +50,7 @@ impl Ground {
         let own = Arc::new(identities::shown(&prepared.own)?);
         let clients = identities::clients(
             &prepared.layout.sites(),
+            prepared.cluster().servers.software,
             &identities::tls_with(root, own.clone())?,
         )?;
         let launcher = LocalLauncher::new(
