@@ -100,6 +100,11 @@ impl Cluster {
     }
 }
 
+/// Those that a cluster of OpenBao comes to, whose audit file is declared.
+fn steps() -> impl Iterator<Item = Step> {
+    Step::ALL.into_iter().filter(|step| *step != Step::EnableAudit)
+}
+
 fn service_accounts() -> ServiceAccounts {
     let name = |it: ServiceIdentity| (it, format!("vault-{}", it.as_str()));
     ServiceAccounts {
@@ -156,7 +161,7 @@ async fn access_is_established_once_and_root_is_gone_and_can_be_made_again() {
     let begun = Instant::now();
     let did = cluster.establish(&mut cluster.access(Arc::new(NoFaults))).await;
     println!("access in {:?}", begun.elapsed());
-    assert_eq!(did, Step::ALL.map(Step::name));
+    assert_eq!(did, steps().map(Step::name).collect::<Vec<_>>());
     assert_eq!(cluster.roots().await, 0);
     let refused = cluster.vaultyard.with_token(&cluster.keys.root_token).look_up_self().await;
     assert!(matches!(refused, Err(CallError::Refused { status: 403, .. })));
@@ -266,7 +271,7 @@ async fn a_death_before_or_after_any_step_leaves_no_root_token() {
     let cluster = Cluster::start(1).await;
     // Each death is followed by the whole work of the next process, up to its own death; root is
     // revoked by the last three steps only.
-    for step in Step::ALL {
+    for step in steps() {
         for point in points("access", step.name()) {
             let faults = Arc::new(DiesAt(Mutex::new(Some(point.clone()))));
             let mut access = cluster.access(faults);
