@@ -54,7 +54,8 @@ pub(crate) fn spawner() -> std::io::Result<Spawner> {
 /// How many processors and how much memory a program in Go takes (its package "runtime", "Environment
 /// Variables").
 fn of_go() -> impl Iterator<Item = (OsString, OsString)> {
-    let names = ["GOMAXPROCS", "GOMEMLIMIT", "GOGC", "GODEBUG"];
+    // GODEBUG could have it write tokens into its log.
+    let names = ["GOMAXPROCS", "GOMEMLIMIT", "GOGC"];
     names.into_iter().filter_map(|name| Some((name.into(), std::env::var_os(name)?)))
 }
 

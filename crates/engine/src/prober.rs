@@ -14,7 +14,7 @@ const CALM: Duration = Duration::from_secs(1);
 /// While servers are still on their way to a vote, or nothing is known yet.
 const BUSY: Duration = Duration::from_millis(100);
 /// Between two writes while a server waits to be reached by its leader.
-const ADVANCE: Duration = Duration::from_secs(1);
+const ADVANCE: Duration = Duration::from_millis(200);
 /// So many reads of the raft configuration may fail in a row before it counts as unknown.
 const MISSES: u32 = 3;
 

@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// Between two looks while there is nothing to do.
 const CALM: Duration = Duration::from_secs(1);
 /// Between two looks while something holds it.
-const BUSY: Duration = Duration::from_millis(100);
+const BUSY: Duration = Duration::from_millis(25);
 /// Before something that failed is tried again.
 const AGAIN: Duration = Duration::from_secs(5);
 /// How many looks must end after a server was replaced until one of them has begun after it.

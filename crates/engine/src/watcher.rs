@@ -220,7 +220,112 @@ fn shape_of(seen: &Observed) -> Vec<(Option<u32>, Option<State>)> {
 
 #[cfg(test)]
 mod tests {
+    use std::future::{Future, poll_fn};
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::task::Poll;
+
+    use async_trait::async_trait;
+    use tokio::sync::Semaphore;
+    use vaultyard_model::observed::{Health, LeaderSeen, SealStatus};
+    use vaultyard_model::port::server::{CallError, InitialKeys, KeyKind};
+    use vaultyard_model::{Secret, Version};
+    use vaultyard_testkit::fixed::FixedClock;
+    use vaultyard_testkit::sample;
+
     use super::*;
+    use crate::keeping::Report;
+
+    /// A server that answers when it may, with how often it was asked as its version.
+    struct Held {
+        asked: AtomicU32,
+        may: Semaphore,
+    }
+
+    #[async_trait]
+    impl Server for Held {
+        async fn health(&self) -> Result<Health, CallError> {
+            let number = self.asked.fetch_add(1, Ordering::Relaxed) + 1;
+            self.may.acquire().await.unwrap().forget();
+            let version = Version::new(&format!("1.0.{number}")).ok();
+            Ok(Health { state: State::Sealed, version })
+        }
+
+        async fn seal_status(&self) -> Result<SealStatus, CallError> {
+            std::future::pending().await
+        }
+
+        async fn leader(&self) -> Result<LeaderSeen, CallError> {
+            std::future::pending().await
+        }
+
+        async fn initialise(&self, _: KeyKind, _: u8, _: u8) -> Result<InitialKeys, CallError> {
+            std::future::pending().await
+        }
+
+        async fn join(&self, _: &str, _: &str) -> Result<(), CallError> {
+            std::future::pending().await
+        }
+
+        async fn reset_unseal(&self) -> Result<SealStatus, CallError> {
+            std::future::pending().await
+        }
+
+        async fn unseal(&self, _: &Secret) -> Result<SealStatus, CallError> {
+            std::future::pending().await
+        }
+    }
+
+    fn fixed<T>(value: T) -> watch::Receiver<T> {
+        watch::channel(value).1
+    }
+
+    fn watcher(api: Arc<dyn Server>, asked: Asked) -> Watcher {
+        let cluster = sample::cluster(1);
+        let name = cluster.name.server(0);
+        Watcher {
+            cluster: fixed(cluster),
+            target: "local",
+            url: String::new(),
+            sites: Vec::new(),
+            servers: BTreeMap::from([(name, Watched { api, host: None })]),
+            board: Board {
+                unsealers: BTreeMap::new(),
+                access: fixed(Report::default()),
+                custody: fixed(Report::default()),
+                certificates: fixed(Report::default()),
+                rollout: None,
+                snapshots: None,
+                proxy_leader: None,
+                root_token: fixed(None),
+                served: fixed(BTreeMap::new()),
+            },
+            key_beside_data: false,
+            overdue: fixed(false),
+            probed: fixed(Probed::default()),
+            asked,
+            observed: watch::channel(None).0,
+            status: watch::channel(None).0,
+            clock: Arc::new(FixedClock::default()),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_look_that_was_under_way_is_no_answer() {
+        let held = Arc::new(Held { asked: AtomicU32::new(0), may: Semaphore::new(0) });
+        let (looks, asked) = Looks::new();
+        let watching = tokio::spawn(watcher(held.clone(), asked).run());
+        while held.asked.load(Ordering::Relaxed) == 0 {
+            tokio::task::yield_now().await;
+        }
+        let mut fresh = Box::pin(looks.fresh());
+        let asked = poll_fn(|context| Poll::Ready(fresh.as_mut().poll(context).is_pending()));
+        assert!(asked.await, "it is answered before anybody looks");
+        held.may.add_permits(2);
+        let seen = fresh.await.unwrap();
+        let versions: Vec<_> = seen.servers.values().filter_map(ServerSeen::version).collect();
+        assert_eq!(versions, [&Version::new("1.0.2").unwrap()]);
+        watching.abort();
+    }
 
     #[test]
     fn what_does_not_become_well_is_looked_at_ever_more_rarely() {

@@ -241,7 +241,8 @@ impl Ports<'_> {
             match self.give_old(keys, &rotation).await {
                 Ok(Some(new)) => return Ok((keys, new)),
                 Ok(None) => {}
-                Err(CallError::Refused { status: 400, errors }) if of_other_keys(&errors) => {
+                // Vault says 500 to it.
+                Err(CallError::Refused { status: 400 | 500, errors }) if of_other_keys(&errors) => {
                     refused = refused.or(Some(errors.join("; ")));
                 }
                 Err(error) => {
@@ -355,7 +356,7 @@ impl Ports<'_> {
 /// Whether a refusal to take a share back has certainly changed nothing. A server that fails in the middle
 /// says 400 too.
 fn changes_nothing(error: &CallError) -> bool {
-    let known = ["no rotation", "nonce", "incorrect key shares"];
+    let known = ["no rotation", "no rekey", "nonce", "incorrect key shares"];
     match error {
         CallError::Unreachable(_) => true,
         CallError::Refused { status: 400, errors } => {

@@ -104,11 +104,7 @@ impl Check<'_, '_> {
             let problem = self.not_supported();
             let finding = self.report.add(entry.at, &path, problem);
             finding.found = Some(entry.key.clone());
-            finding.hint = match of.shape.support {
-                Support::LocalOnly => Some("it is for target local".to_owned()),
-                Support::KubernetesOnly => Some("it is for target kubernetes".to_owned()),
-                Support::Everywhere | Support::Planned => None,
-            };
+            finding.hint = meant_for(of.shape.support);
             return None;
         }
         if entry.value.is_null() && !of.shape.may_be_empty() {
@@ -232,7 +228,9 @@ impl Check<'_, '_> {
                 let problem = self.not_supported();
                 let finding = self.report.add(node.at, path, problem);
                 finding.found = Some(written.to_owned());
-                finding.allowed = Some(shape.allowed());
+                finding.hint = meant_for(word.support);
+                // What is allowed here and what elsewhere would stand side by side.
+                finding.allowed = finding.hint.is_none().then(|| shape.allowed());
                 return None;
             }
         } else if !text.words.is_empty() {
@@ -361,5 +359,14 @@ fn json(scalar: Scalar<'_>) -> Option<Json> {
         Scalar::Integer(number) => i64::try_from(number).ok().map(Json::from),
         Scalar::Float(number) => Number::from_f64(number).map(Json::Number),
         Scalar::Text(text) => Some(Json::String(text.to_owned())),
+    }
+}
+
+/// Where something is supported that is not everywhere.
+fn meant_for(support: Support) -> Option<String> {
+    match support {
+        Support::LocalOnly => Some("it is for target local".to_owned()),
+        Support::KubernetesOnly => Some("it is for target kubernetes".to_owned()),
+        Support::Everywhere | Support::Planned => None,
     }
 }

@@ -27,7 +27,8 @@ fn while_clients_write(cluster: &Kube, words: &[&str]) -> String {
 #[test]
 fn snapshots_are_taken_and_put_back_and_new_shares_open_every_server() {
     let _machines = Machines::shared();
-    let cluster = Kube::new();
+    // A rekey is refused while another server is on its way to lead.
+    let cluster = Kube::patient();
     let none = cluster.vaultyard(&["snapshot", "verify"]);
     assert_eq!(none.code, BAD_INPUT, "{none:#?}");
 
@@ -40,6 +41,7 @@ fn snapshots_are_taken_and_put_back_and_new_shares_open_every_server() {
     assert!(verified["index"].as_u64().is_some_and(|index| index > 0), "{verified:#}");
 
     let rekey = ["keys", "rekey", "--yes", cluster.name(), "--key-shares", "3", "--key-threshold"];
+    let _ = cluster.wait_until_ready();
     let refused = cluster.vaultyard(&[&rekey[..], &["4"]].concat());
     assert_eq!(refused.code, Some(1), "{refused:#?}");
     assert!(refused.stderr.contains("4 of 3 shares"), "{refused:#?}");

@@ -129,7 +129,7 @@ fn both_ways(point: &str) -> [Faults; 2] {
 }
 
 /// `up` comes to this point and dies there.
-fn dies_at(home: &Home, faults: &Faults) {
+pub(crate) fn dies_at(home: &Home, faults: &Faults) {
     let mut up = home.up_until(faults);
     let ended = up.wait(Duration::from_secs(60));
     assert_eq!(ended.signal(), Some(9), "{faults:?} was not reached:\n{}", up.said());
@@ -139,7 +139,7 @@ fn dies_at(home: &Home, faults: &Faults) {
 }
 
 /// The next `up` ends with a cluster that works.
-fn is_whole(home: Home) -> Cluster {
+pub(crate) fn is_whole(home: Home) -> Cluster {
     let cluster = Cluster::of(home, &[]);
     cluster.keys_verify();
     journal::provide(&cluster.access());

@@ -90,7 +90,11 @@ fn a_snapshot_of_before_brings_the_shares_of_its_time_back() {
 fn a_rekey_that_died_anywhere_costs_nothing() {
     let home = Home::new();
     let _ = home.write("vaultyard.yaml", ALONE);
-    let mut cluster = Cluster::of(home, &[]);
+    dies_at_each_step(Cluster::of(home, &[]));
+}
+
+/// A rekey of this cluster of one server dies at each of its steps, and the next one settles it.
+pub(crate) fn dies_at_each_step(mut cluster: Cluster) {
     let points = cluster.home().run(&["fault-points", "--rekey"]).done();
     assert!(points.lines().count() > 10, "{points}");
     for point in points.lines() {

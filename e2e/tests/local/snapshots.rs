@@ -33,6 +33,8 @@ fn a_snapshot_is_kept_encrypted_and_one_that_was_changed_is_told() {
     let listed = home.run(&["snapshot", "list", "--output", "json"]).done();
     let listed: Value = serde_json::from_str(&listed).unwrap();
     assert!(listed[0]["proven"].is_string(), "{listed:#}");
+    let status = home.run(&["status"]).done();
+    assert!(status.contains("the newest that is proven"), "{status}");
 
     let file = home.state().join(format!("snapshots/{name}.snapshot"));
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);

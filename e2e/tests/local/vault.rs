@@ -1,8 +1,10 @@
 //! HashiCorp Vault in place of OpenBao: what is promised of a cluster holds of one of its servers too.
 
 use serde_json::Value;
-use vaultyard_e2e::{Cluster, Home, journal};
+use vaultyard_e2e::{Cluster, Faults, Home, journal};
 
+use crate::faults::{dies_at, is_whole};
+use crate::rekeys::dies_at_each_step;
 use crate::rollout::{document, follows, versions};
 
 const SOFTWARE: &str = ", software: vault";
@@ -56,6 +58,22 @@ fn it_is_kept_audited_opened_and_given_new_shares() {
 fn audited(home: &Home, server: &str) -> bool {
     let file = home.state().join(format!("servers/{server}/audit.log"));
     std::fs::metadata(file).is_ok_and(|file| file.len() > 0)
+}
+
+/// The step that only it leads to, and its own words to shares that are none of its.
+#[test]
+fn a_death_where_it_differs_costs_nothing() {
+    let home = Home::new();
+    home.has_vault("1.21.1");
+    let text = "apiVersion: vaultyard.dev/v1alpha1\nkind: VaultCluster\nmetadata: {name: vault}\n\
+                spec: {servers: {version: 1.21.1, software: vault, replicas: 1}}\n";
+    let _ = home.write("vaultyard.yaml", text);
+    for point in ["access/enable-audit/before", "access/enable-audit/after"] {
+        dies_at(&home, &Faults { point: point.to_owned(), servers_live: false });
+    }
+    let cluster = is_whole(home);
+    assert!(audited(cluster.home(), "vault-0"));
+    dies_at_each_step(cluster);
 }
 
 #[test]

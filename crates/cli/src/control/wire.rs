@@ -8,6 +8,7 @@ use vaultyard_model::status;
 
 use crate::failure::{Failure, Kind};
 use crate::local::change::Accepted;
+use crate::snapshots::Listed;
 
 /// Where a document is brought that is to be followed.
 pub(crate) const CHANGE: &str = "/v1/change";
@@ -63,6 +64,10 @@ pub(crate) struct Status {
     pub(crate) servers: Vec<Server>,
     pub(crate) controllers: Vec<Controller>,
     pub(crate) conditions: Vec<Condition>,
+    /// The snapshots there are, when that is known. Whoever keeps them adds them: the command here, on
+    /// Kubernetes a part of the status of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) snapshots: Option<Vec<Listed>>,
 }
 
 /// One server.
@@ -153,6 +158,7 @@ impl From<&status::Status> for Status {
             servers: status.servers.iter().map(Server::from).collect(),
             controllers: status.controllers.iter().map(Controller::from).collect(),
             conditions: status.conditions.iter().map(Condition::from).collect(),
+            snapshots: None,
         }
     }
 }

@@ -50,6 +50,8 @@ pub(crate) struct Ways {
 pub(crate) struct Parts {
     /// The cluster.
     pub(crate) cluster: ClusterName,
+    /// What its servers are.
+    pub(crate) software: Software,
     /// What is set up.
     pub(crate) settings: Settings,
     /// Where the keys are.
@@ -161,8 +163,9 @@ impl AccessKeeper {
         };
         Ok(Some(format!(
             "{what} that was made by generate-root (accessor {}); revoke {them} with \
-             `bao token revoke -accessor ACCESSOR`",
-            living.join(", ")
+             `{} token revoke -accessor ACCESSOR`",
+            living.join(", "),
+            self.parts.software.program()
         )))
     }
 }

@@ -41,6 +41,8 @@ const SUCCESSION: Duration = Duration::from_secs(25);
 const IN_FLIGHT: Duration = Duration::from_secs(10);
 /// Between two questions to an API server that refuses.
 const PAUSE: Duration = Duration::from_millis(500);
+/// So long a report waits for a look: less than its reader does for the report.
+const REPORTED: Duration = Duration::from_millis(250);
 /// Between two looks for a server that could take over.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
@@ -98,7 +100,7 @@ impl Telling {
     pub(crate) async fn answer(&self, path: &str) -> Option<Answer> {
         match path {
             "/ready" => Some(door::readiness(self.lacks().as_deref())),
-            "/report" => Some(self.report()),
+            "/report" => Some(self.report().await),
             "/metrics" => Some(metrics::text(&self.gauges())),
             "/drained" => Some(self.drained().await),
             _ => None,
@@ -217,7 +219,13 @@ impl Telling {
         registry
     }
 
-    fn report(&self) -> Answer {
+    /// Raft indices of two unsealers can be compared only when both have looked at the same time, which is
+    /// when they are asked.
+    async fn report(&self) -> Answer {
+        if let Some(begun) = self.begun.get() {
+            // One that cannot look tells what it saw before.
+            let _ = timeout(REPORTED, begun.looks.fresh()).await;
+        }
         let Some(report) = self.begun.get().and_then(|begun| self.told(begun)) else {
             let why = self.lacks().unwrap_or_default();
             return door::text(StatusCode::SERVICE_UNAVAILABLE, &why);

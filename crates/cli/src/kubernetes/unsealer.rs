@@ -244,6 +244,7 @@ impl Ground {
         };
         let access = AccessKeeper::new(access::Parts {
             cluster: pod.cluster.name.clone(),
+            software: pod.cluster.servers.software,
             settings: Settings {
                 audit_file: access::audit_file(pod.cluster.servers.software),
                 client_authorities: self.client_authorities,

@@ -7,6 +7,7 @@ use vaultyard_model::duration::Short;
 
 use super::{or_dash, table};
 use crate::control::wire::{Server, Status};
+use crate::snapshots::Listed;
 
 /// The whole of `vaultyard status`.
 pub(crate) fn show(status: &Status, now: Timestamp) -> String {
@@ -16,6 +17,9 @@ pub(crate) fn show(status: &Status, now: Timestamp) -> String {
     );
     for condition in status.conditions.iter().filter(|condition| is_news(condition)) {
         text.push_str(&format!("Note     {}\n", condition.message));
+    }
+    if let Some(kept) = &status.snapshots {
+        text.push_str(&format!("Snapshot {}\n", snapshots(kept, now)));
     }
     text.push('\n');
     text.push_str(&servers(&status.servers, now));
@@ -29,6 +33,27 @@ pub(crate) fn show(status: &Status, now: Timestamp) -> String {
         text.push_str(&format!("{}: {error}\n", controller.name));
     }
     text
+}
+
+/// How old the data is that could be had back, and that is known to come back.
+fn snapshots(all: &[Listed], now: Timestamp) -> String {
+    let taken = |it: &Listed| it.taken.as_ref()?.parse::<Timestamp>().ok();
+    let Some(newest) = all.iter().filter_map(taken).max() else { return "none".to_owned() };
+    let proven = all.iter().filter(|it| it.proven.is_some()).filter_map(taken).max();
+    let newest = format!("{} old", age(newest, now));
+    match proven {
+        None => format!("{newest}; none is proven"),
+        Some(proven) => format!("{newest}; the newest that is proven {} old", age(proven, now)),
+    }
+}
+
+/// How long ago something was, in whole seconds.
+pub(crate) fn age(at: Timestamp, now: Timestamp) -> String {
+    let passed = Duration::try_from(now.duration_since(at)).unwrap_or_default();
+    match passed.as_secs() {
+        seconds @ 0..=9 => format!("{seconds}s"),
+        _ => Short(passed).to_string(),
+    }
 }
 
 /// A condition that a person should read: a warning that holds, or a good thing that does not.
@@ -112,4 +137,33 @@ pub(crate) fn why(status: &Status, only: Option<&str>) -> String {
         text.push_str(&format!("{}: {}: {}\n", status.name, status.phase, status.reason));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(taken: &str, proven: bool) -> Listed {
+        Listed {
+            name: String::new(),
+            bytes: 1,
+            fault: None,
+            taken: Some(taken.to_owned()),
+            server: None,
+            version: None,
+            scheduled: false,
+            proven: proven.then(|| taken.to_owned()),
+        }
+    }
+
+    #[test]
+    fn the_newest_snapshot_and_the_newest_proven_one_are_told() {
+        let now = "2026-11-30T12:00:00Z".parse().unwrap();
+        let (old, new) = ("2026-11-30T10:00:00Z", "2026-11-30T11:48:00Z");
+        assert_eq!(snapshots(&[], now), "none");
+        let unproven = snapshots(&[kept(new, false), kept(old, false)], now);
+        assert_eq!(unproven, "12m0s old; none is proven");
+        let proven = snapshots(&[kept(old, true), kept(new, false)], now);
+        assert_eq!(proven, "12m0s old; the newest that is proven 2h0m old");
+    }
 }

@@ -89,6 +89,7 @@ mod tests {
             servers: sealed.into_iter().enumerate().map(server).collect(),
             controllers: Vec::new(),
             conditions: Vec::new(),
+            snapshots: None,
         }
     }
 

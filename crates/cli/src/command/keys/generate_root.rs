@@ -14,9 +14,12 @@ use crate::local::state::Known;
 use crate::system::SystemClock;
 use crate::{local, output};
 
-const WHAT: &str = "\
-This makes a root token from the stored shares. It can do everything, and lives until you revoke \
-it with `bao token revoke -self`. `vaultyard status` shows it until then.";
+fn what(program: &str) -> String {
+    format!(
+        "This makes a root token from the stored shares. It can do everything, and lives until you \
+         revoke it with `{program} token revoke -self`. `vaultyard status` shows it until then."
+    )
+}
 
 pub(super) async fn run(
     common: &Common,
@@ -25,7 +28,8 @@ pub(super) async fn run(
     yes: Option<&str>,
 ) -> Result<ExitCode, Failure> {
     let status = local::state::control(common)?.status().await.map_err(failed)?;
-    output::ask::confirm(WHAT, known.document.cluster.name.as_str(), yes, 2)?;
+    let what = what(known.document.cluster.servers.software.program());
+    output::ask::confirm(&what, known.document.cluster.name.as_str(), yes, 2)?;
     let leader = status.servers.iter().find(|server| server.role == "leader");
     let leaderless = || {
         Failure::text(Kind::Failed, "no server leads")

@@ -104,6 +104,7 @@ impl Crew {
         let (publish, root_token) = watch::channel(None);
         let keeper = AccessKeeper::new(access::Parts {
             cluster: ground.cluster().name.clone(),
+            software: ground.cluster().servers.software,
             settings: Settings {
                 audit_file: access::audit_file(ground.cluster().servers.software),
                 client_authorities: ground.prepared.authority.clients_pem().to_owned(),

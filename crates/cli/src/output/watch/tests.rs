@@ -71,6 +71,7 @@ fn ready(servers: usize, zones: usize) -> Status {
                 "key beside data: for trials. Who copies this disk can open it",
             ),
         ],
+        snapshots: None,
     }
 }
 

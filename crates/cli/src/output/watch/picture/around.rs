@@ -1,17 +1,15 @@
 //! What stands around the servers: header, the clients' way, notes, controllers, changes, footer.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use ratatui::style::Modifier;
 use ratatui::text::{Line, Span};
-use vaultyard_model::duration::Short;
 
 use super::server::LEADER;
 use super::text::{apart, clip, width, wrap};
 use super::{Picture, Style, WIDE};
 use crate::control::wire::{Condition, Controller, Status};
 use crate::output::changes::{Change, Tone, leader};
+use crate::output::status::age;
 use crate::output::watch::seen::Seen;
 
 /// The cluster's name, its phase, and the sentence that explains it.
@@ -209,13 +207,4 @@ pub(super) fn footer() -> Line<'static> {
 /// The time of day, UTC: the one in which servers write their logs.
 fn clock(at: Timestamp) -> String {
     at.strftime("%H:%M:%S").to_string()
-}
-
-/// How long ago something was, in whole seconds.
-fn age(at: Timestamp, now: Timestamp) -> String {
-    let passed = Duration::try_from(now.duration_since(at)).unwrap_or_default();
-    match passed.as_secs() {
-        seconds @ 0..=9 => format!("{seconds}s"),
-        _ => Short(passed).to_string(),
-    }
 }
