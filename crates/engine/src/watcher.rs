@@ -221,59 +221,16 @@ fn shape_of(seen: &Observed) -> Vec<(Option<u32>, Option<State>)> {
 #[cfg(test)]
 mod tests {
     use std::future::{Future, poll_fn};
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::atomic::Ordering;
     use std::task::Poll;
 
-    use async_trait::async_trait;
-    use tokio::sync::Semaphore;
-    use vaultyard_model::observed::{Health, LeaderSeen, SealStatus};
-    use vaultyard_model::port::server::{CallError, InitialKeys, KeyKind};
-    use vaultyard_model::{Secret, Version};
+    use vaultyard_model::Version;
     use vaultyard_testkit::fixed::FixedClock;
     use vaultyard_testkit::sample;
 
+    use super::looks::tests::Says;
     use super::*;
     use crate::keeping::Report;
-
-    /// A server that answers when it may, with how often it was asked as its version.
-    struct Held {
-        asked: AtomicU32,
-        may: Semaphore,
-    }
-
-    #[async_trait]
-    impl Server for Held {
-        async fn health(&self) -> Result<Health, CallError> {
-            let number = self.asked.fetch_add(1, Ordering::Relaxed) + 1;
-            self.may.acquire().await.unwrap().forget();
-            let version = Version::new(&format!("1.0.{number}")).ok();
-            Ok(Health { state: State::Sealed, version })
-        }
-
-        async fn seal_status(&self) -> Result<SealStatus, CallError> {
-            std::future::pending().await
-        }
-
-        async fn leader(&self) -> Result<LeaderSeen, CallError> {
-            std::future::pending().await
-        }
-
-        async fn initialise(&self, _: KeyKind, _: u8, _: u8) -> Result<InitialKeys, CallError> {
-            std::future::pending().await
-        }
-
-        async fn join(&self, _: &str, _: &str) -> Result<(), CallError> {
-            std::future::pending().await
-        }
-
-        async fn reset_unseal(&self) -> Result<SealStatus, CallError> {
-            std::future::pending().await
-        }
-
-        async fn unseal(&self, _: &Secret) -> Result<SealStatus, CallError> {
-            std::future::pending().await
-        }
-    }
 
     fn fixed<T>(value: T) -> watch::Receiver<T> {
         watch::channel(value).1
@@ -311,7 +268,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_look_that_was_under_way_is_no_answer() {
-        let held = Arc::new(Held { asked: AtomicU32::new(0), may: Semaphore::new(0) });
+        let held = Arc::new(Says::held(Ok(State::Sealed)));
         let (looks, asked) = Looks::new();
         let watching = tokio::spawn(watcher(held.clone(), asked).run());
         while held.asked.load(Ordering::Relaxed) == 0 {

@@ -124,26 +124,49 @@ pub(super) async fn answers(api: &dyn Server) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     use async_trait::async_trait;
+    use tokio::sync::Semaphore;
     use vaultyard_model::observed::{Health, LeaderSeen, SealStatus, State};
     use vaultyard_model::port::server::{InitialKeys, KeyKind};
-    use vaultyard_model::{ClusterName, Secret};
+    use vaultyard_model::{ClusterName, Secret, Version};
     use vaultyard_testkit::fake_launcher::FakeLauncher;
     use vaultyard_testkit::fixed::FixedClock;
 
     use super::*;
     use crate::supervisor::supervise;
 
-    /// A server that answers one question, with this, and leaves every other open for ever.
-    struct Says(Result<State, CallError>);
+    /// A server that answers one question when it may, and leaves every other open for ever.
+    pub(in crate::watcher) struct Says {
+        answer: Result<State, CallError>,
+        /// How often it was asked; the patch of the version that it tells.
+        pub(in crate::watcher) asked: AtomicU32,
+        /// How many answers it may give.
+        pub(in crate::watcher) may: Semaphore,
+    }
+
+    impl Says {
+        /// This, whenever it is asked.
+        fn always(answer: Result<State, CallError>) -> Self {
+            Self { may: Semaphore::new(Semaphore::MAX_PERMITS), ..Self::held(answer) }
+        }
+
+        /// This, when it is let.
+        pub(in crate::watcher) fn held(answer: Result<State, CallError>) -> Self {
+            Self { answer, asked: AtomicU32::new(0), may: Semaphore::new(0) }
+        }
+    }
 
     #[async_trait]
     impl Server for Says {
         async fn health(&self) -> Result<Health, CallError> {
-            self.0.clone().map(|state| Health { state, version: None })
+            let number = self.asked.fetch_add(1, Ordering::Relaxed) + 1;
+            self.may.acquire().await.unwrap().forget();
+            let version = Version::new(&format!("1.0.{number}")).ok();
+            self.answer.clone().map(|state| Health { state, version })
         }
 
         async fn seal_status(&self) -> Result<SealStatus, CallError> {
@@ -181,7 +204,7 @@ mod tests {
         let runs = |seen: &ProcessSeen| matches!(seen, ProcessSeen::Running { .. });
         process.watch_process().wait_for(runs).await.unwrap();
         let seen = look(&Watched {
-            api: Arc::new(Says(Ok(State::Active))),
+            api: Arc::new(Says::always(Ok(State::Active))),
             host: Some(Arc::new(process)),
         })
         .await;
@@ -191,10 +214,10 @@ mod tests {
     #[tokio::test]
     async fn only_a_server_that_gives_no_answer_at_all_is_silent() {
         let refused = CallError::Refused { status: 500, errors: Vec::new() };
-        assert!(answers(&Says(Err(refused))).await);
-        assert!(answers(&Says(Ok(State::Sealed))).await);
-        assert!(!answers(&Says(Err(CallError::NoAnswer("deadline".to_owned())))).await);
-        assert!(!answers(&Says(Err(CallError::Unreachable("refused".to_owned())))).await);
+        assert!(answers(&Says::always(Err(refused))).await);
+        assert!(answers(&Says::always(Ok(State::Sealed))).await);
+        assert!(!answers(&Says::always(Err(CallError::NoAnswer("deadline".to_owned())))).await);
+        assert!(!answers(&Says::always(Err(CallError::Unreachable("refused".to_owned())))).await);
     }
 
     #[tokio::test]
@@ -211,7 +234,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_glance_asks_only_what_runs_here_and_sees_that_it_is_another_way() {
-        let elsewhere = Watched { api: Arc::new(Says(Ok(State::Sealed))), host: None };
+        let elsewhere = Watched { api: Arc::new(Says::always(Ok(State::Sealed))), host: None };
         let mut seen = look(&elsewhere).await;
         seen.health = Ok(Health { state: State::Active, version: None });
         assert!(glance(&elsewhere, &seen).await);
