@@ -44,6 +44,9 @@ pub const BRIDGE: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 1);
 /// In the `spec` of a cluster of which a test expects that no request fails. This machine runs other
 /// clusters beside it, and by default a leader that gets no processor for half a second steps down.
 pub const PATIENT: &str = "  servers: {storage: {raft: {performanceMultiplier: 5}}}\n";
+/// In the `spec` of a cluster with which something is shown that is no other with three servers, which take twice
+/// the time of the processors.
+pub const SINGLE: &str = "  servers: {replicas: 1}\n";
 /// From one write of a client to its next. Every write goes through a proxy to three disks and is read back in
 /// the end, and the machine does more than that.
 const PACE: Duration = Duration::from_millis(200);

@@ -25,29 +25,31 @@ const WITH_SERVERS: &[Step] = &[
     ("parts that the tests start", parts::for_tests),
     ("HashiCorp Vault, built of its sources unless it is kept from before", parts::vault::build),
     ("unit and integration tests, generated files", all_tests),
-    ("end-to-end tests", end_to_end),
 ];
 
-const ON_KUBERNETES: &[Step] = &[
-    ("Kubernetes, built of its sources unless it is kept from before", kubernetes::build),
-    ("tests on Kubernetes", kubernetes::run),
-];
+const END_TO_END: Step = ("end-to-end tests on this machine", end_to_end);
+
+const KUBERNETES: Step =
+    ("Kubernetes, built of its sources unless it is kept from before", kubernetes::build);
 
 /// Everything there is.
 pub(crate) fn everything() -> Result<(), String> {
     kubernetes::require()?;
-    walk(&[WITHOUT_SERVERS, WITH_SERVERS, ON_KUBERNETES].concat())
+    let run: Step = ("end-to-end tests, on this machine and on Kubernetes", || {
+        kubernetes::run(|| timed(&END_TO_END))
+    });
+    walk(&[WITHOUT_SERVERS, WITH_SERVERS, &[KUBERNETES, run]].concat())
 }
 
 /// Everything but what needs a Kubernetes.
 pub(crate) fn local() -> Result<(), String> {
-    walk(&[WITHOUT_SERVERS, WITH_SERVERS].concat())
+    walk(&[WITHOUT_SERVERS, WITH_SERVERS, &[END_TO_END]].concat())
 }
 
 /// Only what needs a Kubernetes.
 pub(crate) fn on_kubernetes() -> Result<(), String> {
     kubernetes::require()?;
-    walk(ON_KUBERNETES)
+    walk(&[KUBERNETES, ("end-to-end tests on Kubernetes", || kubernetes::run(|| Ok(())))])
 }
 
 /// What takes minutes on Kubernetes.
@@ -71,13 +73,16 @@ pub(crate) fn deny() -> Result<(), String> {
 
 fn walk(steps: &[Step]) -> Result<(), String> {
     let began = Instant::now();
-    for (heading, step) in steps {
-        println!("\n== {heading}");
-        let began = Instant::now();
-        step().map_err(|reason| format!("{reason}\n\n== FAILED: {heading}"))?;
-        println!("== {heading}: {:.1} s", began.elapsed().as_secs_f64());
-    }
+    steps.iter().try_for_each(timed)?;
     println!("\n== all of it passed in {:.0} s", began.elapsed().as_secs_f64());
+    Ok(())
+}
+
+fn timed((heading, step): &Step) -> Result<(), String> {
+    println!("\n== {heading}");
+    let began = Instant::now();
+    step().map_err(|reason| format!("{reason}\n\n== FAILED: {heading}"))?;
+    println!("== {heading}: {:.1} s", began.elapsed().as_secs_f64());
     Ok(())
 }
 

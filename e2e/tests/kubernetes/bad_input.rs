@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use vaultyard_e2e::kubernetes::{Kube, Machines, Undo, own_image};
+use vaultyard_e2e::kubernetes::{Kube, Machines, SINGLE, Undo, own_image};
 use vaultyard_e2e::wait;
 
 mod kubeconfigs;
@@ -106,7 +106,7 @@ fn machines_and_definitions_that_do_not_fit() {
 #[test]
 fn objects_of_somebody_else_are_taken_over_only_when_that_is_asked_for() {
     let _machines = Machines::shared();
-    let cluster = Kube::declared("");
+    let cluster = Kube::declared(SINGLE);
     let name = cluster.name();
     let _ = cluster.kubectl(&["create", "namespace", name]);
     let _ = cluster.kubectl(&["create", "service", "clusterip", name, "--tcp=8200"]);
@@ -146,7 +146,7 @@ fn objects_of_somebody_else_are_taken_over_only_when_that_is_asked_for() {
 #[test]
 fn a_quota_that_has_no_room() {
     let _machines = Machines::shared();
-    let cluster = Kube::declared("");
+    let cluster = Kube::declared(SINGLE);
     let quota = cluster.allow_no_pods();
     let controller = format!("a pod of {}-cluster-controller cannot be created", cluster.name());
     is_late(
@@ -166,7 +166,7 @@ fn a_quota_that_has_no_room() {
 #[test]
 fn an_image_that_cannot_be_pulled() {
     let _machines = Machines::shared();
-    let cluster = Kube::declared("");
+    let cluster = Kube::declared(SINGLE);
     let ours = own_image();
     let repository = ours.split_once('@').unwrap().0;
     let image = format!("{repository}@sha256:{}", "0".repeat(64));
@@ -187,7 +187,7 @@ fn an_image_that_is_named_by_a_tag() {
 #[test]
 fn pods_that_pod_security_refuses() {
     let _machines = Machines::shared();
-    let cluster = Kube::declared("");
+    let cluster = Kube::declared(SINGLE);
     let name = format!("{}-changes-pods", cluster.name());
     let tries = format!("{}-tries", cluster.name());
     let place = json!([{

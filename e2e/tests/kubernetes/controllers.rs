@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use vaultyard_e2e::kubernetes::{Kube, Machines};
+use vaultyard_e2e::kubernetes::{Kube, Machines, SINGLE};
 use vaultyard_e2e::wait;
 
 /// The longest that a hand-over may take after a kill: the lease has to run out.
@@ -13,7 +13,7 @@ const IN_ORDER: Duration = Duration::from_secs(10);
 #[test]
 fn another_leads_after_a_kill_and_at_once_after_an_orderly_end() {
     let _machines = Machines::shared();
-    Kube::new().survives(hand_over_and_come_back);
+    Kube::declared_up(SINGLE).survives(hand_over_and_come_back);
 }
 
 #[track_caller]

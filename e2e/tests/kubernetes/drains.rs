@@ -33,6 +33,7 @@ fn leaders_proxies_and_all_that_another_release_changes_go_as_planned() {
     for planned in [leaders, all_proxies, another_release] {
         planned(&cluster);
     }
+    a_leader_that_goes_unplanned_fails_requests(&cluster);
 }
 
 fn leaders(cluster: &Kube) {
@@ -65,6 +66,23 @@ fn another_release(cluster: &Kube) {
     for pod in cluster.pods().unwrap() {
         assert!(pod["spec"].to_string().contains(&image), "{pod:#}");
     }
+}
+
+/// What these prove rests on clients that see a request fail when one does.
+#[track_caller]
+fn a_leader_that_goes_unplanned_fails_requests(cluster: &Kube) {
+    let writing = cluster.start_writing();
+    writing.wait_for(50);
+    let leader = cluster.leader();
+    cluster.recovers_from(&[&leader], |cluster| {
+        // It has writes that it has not answered when it goes, and nobody knows whether they were done.
+        cluster.signal(&leader, Container::Server, Signal::STOP);
+        writing.wait_for_all_in_flight();
+        cluster.kill(&[&leader]);
+    });
+    assert!(writing.has_failed());
+    let journal = writing.stop();
+    assert_eq!(cluster.faults_of(&journal), []);
 }
 
 /// Whoever drains a node drains it of everybody's pods.
@@ -116,23 +134,4 @@ pub(crate) fn a_leader_whose_place_is_taken(machines: &Machines<'static>, cluste
         });
         drop(undo);
     });
-}
-
-/// What the others prove rests on clients that see a request fail when one does.
-#[test]
-fn a_leader_that_goes_unplanned_fails_requests() {
-    let _machines = Machines::shared();
-    let cluster = Kube::new();
-    let writing = cluster.start_writing();
-    writing.wait_for(50);
-    let leader = cluster.leader();
-    cluster.recovers_from(&[&leader], |cluster| {
-        // It has writes that it has not answered when it goes, and nobody knows whether they were done.
-        cluster.signal(&leader, Container::Server, Signal::STOP);
-        writing.wait_for_all_in_flight();
-        cluster.kill(&[&leader]);
-    });
-    assert!(writing.has_failed());
-    let journal = writing.stop();
-    assert_eq!(cluster.faults_of(&journal), []);
 }

@@ -4,10 +4,12 @@ use std::process::Command;
 
 use serde_json::json;
 use vaultyard_e2e::Said;
-use vaultyard_e2e::kubernetes::{Kube, Machines};
+use vaultyard_e2e::kubernetes::{Kube, Machines, SINGLE};
+
+use crate::questions;
 
 #[test]
-fn a_cluster_comes_up_takes_a_secret_and_goes_without_a_trace() {
+fn a_cluster_comes_up_takes_a_secret_answers_and_goes_without_a_trace() {
     let _machines = Machines::shared();
     let cluster = Kube::new();
     let status = cluster.wait_until_ready();
@@ -20,6 +22,7 @@ fn a_cluster_comes_up_takes_a_secret_and_goes_without_a_trace() {
     assert_eq!(status.holds("ServiceAccountLogins"), Some(true));
     assert_eq!(status.holds("KeyBesideData"), Some(true));
 
+    questions::a_secret_is_written_from_a_terminal(&cluster);
     let writing = cluster.start_writing();
     writing.wait_for(50);
     let journal = writing.stop();
@@ -30,6 +33,7 @@ fn a_cluster_comes_up_takes_a_secret_and_goes_without_a_trace() {
     assert_eq!(again.code, Some(0), "{again:#?}");
     assert!(again.stderr.contains("objects are as they should be"), "{}", again.stderr);
     assert_eq!(cluster.faults_of(&journal), []);
+    questions::are_answered_for_each_server(&cluster);
     goes_without_a_trace(&cluster);
 }
 
@@ -37,7 +41,7 @@ fn a_cluster_comes_up_takes_a_secret_and_goes_without_a_trace() {
 #[test]
 fn what_is_rendered_is_applied_by_kubectl_and_brought_up_afterwards() {
     let _machines = Machines::shared();
-    let cluster = Kube::declared("  servers: {replicas: 1}\n");
+    let cluster = Kube::declared(SINGLE);
     let rendered = cluster.render();
     let apply = |what: &str| {
         let file = cluster.write("rendered.yaml", what);
@@ -90,7 +94,7 @@ fn goes_without_a_trace(cluster: &Kube) {
 #[test]
 fn what_was_stopped_or_destroyed_comes_back_with_its_data() {
     let _machines = Machines::shared();
-    let cluster = Kube::declared_up("  servers: {replicas: 1}\n");
+    let cluster = Kube::declared_up(SINGLE);
     let writing = cluster.start_writing();
     writing.wait_for(30);
     let journal = writing.stop();

@@ -5,15 +5,14 @@ use std::path::Path;
 use std::process::Command;
 
 use vaultyard_e2e::kubernetes::{
-    Aws, BRIDGE, Kube, Machines, More, OtherCluster, image, own_image, with,
+    Aws, BRIDGE, Kube, Machines, More, OtherCluster, SINGLE, image, own_image, with,
 };
 use vaultyard_e2e::{Google, Said};
 use vaultyard_emulators::google_kms::KEY;
 
-/// A cluster of so many servers with this `spec.keys`, and its namespaces.
-fn declared(replicas: u8, keys: &str) -> Kube {
-    let spec = format!("  servers: {{replicas: {replicas}}}\n  keys:\n    {keys}\n");
-    let cluster = Kube::declared(&spec);
+/// A cluster with this `spec.keys`, and its namespaces.
+fn declared(keys: &str) -> Kube {
+    let cluster = Kube::declared(&format!("{SINGLE}  keys:\n    {keys}\n"));
     cluster.make_namespaces();
     cluster
 }
@@ -74,7 +73,7 @@ fn up_with(cluster: &Kube, more: &More) {
 fn a_bucket_and_a_key_of_google() {
     let _machines = Machines::shared();
     let google = Google::start(BRIDGE.into());
-    let cluster = declared(3, &google.keys()).with_environment(google.environment());
+    let cluster = declared(&google.keys()).with_environment(google.environment());
     up_with(&cluster, &More { environment: google.environment(), files: Vec::new() });
     let kept = google.object(cluster.name(), "keys-0001.json");
     assert!(kept.contains(&format!("\"{KEY}/cryptoKeyVersions/1\"")), "{kept}");
@@ -85,7 +84,7 @@ fn a_bucket_and_a_key_of_google() {
 fn a_bucket_and_a_key_of_aws() {
     let _machines = Machines::shared();
     let aws = Aws::start();
-    let cluster = declared(1, &aws.keys()).with_environment(aws.environment());
+    let cluster = declared(&aws.keys()).with_environment(aws.environment());
     up_with(&cluster, &aws.more());
     let kept = aws.object(cluster.name(), "keys-0001.json");
     assert!(kept.contains(&format!("\"{}\"", aws.key())), "{kept}");
@@ -99,14 +98,11 @@ fn an_identity_of_age_that_comes_later_than_the_cluster() {
     let identity = folder.path().join("identity");
     let _ = Said::of(Command::new("age-keygen").arg("-o").arg(&identity)).done();
     let recipient = Said::of(Command::new("age-keygen").arg("-y").arg(&identity)).done();
-    let cluster = declared(
-        1,
-        &format!(
-            "{{encryption: {{age: {{recipients: [{}], identityFile: /run/vaultyard/identity}}}}, \
+    let cluster = declared(&format!(
+        "{{encryption: {{age: {{recipients: [{}], identityFile: /run/vaultyard/identity}}}}, \
          store: {{kubernetesSecret: {{}}}}}}",
-            recipient.trim()
-        ),
-    );
+        recipient.trim()
+    ));
     let secret = format!("{}-key-files", cluster.name());
     let note = format!("no server starts before the Secret {secret} in the namespace");
     let checked = cluster.check(&[]);
@@ -130,7 +126,6 @@ fn an_identity_of_age_that_comes_later_than_the_cluster() {
 fn a_key_of_a_module_that_an_image_of_ones_own_brings() {
     let _machines = Machines::shared();
     let cluster = declared(
-        1,
         "{encryption: {pkcs11: {module: /usr/lib/module.so, tokenLabel: vault, \
          keyLabel: unseal, pinFile: /run/vaultyard/pin}}}",
     );
@@ -147,14 +142,11 @@ fn a_key_of_a_module_that_an_image_of_ones_own_brings() {
 fn the_transit_engine_of_another_cluster() {
     let _machines = Machines::shared();
     let other = OtherCluster::start();
-    let cluster = declared(
-        1,
-        &format!(
-            "{{encryption: {{transit: {{address: '{}', key: unseal, caCert: /run/other/ca.pem, \
+    let cluster = declared(&format!(
+        "{{encryption: {{transit: {{address: '{}', key: unseal, caCert: /run/other/ca.pem, \
          auth: {{tokenFile: /run/other/token}}}}}}}}",
-            other.address()
-        ),
-    );
+        other.address()
+    ));
     let secret = format!("{}-key-files", cluster.name());
     hand_in(&cluster, &secret, &[&other.authority(), &other.token()]);
     let up = cluster.up(&[]);
@@ -166,14 +158,11 @@ fn the_transit_engine_of_another_cluster() {
 fn the_transit_engine_of_another_cluster_by_the_servers_own_account() {
     let _machines = Machines::shared();
     let other = OtherCluster::start();
-    let cluster = declared(
-        1,
-        &format!(
-            "{{encryption: {{transit: {{address: '{}', key: unseal, caCert: /run/other/ca.pem, \
+    let cluster = declared(&format!(
+        "{{encryption: {{transit: {{address: '{}', key: unseal, caCert: /run/other/ca.pem, \
          auth: {{kubernetes: {{role: unseal}}}}}}}}}}",
-            other.address()
-        ),
-    );
+        other.address()
+    ));
     other.admit(&cluster);
     hand_in(&cluster, &format!("{}-key-files", cluster.name()), &[&other.authority()]);
     let up = cluster.up(&[]);

@@ -64,7 +64,7 @@ fn delete(cluster: &Kube, object: &Value) {
 
 /// One after the other on one cluster.
 #[test]
-fn objects_that_are_lost_and_changed_are_told_of_and_nothing_is_wiped() {
+fn objects_that_are_lost_changed_and_rolled_back_are_told_of_and_nothing_is_wiped() {
     let _machines = Machines::shared();
     let cluster = Kube::new();
     stays_sealed(&cluster, keys_are_deleted, "the store holds no keys");
@@ -73,6 +73,7 @@ fn objects_that_are_lost_and_changed_are_told_of_and_nothing_is_wiped() {
     };
     stays_sealed(&cluster, all, "the store holds no keys");
     stays_sealed(&cluster, keys_are_tampered_with, "keys-0001");
+    the_store_is_rolled_back_to_an_older_cluster(&cluster);
 }
 
 fn keys_are_deleted(cluster: &Kube, objects: &[Value; 3]) {
@@ -98,17 +99,15 @@ fn keys_are_tampered_with(cluster: &Kube, objects: &[Value; 3]) {
 }
 
 /// Everything that the store held when a cluster of the same name stood here before.
-#[test]
-fn a_store_that_was_rolled_back_to_an_older_cluster() {
-    let _machines = Machines::shared();
-    let cluster = Kube::new();
-    let older = objects(&cluster);
+#[track_caller]
+fn the_store_is_rolled_back_to_an_older_cluster(cluster: &Kube) {
+    let older = objects(cluster);
     let words = ["destroy", "--yes", cluster.name(), "--volumes", "--keys"];
     let _ = cluster.vaultyard(&words).done();
     let said = cluster.up(&[]);
     assert_eq!(said.code, Some(0), "{said:#?}\n{}", cluster.all_there_is());
     stays_sealed(
-        &cluster,
+        cluster,
         |cluster, _| older.iter().for_each(|object| put(cluster, object)),
         "the server refuses the stored keys",
     );

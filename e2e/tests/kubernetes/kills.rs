@@ -7,6 +7,8 @@ use rustix::process::Signal;
 use vaultyard_e2e::kubernetes::{Container, Kube, Machines};
 use vaultyard_e2e::wait;
 
+use crate::pods;
+
 /// Does `harm` under load, waits until all is ready again, and holds the journal against the store.
 #[track_caller]
 fn survives(cluster: &Kube, harm: impl FnOnce(&Kube)) {
@@ -21,12 +23,13 @@ fn survives(cluster: &Kube, harm: impl FnOnce(&Kube)) {
 
 /// One after the other on one cluster.
 #[test]
-fn processes_are_killed_and_stand_still() {
+fn processes_are_killed_and_stand_still_and_pods_are_deleted() {
     let _machines = Machines::shared();
     let cluster = Kube::new();
     for harm in [servers_one_by_one_and_all_at_once, a_leader_that_stands_still, unsealers_alone] {
         survives(&cluster, harm);
     }
+    pods::are_deleted_with_and_without_their_volumes(&cluster);
 }
 
 fn servers_one_by_one_and_all_at_once(cluster: &Kube) {

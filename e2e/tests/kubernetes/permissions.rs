@@ -8,12 +8,12 @@ mod refused;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use vaultyard_e2e::kubernetes::{Container, Kube, Machines};
+use vaultyard_e2e::kubernetes::{Container, Kube, Machines, SINGLE};
 
 #[test]
 fn what_is_not_needed_is_refused() {
     let _machines = Machines::shared();
-    let cluster = Kube::new();
+    let cluster = Kube::declared_up(SINGLE);
     refused::every_account(&cluster);
     policy::workloads_that_are_not_vaultyards(&cluster);
     policy::pods_with_the_servers_account(&cluster);

@@ -3,14 +3,12 @@
 use std::fs::File;
 use std::time::Duration;
 
-use vaultyard_e2e::kubernetes::{Container, Kube, Machines, Undo};
+use vaultyard_e2e::kubernetes::{Container, Kube, Machines, SINGLE, Undo};
 use vaultyard_e2e::wait;
 
-/// One after the other on one cluster.
-#[test]
-fn pods_are_deleted_with_and_without_their_volumes() {
-    let _machines = Machines::shared();
-    let cluster = Kube::new();
+/// One after the other.
+#[track_caller]
+pub(crate) fn are_deleted_with_and_without_their_volumes(cluster: &Kube) {
     for harm in [a_standby_and_the_leader, all_at_once, with_its_volume] {
         cluster.survives(harm);
     }
@@ -38,7 +36,7 @@ fn with_its_volume(cluster: &Kube) {
 #[test]
 fn an_audit_file_that_has_grown() {
     let _machines = Machines::shared();
-    Kube::declared_up("  servers: {replicas: 1}\n").survives(|cluster| {
+    Kube::declared_up(SINGLE).survives(|cluster| {
         let leader = cluster.leader();
         let file = cluster.files_of(&leader, Container::Server).join("vaultyard/data/audit.log");
         let grown = File::options().append(true).open(&file).unwrap();

@@ -3,12 +3,12 @@
 use std::net::TcpStream;
 use std::time::Duration;
 
-use vaultyard_e2e::kubernetes::{Kube, Machines};
+use vaultyard_e2e::kubernetes::Kube;
 use vaultyard_e2e::wait;
 
 /// As the README says it: the way in is a port of this machine, which goes when the terminal goes.
 #[track_caller]
-fn a_secret_is_written_from_a_terminal(cluster: &Kube) {
+pub(crate) fn a_secret_is_written_from_a_terminal(cluster: &Kube) {
     let vaultyard = format!("vaultyard --namespace {}", cluster.name());
     let said = cluster.shell(&format!(
         "eval \"$({vaultyard} env)\"; {vaultyard} login; echo address $BAO_ADDR\n\
@@ -25,11 +25,9 @@ fn a_secret_is_written_from_a_terminal(cluster: &Kube) {
     });
 }
 
-#[test]
-fn env_why_and_logs_answer_for_each_server_and_refuse_one_that_there_is_not() {
-    let _machines = Machines::shared();
-    let cluster = Kube::new();
-    a_secret_is_written_from_a_terminal(&cluster);
+/// In the end nobody keeps the cluster true any more.
+#[track_caller]
+pub(crate) fn are_answered_for_each_server(cluster: &Kube) {
     let servers = [0, 1, 2].map(|ordinal| cluster.server(ordinal));
     let why = cluster.vaultyard(&["why"]).done();
     for server in &servers {

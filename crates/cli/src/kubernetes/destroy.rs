@@ -12,7 +12,7 @@ use vaultyard_model::cluster::Store;
 use vaultyard_render::kubernetes::labels::{COMPONENT, Component, INSTANCE, MANAGED_BY, VAULTYARD};
 use vaultyard_render::kubernetes::{Names, Release, workload};
 use vaultyard_target_kubernetes::cluster::ClusterObject;
-use vaultyard_target_kubernetes::kind::{Kind, LEASE, SECRET};
+use vaultyard_target_kubernetes::kind::{Kind, LEASE, POD, SECRET};
 use vaultyard_target_kubernetes::{Api, ApiError, Reason, Reference};
 
 use super::reach::{self, Found};
@@ -113,6 +113,7 @@ async fn remove(
         delete(api, &Reference::try_from(object).map_err(failed)?).await?;
     }
     retire::unwanted(api, cluster, progress).await?;
+    delete_orphans(api, names).await?;
     for component in [Component::Proxy, Component::Server] {
         ended(api, names, namespace, component, progress, AGAIN).await?;
     }
@@ -196,6 +197,17 @@ async fn delete_claim(api: &Api, names: &Names, claim: &Reference) -> Result<(),
         return Ok(());
     }
     delete_this(api, claim, &now).await
+}
+
+/// Deletes the servers' pods whose StatefulSet somebody has deleted without them (`kubectl delete --cascade=orphan`):
+/// they go with nothing else.
+async fn delete_orphans(api: &Api, names: &Names) -> Result<(), Failure> {
+    let namespace = names.namespace();
+    let pods = rollout::pods_of(api, names, namespace, Component::Server).await.map_err(failed)?;
+    for pod in pods.iter().filter(|pod| pod["metadata"]["ownerReferences"].is_null()) {
+        delete_this(api, &Reference::within(POD, namespace, &rollout::name(pod)), pod).await?;
+    }
+    Ok(())
 }
 
 async fn delete_whoever(api: &Api, object: &Reference) -> Result<(), Failure> {

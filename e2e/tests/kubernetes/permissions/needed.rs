@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use vaultyard_e2e::kubernetes::{Kube, Machines};
+use vaultyard_e2e::kubernetes::{Kube, Machines, SINGLE};
 use vaultyard_e2e::{Status, wait};
 
 const DEADLINE: Duration = Duration::from_secs(240);
@@ -198,7 +198,7 @@ fn disturb(cluster: &Kube, roles: &[Role], round: u32) {
 }
 
 /// With what is only there when it is asked for: what Google is told beside an Ingress, and monitoring
-/// by Google.
+/// by Google. A single server would have no budget, and no right to one would be needed.
 #[test]
 fn a_cluster_without_rights_asks_for_each_that_it_has() {
     let _machines = Machines::shared();
@@ -214,11 +214,10 @@ fn a_cluster_without_rights_asks_for_each_that_it_has() {
 #[test]
 fn a_cluster_behind_a_gateway_asks_for_each_right_on_what_belongs_to_it() {
     let _machines = Machines::shared();
-    let cluster = Kube::declared(
-        "  servers: {replicas: 1}\n  \
-         ingress: {gatewayApi: {gatewayClassName: gke-l7-global-external-managed}}\n  \
-         monitoring: {podMonitor: {}, alerts: true}\n",
-    );
+    let cluster = Kube::declared(&format!(
+        "{SINGLE}  ingress: {{gatewayApi: {{gatewayClassName: gke-l7-global-external-managed}}}}\n  \
+         monitoring: {{podMonitor: {{}}, alerts: true}}\n",
+    ));
     asks_for_each_right(&cluster, |rule| {
         rule.is_of(&["gateway.networking.k8s.io", "networking.gke.io", "monitoring.coreos.com"])
     });
