@@ -34,6 +34,8 @@ pub(crate) enum Kind {
     OpenBao,
     /// An earlier one.
     Earlier(&'static str),
+    /// HashiCorp's, of this version.
+    Vault(&'static str),
     /// Debian's nginx, which stands in for an ingress controller.
     Nginx,
     Pause,
@@ -68,14 +70,13 @@ pub(crate) fn run(words: &[&str]) -> Result<(), String> {
         ["openbao"] => Kind::OpenBao,
         ["nginx"] => Kind::Nginx,
         ["pause"] => Kind::Pause,
-        [earlier] if let Some(version) = earlier_version(earlier) => Kind::Earlier(version),
+        [server] if let Some((_, kind)) = servers().find(|(name, _)| name == server) => kind,
         _ => {
-            let earlier: Vec<_> =
-                parts::earlier_openbaos().map(|version| format!("openbao-{version}")).collect();
+            let servers: Vec<_> = servers().map(|(name, _)| name).collect();
             return Err(format!(
                 "no image is called {words:?}: module, openbao, {}, nginx, pause, or none for ours, \
                  which may have --fault-injection",
-                earlier.join(", ")
+                servers.join(", ")
             ));
         }
     };
@@ -86,10 +87,13 @@ pub(crate) fn run(words: &[&str]) -> Result<(), String> {
     Ok(())
 }
 
-/// The version of an earlier OpenBao, of which the image is called `openbao-VERSION`.
-fn earlier_version(name: &str) -> Option<&'static str> {
-    let wanted = name.strip_prefix("openbao-")?;
-    parts::earlier_openbaos().find(|version| *version == wanted)
+/// The images of servers that are called SOFTWARE-VERSION.
+fn servers() -> impl Iterator<Item = (String, Kind)> {
+    let earlier = parts::earlier_openbaos()
+        .map(|version| (format!("openbao-{version}"), Kind::Earlier(version)));
+    let vaults =
+        parts::vault::VERSIONS.map(|version| (format!("vault-{version}"), Kind::Vault(version)));
+    earlier.chain(vaults)
 }
 
 /// The program in our image, as people get it.
@@ -106,10 +110,11 @@ pub(crate) fn make(kind: Kind) -> Result<Archive, String> {
         Kind::VaultyardWithModule => ("vaultyard-with-module", module::image(&folder())?),
         Kind::OpenBao => ("openbao", openbao(parts::OPENBAO_VERSION)?),
         Kind::Earlier(version) => (&*format!("openbao-{version}"), openbao(version)?),
+        Kind::Vault(version) => (&*format!("vault-{version}"), vault(version)?),
         Kind::Nginx => ("nginx", nginx()?),
         Kind::Pause => ("pause", pause()?),
     };
-    archive::write(&image, architecture, &folder().join(file).with_extension("tar"))
+    archive::write(&image, architecture, &folder().join(format!("{file}.tar")))
 }
 
 /// The static binary, the certificates that a cloud's API is known by, and nothing else. Names are
@@ -143,27 +148,38 @@ fn vaultyard(with_faults: bool) -> Result<Image, String> {
     })
 }
 
-/// The server of the tests in the shape of `openbao/openbao`, whose entry point is a shell script:
-/// given the same arguments, this one starts the same server without a shell.
+/// The server of the tests in the shape of `openbao/openbao`.
 fn openbao(version: &str) -> Result<Image, String> {
-    let program = parts::openbao_of(version)?;
-    programs::demand_static(&program)?;
+    server("openbao", "bao", version, &parts::openbao_of(version)?)
+}
+
+/// And in that of `hashicorp/vault`.
+fn vault(version: &str) -> Result<Image, String> {
+    server("vault", "vault", version, &parts::vault::program(version))
+}
+
+/// Upstream's entry point is a shell script: given the same arguments, this one starts the same server
+/// without a shell.
+fn server(software: &str, name: &str, version: &str, program: &Path) -> Result<Image, String> {
+    programs::demand_static(program)?;
     let owner = (100, 1000);
-    let owned = ["openbao", "openbao/config", "openbao/file", "openbao/logs"];
-    let mut entries = vec![Entry::program("bin/bao", read(&program)?), Entry::scratch()];
-    entries.extend(owned.map(|path| Entry::folder(path, owner)));
+    let owned = ["", "/config", "/file", "/logs"].map(|path| format!("{software}{path}"));
+    let mut entries =
+        vec![Entry::program(&format!("bin/{name}"), read(program)?), Entry::scratch()];
+    entries.extend(owned.iter().map(|path| Entry::folder(path, owner)));
+    let volumes = ["file", "logs"].map(|path| (format!("/{software}/{path}"), json!({})));
     Ok(Image {
-        name: format!("openbao:{version}"),
+        name: format!("{software}:{version}"),
         entries,
         config: json!({
             "User": "100:1000",
             // A dozen of them and more share the processors of a test machine, most of the time idle: with
             // this each takes a third less of them.
             "Env": ["PATH=/bin", "GOMAXPROCS=1", "GOGC=300"],
-            "Entrypoint": ["/bin/bao"],
+            "Entrypoint": [format!("/bin/{name}")],
             "Cmd": ["server", "-dev", "-dev-no-store-token"],
             "ExposedPorts": { "8200/tcp": {} },
-            "Volumes": { "/openbao/file": {}, "/openbao/logs": {} },
+            "Volumes": BTreeMap::from(volumes),
             "WorkingDir": "/",
         }),
     })

@@ -19,3 +19,4 @@ mod pods;
 mod questions;
 mod rollouts;
 mod soak;
+mod vault;

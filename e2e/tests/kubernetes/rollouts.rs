@@ -9,7 +9,8 @@ use vaultyard_e2e::kubernetes::{Kube, Machines, PATIENT, image};
 /// A level that no server knows: with it none starts.
 const BROKEN: &str = "configuration: {log_level: nonsense}, ";
 
-fn declared(servers: &str) -> String {
+/// A document of a cluster of which no request may fail, with more said of its servers.
+pub(crate) fn declared(servers: &str) -> String {
     PATIENT.replacen('{', &format!("{{{servers}"), 1)
 }
 
@@ -66,7 +67,7 @@ fn a_configuration_comes_to_one_server_after_another_and_one_that_does_not_run_g
 }
 
 /// The versions that servers say they run.
-fn versions(status: &Status) -> Vec<String> {
+pub(crate) fn versions(status: &Status) -> Vec<String> {
     status.servers.iter().filter_map(|server| server.version.clone()).collect()
 }
 

@@ -146,7 +146,6 @@ pub(crate) enum Software {
     /// OpenBao; the program is `bao`.
     Openbao,
     /// HashiCorp Vault; the program is `vault`.
-    #[schemars(extend("x-vaultyard-support" = "local"))]
     Vault,
 }
 
