@@ -8,6 +8,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use vaultyard_model::observed::{ServerSeen, State};
 
+use crate::snapshots::Listed;
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Holder {
     certificate: String,
@@ -59,6 +61,40 @@ pub(crate) fn room(registry: &mut Registry, free_bytes: Option<u64>) {
     registry.register("server_volume_free_bytes", "The room left on the server's volume", gauge);
 }
 
+/// When the newest snapshot on the server's volume was taken, and the newest of those that were proven by restoring
+/// them. What there is none of is not told: no age is that of nothing.
+pub(crate) fn snapshots(registry: &mut Registry, all: &[Listed]) {
+    let whole = all.iter().filter(|it| it.fault.is_none());
+    let (mut taken, mut proven) = (None, None);
+    for (at, is_proven) in
+        whole.filter_map(|it| Some((moment(it.taken.as_deref()?)?, it.proven.is_some())))
+    {
+        taken = taken.max(Some(at));
+        proven = if is_proven { proven.max(Some(at)) } else { proven };
+    }
+    for (name, help, newest) in [
+        (
+            "snapshot_taken_timestamp_seconds",
+            "When the newest snapshot here was taken, in seconds since 1970",
+            taken,
+        ),
+        (
+            "snapshot_proven_timestamp_seconds",
+            "When the newest snapshot here was taken that was proven by restoring it, in seconds since 1970",
+            proven,
+        ),
+    ] {
+        let Some(newest) = newest else { continue };
+        let gauge = Gauge::<i64>::default();
+        gauge.set(newest.as_second());
+        registry.register(name, help, gauge);
+    }
+}
+
+fn moment(text: &str) -> Option<Timestamp> {
+    text.parse().ok()
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Led {
     lease: String,
@@ -99,6 +135,45 @@ mod tests {
         let mut text = String::new();
         encode(&mut text, &registry).unwrap();
         text
+    }
+
+    fn kept(taken: &str, proven: bool, fault: Option<&str>) -> Listed {
+        Listed {
+            name: "20261130T000000Z".to_owned(),
+            bytes: 1,
+            fault: fault.map(str::to_owned),
+            taken: Some(taken.to_owned()),
+            server: None,
+            version: None,
+            scheduled: true,
+            proven: proven.then(|| "2026-11-30T09:00:00Z".to_owned()),
+        }
+    }
+
+    #[test]
+    fn the_newest_snapshot_and_the_newest_proven_one_are_told_by_when_they_were_taken() {
+        let text = |all: &[Listed]| {
+            let mut registry = Registry::with_prefix("vaultyard");
+            snapshots(&mut registry, all);
+            let mut text = String::new();
+            encode(&mut text, &registry).unwrap();
+            text
+        };
+        let all = [
+            kept("1970-01-01T00:02:00Z", true, None),
+            kept("1970-01-01T00:03:00Z", false, None),
+            kept("1970-01-01T00:01:00Z", true, None),
+            kept("1970-01-01T00:04:00Z", true, Some("it is cut off")),
+        ];
+        let told = text(&all);
+        for line in [
+            "vaultyard_snapshot_taken_timestamp_seconds 180",
+            "vaultyard_snapshot_proven_timestamp_seconds 120",
+        ] {
+            assert!(told.contains(line), "{told}");
+        }
+        assert!(!text(&all[1..2]).contains("proven_timestamp"));
+        assert!(!text(&[]).contains("snapshot"));
     }
 
     #[test]

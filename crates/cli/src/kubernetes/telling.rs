@@ -216,6 +216,10 @@ impl Telling {
         {
             expiries.set(server.as_str(), served.not_after);
         }
+        if let Some(all) = self.begun.get().and_then(|begun| begun.kept_snapshots.borrow().clone())
+        {
+            gauges::snapshots(&mut registry, &all);
+        }
         registry
     }
 

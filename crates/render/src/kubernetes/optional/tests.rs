@@ -131,6 +131,19 @@ fn what_is_gone_is_alerted_of() {
     }
 }
 
+#[test]
+fn old_snapshots_are_alerted_of_where_they_are_taken_by_themselves() {
+    let mut cluster = watched(3, operator());
+    let expression = |cluster: &Cluster| {
+        let all = everything(cluster);
+        alert(the(&all, "PrometheusRule", "vault"), "VaultyardSnapshotOld")
+    };
+    assert_eq!(expression(&cluster), None);
+    cluster.snapshots.interval = Some(Duration::from_secs(3600));
+    let expression = expression(&cluster).unwrap();
+    assert!(expression.ends_with("or vector(0)) > 7200"), "{expression}");
+}
+
 /// Google shows a rule the metrics of its own namespace only.
 #[test]
 fn rules_of_google_lie_where_their_metrics_are() {

@@ -8,6 +8,8 @@ use crate::kubernetes::names::{MOST_SERVERS, Names};
 
 /// How much of a certificate's life is left when somebody must know: it is renewed when a third is.
 const LIFE_LEFT: u64 = 6;
+/// After so many intervals without a snapshot somebody must know: one may have failed, and was tried again since.
+const INTERVALS: u64 = 2;
 
 /// One alert.
 struct Alert {
@@ -95,7 +97,20 @@ fn alerts(cluster: &Cluster, names: &Names) -> Vec<Alert> {
         description: "A pod does not run, or its metrics cannot be read. Without a majority of the \
                       servers nobody leads, and nothing is answered.",
     };
-    vec![
+    let old = cluster.snapshots.interval.map(|interval| Alert {
+        name: "VaultyardSnapshotOld",
+        // Where there is none at all, nothing would be compared.
+        expression: format!(
+            "time() - (max(vaultyard_snapshot_taken_timestamp_seconds{{{servers}}}) or vector(0)) > {}",
+            interval.as_secs() * INTERVALS
+        ),
+        lasting: "10m",
+        severity: "warning",
+        summary: format!("No new snapshot of {whole} was taken"),
+        description: "It is due every `spec.snapshots.interval`, and twice that has passed. `vaultyard status` and the \
+                      log of the container unsealer of the server that leads say why none could be taken.",
+    });
+    let mut all = vec![
         Alert {
             name: "VaultyardServerSealed",
             expression: format!("vaultyard_server_sealed{{{servers}}} == 1"),
@@ -140,7 +155,9 @@ fn alerts(cluster: &Cluster, names: &Names) -> Vec<Alert> {
         },
         ends("VaultyardServerCertificateEnds", &servers, &cluster.certificates.servers),
         ends("VaultyardProxyCertificateEnds", &proxies, &cluster.certificates.public),
-    ]
+    ];
+    all.extend(old);
+    all
 }
 
 /// One for each controller, since nothing tells that a series is missing but the name of who should
