@@ -446,7 +446,16 @@ pub(crate) enum Format {
 #[derive(Subcommand)]
 pub(crate) enum Keys {
     /// Decrypt every share and check it against the record
-    Verify(Output),
+    #[command(after_help = "\
+With --restore they also open a throw-away server that was given the newest snapshot, as `snapshot verify --restore` \
+does it. That proves that the shares are those of the cluster, which the record alone does not.")]
+    Verify {
+        /// Prove them by opening a throw-away server with the newest snapshot
+        #[arg(long)]
+        restore: bool,
+        #[command(flatten)]
+        output: Output,
+    },
     /// Hand shares to people, each encrypted to its holder
     #[command(after_help = "\
 The shares are dealt to the recipients in turn. Nothing is printed in clear.

@@ -35,6 +35,7 @@ pub(crate) mod operations;
 pub(crate) mod plan;
 mod pod;
 pub(crate) mod prepare;
+mod proving;
 pub(crate) mod proxy;
 pub(crate) mod reach;
 mod ready;

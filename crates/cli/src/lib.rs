@@ -20,6 +20,7 @@ mod metrics;
 mod milestones;
 mod output;
 mod progress;
+mod proving;
 mod proxy;
 mod rollback;
 mod snapshots;

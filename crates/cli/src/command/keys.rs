@@ -40,9 +40,9 @@ fn good_for(recovery: bool) -> &'static str {
 
 pub(super) async fn run(common: &Common, keys: &Keys) -> Result<ExitCode, Failure> {
     match keys {
-        Keys::Verify(output) => {
+        Keys::Verify { restore, output } => {
             let (known, custody) = local::keys::of_state(common).await?;
-            verify::run(&known, &custody, output).await
+            verify::run(common, &known, &custody, *restore, output).await
         }
         Keys::Export { shares, recipients, allow_threshold } => {
             let (known, custody) = local::keys::of_state(common).await?;

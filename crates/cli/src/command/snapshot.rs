@@ -41,7 +41,7 @@ pub(crate) fn named(text: &str) -> Result<Name, Failure> {
 }
 
 /// The name of the newest.
-fn newest(folder: &Folder) -> Result<Name, Failure> {
+pub(crate) fn newest(folder: &Folder) -> Result<Name, Failure> {
     let newest = folder.list().map_err(failed)?.pop();
     newest.map(|kept| kept.name).ok_or_else(|| {
         let what = format!("there is no snapshot in {}", folder.path().display());

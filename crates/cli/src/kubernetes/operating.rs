@@ -19,12 +19,13 @@ use vaultyard_vault::Client;
 
 use super::hands::{AtLeader, Hands};
 use super::operation::{self, Next, Operation, Phase, Progress, Work};
+use super::proving::Stage;
 use crate::command::snapshot::named;
 use crate::command::snapshot::restore::OTHER_SHARES;
-use crate::failure::{Failure, failed};
-use crate::faults;
+use crate::failure::{Failure, Kind, failed};
 use crate::snapshots::{Found, Leader, Listed, Moment, keys_of, put_in_place};
 use crate::system::SystemRandom;
+use crate::{faults, proving};
 
 /// Between two looks while nothing is told of the `VaultCluster`.
 const LOOK: Duration = Duration::from_secs(1);
@@ -38,6 +39,8 @@ pub(crate) struct OperationKeeper {
     pub(crate) declared: watch::Receiver<Value>,
     /// How far the last one is.
     pub(crate) told: watch::Sender<Option<Progress>>,
+    /// Where snapshots are proven.
+    pub(crate) stage: Stage,
     /// The snapshots on the own volume.
     pub(crate) kept: watch::Sender<Option<Vec<Listed>>>,
 }
@@ -95,6 +98,7 @@ impl OperationKeeper {
         let done = match &work {
             Work::TakeSnapshot => self.take(now).await,
             Work::VerifySnapshot { name } => self.verify(name).await,
+            Work::ProveSnapshot { name } => self.prove(name, now).await,
             Work::RestoreSnapshot { name } => self.restore(name, now).await,
             Work::DeleteSnapshot { name } => self.delete(name),
             Work::Rekey { shares, threshold } => {
@@ -124,6 +128,30 @@ impl OperationKeeper {
         let keys = &ring.current().header.generation;
         let verified = verify(folder, &name, cluster, keys, &**encryption).await;
         serde_json::to_value(Found::of(&name, verified.map_err(failed)?, None)).map_err(failed)
+    }
+
+    async fn prove(&self, name: &str, now: Timestamp) -> Result<Value, Failure> {
+        let Hands { cluster, encryption, folder, .. } = &*self.hands;
+        let (name, ring) = (named(name)?, self.hands.keys().await?);
+        let keys = &ring.current().header.generation;
+        let verified = verify(folder, &name, cluster, keys, &**encryption).await;
+        let verified = verified.map_err(failed)?;
+        keys_of(&ring, &name, verified.header.rekey)?;
+        let AtLeader { client, login, .. } = self.hands.log_in().await?;
+        proving::refuse_reaching_out(client, &login.token).await?;
+        let seen = self.hands.observed.borrow().clone();
+        let own = seen.as_ref().and_then(|seen| seen.servers.get(&self.hands.server));
+        let server = own.and_then(|own| own.process.pid());
+        let server = server.ok_or_else(|| {
+            Failure::text(Kind::Failed, "the server here does not run, whose program it takes")
+        })?;
+        let all = folder.list().map_err(failed)?;
+        let bytes = all.iter().find(|kept| kept.name == name).map_or(0, |kept| kept.bytes);
+        let unlocked = unlock(folder, &name, cluster, keys, &**encryption).await;
+        let unlocked = unlocked.map_err(failed)?;
+        let restored = self.stage.restore(server, &ring, unlocked, bytes).await?;
+        folder.note_proven(&name, now).map_err(failed)?;
+        serde_json::to_value(Found::of(&name, verified, Some(restored))).map_err(failed)
     }
 
     async fn restore(&self, name: &str, now: Timestamp) -> Result<Value, Failure> {

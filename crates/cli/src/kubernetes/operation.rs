@@ -29,6 +29,11 @@ pub(crate) enum Work {
         /// Which.
         name: String,
     },
+    /// Restore one into a throw-away server.
+    ProveSnapshot {
+        /// Which.
+        name: String,
+    },
     /// Put one in place of all data.
     RestoreSnapshot {
         /// Which.
@@ -53,6 +58,7 @@ impl Work {
     pub(crate) fn snapshot(&self) -> Option<&str> {
         match self {
             Self::VerifySnapshot { name }
+            | Self::ProveSnapshot { name }
             | Self::RestoreSnapshot { name }
             | Self::DeleteSnapshot { name } => Some(name),
             Self::TakeSnapshot | Self::Rekey { .. } => None,

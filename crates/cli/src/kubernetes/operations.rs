@@ -42,15 +42,15 @@ pub(crate) async fn of_snapshots(common: &Common, what: &Snapshot) -> Result<Exi
             output::data(result["name"].as_str().unwrap_or_default())?;
         }
         Snapshot::List(arguments) => return snapshot::show_all(&place.all().await?, arguments),
-        Snapshot::Verify { restore: true, .. } => {
-            let what = "a snapshot is not restored into a throw-away server on Kubernetes yet";
-            return Err(Failure::text(Kind::BadInput, what).hint(
-                "without --restore every byte of it is decrypted and held against its checksums",
-            ));
-        }
-        Snapshot::Verify { name, output: arguments, .. } => {
+        Snapshot::Verify { name, restore, output: arguments } => {
             let name = place.existing(name.as_deref()).await?.name;
-            let (found, _) = place.ask(Work::VerifySnapshot { name }, "verifies it").await?;
+            let (found, _) = if *restore {
+                place.refuse_unless_rolled_out().await?;
+                let doing = "restores it into a throw-away server";
+                place.ask(Work::ProveSnapshot { name }, doing).await?
+            } else {
+                place.ask(Work::VerifySnapshot { name }, "verifies it").await?
+            };
             let found: snapshots::Found = serde_json::from_value(found).map_err(failed)?;
             output::print(arguments.output, &found, verify::show)?;
         }
@@ -118,7 +118,7 @@ impl<'a> Place<'a> {
         self.object.read().await.map_err(failed)?.ok_or_else(gone)
     }
 
-    /// An unsealer of an earlier Vaultyard does not look for new shares.
+    /// An unsealer of an earlier Vaultyard does not know everything that can be asked for.
     async fn refuse_unless_rolled_out(&self) -> Result<(), Failure> {
         let status = self.found.status().await?;
         let rolled_out =

@@ -49,6 +49,7 @@ use super::hands::Hands;
 use super::mounted::Mounted;
 use super::operating::OperationKeeper;
 use super::pod::ServerPod;
+use super::proving::Stage;
 use super::reviewer::{self, Reviewer};
 use super::sites;
 use super::snapshots::SnapshotKeeper;
@@ -62,7 +63,7 @@ use crate::keepers::served::Loading;
 use crate::keepers::{UnsealKeeper, never};
 use crate::stops::Stops;
 use crate::system::{SystemClock, SystemRandom};
-use crate::{faults, identities};
+use crate::{faults, identities, system};
 
 /// Between two tries to get at the keys.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
@@ -120,6 +121,8 @@ struct Ground {
     log: UnsealLog,
     /// What the unsealer shows to others, and whom it believes.
     inner: Arc<ClientConfig>,
+    /// What the administrator shows to servers.
+    administrator: Arc<ClientConfig>,
     /// Every server, asked with Vaultyard's certificate; the own one without the network.
     clients: BTreeMap<ServerName, Arc<Client>>,
     /// The same, asked with the administrator's certificate.
@@ -185,6 +188,7 @@ impl Ground {
             served,
             log: UnsealLog::new(Paths::default().last_unsealed()),
             inner: vaultyard,
+            administrator,
             clients,
             administrators,
             own,
@@ -297,7 +301,17 @@ impl Ground {
         let schedule = keep("schedule", Box::new(schedule), never());
         let (operation_in, operation) = watch::channel(None);
         let (kept_in, kept_snapshots) = watch::channel(None);
-        let operations = OperationKeeper { hands, declared, told: operation_in, kept: kept_in };
+        let stage = Stage {
+            cluster: pod.cluster.clone(),
+            paths: paths.clone(),
+            spawner: system::spawner().map_err(failed)?,
+            tls: self.administrator,
+            name: self.own.1.clone(),
+        };
+        // An unsealer that died meanwhile has left it.
+        stage.clear().map_err(failed)?;
+        let operations =
+            OperationKeeper { hands, declared, told: operation_in, stage, kept: kept_in };
         keep("operations", Box::new(operations), asked);
         let custody = CustodyKeeper::new(kept::Parts {
             cluster: pod.cluster.name.clone(),

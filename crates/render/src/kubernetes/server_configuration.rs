@@ -1,6 +1,8 @@
 //! The configuration file of one server in a pod. Its form is that of
 //! [`mod@crate::server_configuration`]; only where things lie and how servers reach each other differ.
 
+use std::net::SocketAddr;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use vaultyard_model::cluster::Network;
 use vaultyard_model::layout::{API_PORT, CLUSTER_PORT};
@@ -52,6 +54,20 @@ pub fn server_configuration(
     configuration(cluster, &endpoints, &paths(), Owner { user: pod::USER, group: pod::USER })
 }
 
+/// The configuration of another server in a pod, which nobody joins and which is reached from within the pod alone.
+pub fn throw_away(cluster: &Cluster, paths: &Paths, api: SocketAddr, raft: SocketAddr) -> String {
+    let endpoints = Endpoints {
+        node: "throw-away".to_owned(),
+        api: format!("https://{api}"),
+        cluster: format!("https://{raft}"),
+        listen_api: api.to_string(),
+        listen_cluster: raft.to_string(),
+        others: Vec::new(),
+        believed: Vec::new(),
+    };
+    configuration(cluster, &endpoints, paths, Owner { user: pod::USER, group: pod::USER })
+}
+
 /// A hash of what all servers' configurations share, in hexadecimal digits. Servers need a restart
 /// when it changes. Whom a server joins is left out: it counts only until the server has joined, so
 /// that more servers are no reason to restart the ones that are there.
@@ -97,6 +113,24 @@ mod tests {
         let tcp = &all["listener"][0]["tcp"];
         assert_eq!(tcp["x_forwarded_for_authorized_addrs"], serde_json::json!(["10.244.0.0/16"]));
         assert_eq!(tcp["x_forwarded_for_reject_not_present"], false);
+    }
+
+    #[test]
+    fn a_throw_away_server_listens_within_the_pod_and_joins_nobody() {
+        let [api, raft] = [1, 2].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+        let paths = Paths { data: "/elsewhere/data".to_owned(), ..paths() };
+        let text = throw_away(&sample::cluster(3), &paths, api, raft);
+        let all: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let tcp = &all["listener"][0]["tcp"];
+        assert_eq!(
+            (&tcp["address"], &tcp["cluster_address"]),
+            (&"127.0.0.1:1".into(), &"127.0.0.1:2".into())
+        );
+        let raft = &all["storage"]["raft"];
+        assert_eq!(
+            (&raft["path"], raft["retry_join"].is_null()),
+            (&"/elsewhere/data".into(), true)
+        );
     }
 
     #[test]

@@ -133,10 +133,13 @@ fn prepare(release: &Release) -> Container {
     ours(pod::controller(PREPARE, PREPARE, &release.vaultyard))
 }
 
-/// It alone sees the files that open the keys.
+/// It alone sees the files that open the keys. Snapshots are proven in it, by a server that ends with the proof:
+/// nothing is kept free for that, and it may take what a server may.
 fn unsealer(cluster: &Cluster, release: &Release) -> Container {
+    let limit_mib = pod::LIMIT_MIB + (cluster.servers.resources.limits.memory >> 20);
     let container = Container {
         restart_policy: Some("Always".to_owned()),
+        resources: Some(pod::small(limit_mib)),
         ports: Some(vec![pod::port("unsealer", pod::UNSEALER), pod::port("probes", pod::PROBES)]),
         liveness_probe: Some(pod::alive()),
         ..pod::controller(UNSEALER, UNSEALER, &release.vaultyard)

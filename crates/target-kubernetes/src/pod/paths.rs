@@ -62,6 +62,11 @@ impl Paths {
         self.volume().join("snapshots")
     }
 
+    /// Where a throw-away server stands for a while.
+    pub fn throw_away(&self) -> PathBuf {
+        self.volume().join("throw-away")
+    }
+
     /// Whose volume it is.
     pub(crate) fn owner(&self) -> PathBuf {
         self.volume().join("server-name")

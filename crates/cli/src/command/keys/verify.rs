@@ -5,9 +5,11 @@ use std::process::ExitCode;
 use serde::Serialize;
 use vaultyard_keys::verify::{Verified, verify};
 
-use crate::arguments::Output;
-use crate::failure::{Failure, failed};
+use crate::arguments::{Common, Output};
+use crate::command::snapshot;
+use crate::failure::{Failure, Kind, failed};
 use crate::local::keys::Custody;
+use crate::local::snapshots;
 use crate::local::state::Known;
 use crate::output;
 
@@ -29,6 +31,8 @@ struct Found {
     key_beside_data: bool,
     last_unsealed: Option<LastUnsealed>,
     faults: Vec<String>,
+    /// The snapshot that they were proven with, if that was asked for.
+    proven_by: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -38,16 +42,41 @@ struct LastUnsealed {
 }
 
 pub(super) async fn run(
+    common: &Common,
     known: &Known,
     custody: &Custody,
+    restore: bool,
     arguments: &Output,
 ) -> Result<ExitCode, Failure> {
     let name = &known.document.cluster.name;
     let verified = verify(name, &*custody.store, &*custody.encryption, &custody.log);
     let verified = verified.await.map_err(failed)?;
     let sound = verified.faults.is_empty();
-    output::print(arguments.output, &Found::from(verified), show)?;
+    let mut found = Found::from(verified);
+    if restore && sound {
+        found.proven_by = Some(prove(common, known, custody).await?);
+    }
+    output::print(arguments.output, &found, show)?;
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Has the keys that count open the newest snapshot; its name.
+async fn prove(common: &Common, known: &Known, custody: &Custody) -> Result<String, Failure> {
+    let folder = snapshots::folder(known);
+    let all = folder.list().map_err(failed)?;
+    let ring = custody.load_all(&known.document.cluster.name).await?;
+    let newest = snapshot::newest(&folder)?;
+    let kept = all.into_iter().find(|kept| kept.name == newest);
+    let of = kept.and_then(|kept| Some(kept.header.ok()?.rekey));
+    if of != Some(ring.current().header.rekey) {
+        let what = format!(
+            "the newest snapshot, {newest}, was taken before the last rekey: other shares open it"
+        );
+        return Err(
+            Failure::text(Kind::BadInput, what).hint("take another with `vaultyard snapshot take`")
+        );
+    }
+    Ok(snapshot::verify::prove(common, known, custody, &ring, &newest).await?.name)
 }
 
 impl From<Verified> for Found {
@@ -67,6 +96,7 @@ impl From<Verified> for Found {
             last_unsealed: last_unsealed
                 .map(|(server, at)| LastUnsealed { server, at: at.to_string() }),
             faults: faults.iter().map(ToString::to_string).collect(),
+            proven_by: None,
         }
     }
 }
@@ -96,6 +126,9 @@ fn show(found: &Found) -> String {
     });
     if found.faults.is_empty() {
         lines.push("Verified     every share was decrypted and fits the record".to_owned());
+    }
+    if let Some(snapshot) = &found.proven_by {
+        lines.push(format!("Proven       they open a server with the snapshot {snapshot}"));
     }
     lines.extend(found.faults.iter().map(|fault| format!("FAULT        {fault}")));
     lines.join("\n")

@@ -2,13 +2,16 @@
 
 use std::process::ExitCode;
 
+use vaultyard_keys::stored::KeyRing;
 use vaultyard_model::port::clock::Clock;
-use vaultyard_snapshots::verify::{unlock, verify};
+use vaultyard_snapshots::folder::Name;
+use vaultyard_snapshots::verify::{Verified, unlock, verify};
 
 use crate::arguments::{Common, Output};
 use crate::failure::{Failure, failed};
-use crate::local::rehearsal::{self, Proof};
-use crate::local::snapshots;
+use crate::local::keys::Custody;
+use crate::local::state::Known;
+use crate::local::{rehearsal, snapshots};
 use crate::progress::Progress;
 use crate::snapshots::{Found, Restored, keys_of};
 use crate::stops::Stops;
@@ -27,28 +30,52 @@ pub(super) async fn run(
         Some(name) => super::named(name)?,
         None => super::newest(&folder)?,
     };
-    let cluster = &known.document.cluster.name;
-    let ring = custody.load_all(cluster).await?;
-    let (generation, encryption) = (&ring.current().header.generation, &*custody.encryption);
-    let verified = verify(&folder, &name, cluster, generation, encryption).await;
-    let verified = verified.map_err(super::not_sound)?;
-    let restored = if restore {
-        let unlocked = unlock(&folder, &name, cluster, generation, encryption).await;
-        keys_of(&ring, &name, verified.header.rekey)?;
-        let progress = Progress::new(common.quiet, system::fancy_terminal());
-        let unlocked = unlocked.map_err(super::not_sound)?;
-        let mut stops = Stops::listen()?;
-        let proof =
-            rehearsal::restore_into_another(&known, &ring, unlocked, &mut stops, &progress).await;
-        progress.end();
-        let Proof { took, mounts } = proof?;
-        folder.note_proven(&name, SystemClock.now()).map_err(failed)?;
-        Some(Restored { seconds: took.as_secs_f64(), mounts })
+    let ring = custody.load_all(&known.document.cluster.name).await?;
+    let found = if restore {
+        prove(common, &known, &custody, &ring, &name).await?
     } else {
-        None
+        let verified = decrypt(&known, &custody, &ring, &name).await?;
+        Found::of(&name, verified, None)
     };
-    output::print(arguments.output, &Found::of(&name, verified, restored), show)?;
+    output::print(arguments.output, &found, show)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Reads all of it, and holds it against its checksums.
+async fn decrypt(
+    known: &Known,
+    custody: &Custody,
+    ring: &KeyRing,
+    name: &Name,
+) -> Result<Verified, Failure> {
+    let (cluster, generation) = (&known.document.cluster.name, &ring.current().header.generation);
+    let folder = snapshots::folder(known);
+    let verified = verify(&folder, name, cluster, generation, &*custody.encryption).await;
+    verified.map_err(super::not_sound)
+}
+
+/// The same, and restores it into a throw-away server.
+pub(crate) async fn prove(
+    common: &Common,
+    known: &Known,
+    custody: &Custody,
+    ring: &KeyRing,
+    name: &Name,
+) -> Result<Found, Failure> {
+    let verified = decrypt(known, custody, ring, name).await?;
+    keys_of(ring, name, verified.header.rekey)?;
+    let (cluster, generation) = (&known.document.cluster.name, &ring.current().header.generation);
+    let folder = snapshots::folder(known);
+    let unlocked = unlock(&folder, name, cluster, generation, &*custody.encryption).await;
+    let unlocked = unlocked.map_err(super::not_sound)?;
+    let progress = Progress::new(common.quiet, system::fancy_terminal());
+    let mut stops = Stops::listen()?;
+    let restored =
+        rehearsal::restore_into_another(known, ring, unlocked, &mut stops, &progress).await;
+    progress.end();
+    let restored = restored?;
+    folder.note_proven(name, SystemClock.now()).map_err(failed)?;
+    Ok(Found::of(name, verified, Some(restored)))
 }
 
 /// For eyes.
