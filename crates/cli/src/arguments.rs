@@ -214,6 +214,8 @@ pub(crate) enum Controller {
     Prepare,
     /// Unseal the server of this pod, and keep it
     Unsealer,
+    /// Run throw-away servers, into which the unsealer of this pod restores snapshots to prove them
+    Prover,
     /// Pass requests on to the server that leads
     Proxy,
     /// Keep the certificates of a cluster
@@ -331,6 +333,8 @@ pub(crate) struct Apply {
     /// Do not ask
     #[arg(long, short)]
     pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) snapshot: BeforeVersion,
     /// How long it may take until it is ready
     #[arg(long, default_value = "5m", value_name = "DURATION", value_parser = duration)]
     pub(crate) timeout: std::time::Duration,
@@ -357,9 +361,19 @@ pub(crate) struct Change {
     /// Do not ask
     #[arg(long, short)]
     pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) snapshot: BeforeVersion,
     /// How long it may take until it is ready
     #[arg(long, default_value = "5m", value_name = "DURATION", value_parser = duration)]
     pub(crate) timeout: std::time::Duration,
+}
+
+/// What comes before another version.
+#[derive(Args)]
+pub(crate) struct BeforeVersion {
+    /// Take no snapshot before another version: what goes wrong cannot be undone. Asked twice
+    #[arg(long)]
+    pub(crate) without_snapshot: bool,
 }
 
 /// Arguments of `render`.
@@ -447,8 +461,8 @@ pub(crate) enum Format {
 pub(crate) enum Keys {
     /// Decrypt every share and check it against the record
     #[command(after_help = "\
-With --restore they also open a throw-away server that was given the newest snapshot, as `snapshot verify --restore` \
-does it. That proves that the shares are those of the cluster, which the record alone does not.")]
+With --restore as many of them as it takes also open a throw-away server that was given the newest snapshot, as \
+`snapshot verify --restore` does it: the record alone does not prove that they are the cluster's.")]
     Verify {
         /// Prove them by opening a throw-away server with the newest snapshot
         #[arg(long)]
@@ -543,7 +557,8 @@ Example:
     },
     /// Decrypt one and hold every byte against its checksums
     #[command(after_help = "\
-With --restore it is also put into a throw-away server of its version, which is unsealed with the keys of \
+With --restore it is also put into a throw-away server - on this machine of its version, on Kubernetes of the version \
+that runs - which is unsealed with the keys of \
 the cluster and logged in to. Where secret engines keep credentials elsewhere (databases, clouds) that is \
 refused: the copy would end those that have run out in the snapshot.")]
     Verify {

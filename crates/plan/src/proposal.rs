@@ -15,6 +15,8 @@ pub struct Proposal {
     pub configuration: bool,
     /// How many servers there are.
     pub servers: u8,
+    /// Whether a snapshot comes before another version, as it does unless a person wants none.
+    pub snapshot: bool,
 }
 
 impl Proposal {
@@ -26,7 +28,7 @@ impl Proposal {
             .then(|| (before.version.clone(), after.version.clone(), passage));
         let configuration = before.configuration != after.configuration
             || before.performance_multiplier != after.performance_multiplier;
-        Self { version, configuration, servers: after.replicas.count() }
+        Self { version, configuration, servers: after.replicas.count(), snapshot: true }
     }
 
     /// Whether nothing would be done.
@@ -52,21 +54,30 @@ impl Display for Proposal {
             servers => write!(f, "Plan: {servers} servers are {how}.")?,
         }
         let Some((before, after, passage)) = &self.version else { return Ok(()) };
-        let way_back = way_back(before, after, *passage);
-        write!(f, "\n  snapshot    one is taken first\n  way back    {way_back}")
+        let snapshot = if self.snapshot { "one is taken first" } else { WITHOUT_SNAPSHOT };
+        let way_back = way_back(before, after, *passage, self.snapshot);
+        write!(f, "\n  snapshot    {snapshot}\n  way back    {way_back}")
     }
 }
 
-/// What leads from the new version back to the old one.
-pub fn way_back(before: &Version, after: &Version, passage: Passage) -> String {
-    match passage {
-        Passage::BothWays => {
+/// What is said of the snapshot where a person wants none.
+pub const WITHOUT_SNAPSHOT: &str = "none is taken";
+
+/// What leads from the new version back to the old one, with a snapshot of before or without one.
+pub fn way_back(before: &Version, after: &Version, passage: Passage, snapshot: bool) -> String {
+    match (passage, snapshot) {
+        (Passage::BothWays, _) => {
             format!("{after} and {before} each lead on what the other has written")
         }
-        Passage::OneWay => format!(
+        (Passage::OneWay, true) => format!(
             "none but that snapshot, once a server of {after} has led: what was written after it would \
              be lost"
         ),
+        (Passage::OneWay, false) => {
+            format!(
+                "none, once a server of {after} has led: {before} cannot read what that has written"
+            )
+        }
     }
 }
 
@@ -117,6 +128,9 @@ another one takes its place.
   way back    none but that snapshot, once a server of 2.7.2 has led: what was written after it would \
 be lost";
         assert_eq!(proposal(3, "2.7.2", 1), expected);
+        let old = Version::new("2.6.2").unwrap();
+        let without = way_back(&old, &Version::new("2.7.2").unwrap(), Passage::OneWay, false);
+        assert!(without.starts_with("none, once a server of 2.7.2 has led"), "{without}");
         let back = "way back    2.6.3 and 2.6.2 each lead on what the other has written";
         assert!(proposal(3, "2.6.3", 1).ends_with(back));
     }

@@ -128,9 +128,9 @@ pub enum NoWayBack {
         towards: Version,
         /// What it was from.
         before: Version,
-        /// The snapshot that the change is bound to.
-        snapshot: String,
-        /// When that was taken.
+        /// The snapshot that the change is bound to, if one was wanted.
+        snapshot: Option<String>,
+        /// When that was taken, or would have been.
         taken: Timestamp,
     },
 }
@@ -146,11 +146,20 @@ impl Display for NoWayBack {
                 "the last change of version was back from {before} to {towards}; `vaultyard upgrade --to {before}` \
                  goes forward again"
             ),
-            Self::Passed { towards, before, snapshot, taken } => write!(
-                f,
-                "{towards} has led since, and {before} cannot lead on what it has written. What was before lies in \
-                 the snapshot {snapshot} of {taken:.0}; whoever goes back to that loses all that was written after it"
-            ),
+            Self::Passed { towards, before, snapshot, taken } => {
+                write!(
+                    f,
+                    "{towards} has led since, and {before} cannot lead on what it has written. "
+                )?;
+                match snapshot {
+                    Some(snapshot) => write!(
+                        f,
+                        "What was before lies in the snapshot {snapshot} of {taken:.0}; whoever goes back to that \
+                         loses all that was written after it"
+                    ),
+                    None => write!(f, "No snapshot was wanted before the change of {taken:.0}"),
+                }
+            }
         }
     }
 }
@@ -240,7 +249,7 @@ mod tests {
         let change = |from: &[&str], towards, led| VersionChange {
             from: from.iter().map(|text| version(text)).collect(),
             towards: version(towards),
-            snapshot: "20261129T225620Z".to_owned(),
+            snapshot: Some("20261129T225620Z".to_owned()),
             taken: Timestamp::UNIX_EPOCH,
             led,
         };
@@ -256,6 +265,9 @@ mod tests {
         assert_eq!(back(&half, "2.7.2"), Ok(version("2.6.2")));
         let passed = back(&change(&["2.6.2"], "2.7.2", true), "2.7.2").unwrap_err().to_string();
         assert!(passed.contains("20261129T225620Z") && passed.contains("2.6.2"), "{passed}");
+        let without = VersionChange { snapshot: None, ..change(&["2.6.2"], "2.7.2", true) };
+        let passed = back(&without, "2.7.2").unwrap_err().to_string();
+        assert!(passed.contains("No snapshot was wanted"), "{passed}");
     }
 
     fn bao(from: &str, to: &str) -> Result<Passage, String> {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
+use crate::holds::Holds;
 use crate::leader::Leader;
 use crate::metrics::Metrics;
 use crate::shares::Shares;
@@ -101,6 +102,7 @@ pub(crate) struct Room {
 pub(crate) struct Gate {
     state: Mutex<State>,
     idle: Notify,
+    holds: Holds,
     metrics: Arc<Metrics>,
 }
 
@@ -116,7 +118,13 @@ impl Gate {
             long_answers: Shares::new(room.long_answers),
             next_id: 0,
         };
-        Arc::new(Self { state: Mutex::new(state), idle: Notify::new(), metrics })
+        let (idle, holds) = (Notify::new(), Holds::default());
+        Arc::new(Self { state: Mutex::new(state), idle, holds, metrics })
+    }
+
+    /// The requests that were held.
+    pub(crate) fn holds(&self) -> &Holds {
+        &self.holds
     }
 
     /// What is under way.
@@ -163,7 +171,9 @@ impl Gate {
         let passed = tokio::time::timeout_at(until, granted).await;
         waiting.queued = passed.is_err();
         drop(waiting);
-        self.metrics.hold_seconds.observe(began.elapsed().as_secs_f64());
+        let lasted = began.elapsed();
+        self.metrics.hold_seconds.observe(lasted.as_secs_f64());
+        self.holds.note(began + lasted, lasted);
         match passed {
             Ok(Ok(permit)) => Ok(permit),
             Ok(Err(_)) | Err(_) => Err(Held::TooLong),

@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 use vaultyard_model::ServerName;
 
 use crate::forward::Shared;
 use crate::gate::{self, Counts};
+use crate::holds::Waits;
 
 /// A handle of a proxy; clones are handles of the same one.
 #[derive(Clone)]
@@ -43,6 +45,13 @@ impl Handle {
     /// Who leads, and who will: the receiver is told of every change.
     pub fn leader(&self) -> watch::Receiver<Option<ServerName>> {
         self.shared.leadership.subscribe_name()
+    }
+
+    /// How many requests were held since the proxy began, and for how long at most of those that went on, or were
+    /// refused, in the last `within`; of more than an hour ago nothing is known.
+    pub fn waits(&self, within: Duration) -> Waits {
+        let now = Instant::now();
+        self.shared.field.gate.holds().since(now.checked_sub(within).unwrap_or(now))
     }
 
     /// What is under way.

@@ -42,6 +42,7 @@ mod gate;
 mod guard;
 mod handle;
 mod headers;
+mod holds;
 mod leader;
 mod metrics;
 mod proxy_protocol;
@@ -70,6 +71,7 @@ use vaultyard_model::ServerName;
 pub use config::{Config, Server};
 pub use gate::Counts;
 pub use handle::{Drain, Excluded, Handle};
+pub use holds::Waits;
 pub use metrics::Metrics;
 
 use accept::Acceptor;

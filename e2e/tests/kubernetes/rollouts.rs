@@ -103,8 +103,12 @@ fn another_version_comes_without_a_failed_request_and_is_bound_to_a_snapshot() {
     assert!(refused.stderr.contains("is a snapshot"), "{refused:#?}");
 
     cluster.declare(&of("2.7.1"));
-    let applied = cluster.apply(&["--yes", "--server-image", &image("openbao-2.7.1")]);
+    let flags = ["--yes", "--without-snapshot", "--server-image", &image("openbao-2.7.1")];
+    let applied = cluster.apply(&flags);
     assert_eq!(applied.code, Some(0), "{applied:#?}\n{}", cluster.all_there_is());
+    let object = cluster.object(&["vaultcluster", cluster.name()]).unwrap();
+    let change = &object["status"]["versionChange"];
+    assert_eq!(change["withoutSnapshot"], true, "{change:#}");
     assert_eq!(versions(&cluster.wait_until_ready()), ["2.7.1"; 3].map(str::to_owned));
     writing.wait_for(50);
     let journal = writing.stop();

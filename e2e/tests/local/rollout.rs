@@ -39,6 +39,8 @@ pub(crate) fn follows(cluster: &mut Cluster, version: &str, servers: &str) {
     writing.wait_for(50);
     let applied = cluster.home().run(&["apply", "-f", &file, "--yes"]);
     assert_eq!(applied.code, Some(0), "{applied:#?}\n{}", cluster.up().said());
+    // The leader does not go without clients that wait for the next one.
+    assert!(applied.stderr.contains("held, for"), "{applied:#?}");
     writing.wait_for(50);
     let journal = writing.stop();
     let status = cluster.wait_until_ready();
@@ -94,6 +96,21 @@ fn a_patch_release_and_a_configuration_come_and_go() {
     assert_eq!(versions(&cluster.wait_until_ready()), ["2.7.1"; 3].map(str::to_owned));
     let written = std::fs::read_to_string(&file).unwrap();
     assert!(written.contains("2.7.1") && written.contains("log_level: debug"), "{written}");
+
+    let kept = snapshots(cluster.home());
+    let flags = ["--to", "2.7.2", "-f", &file, "--yes", "--without-snapshot"];
+    let without = cluster.home().run(&[&["upgrade"], &flags[..]].concat());
+    assert_eq!(without.code, Some(0), "{without:#?}");
+    assert!(without.stdout.contains("snapshot    none is taken"), "{without:#?}");
+    assert_eq!(versions(&cluster.wait_until_ready()), ["2.7.2"; 3].map(str::to_owned));
+    assert_eq!(snapshots(cluster.home()), kept);
+}
+
+/// How many there are.
+fn snapshots(home: &Home) -> usize {
+    let listed = home.run(&["snapshot", "list", "--output", "json"]).done();
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    listed.as_array().unwrap().len()
 }
 
 /// A program that says it is of another version, and does not run.

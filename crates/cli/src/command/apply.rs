@@ -11,9 +11,9 @@ use vaultyard_model::Version;
 use vaultyard_plan::proposal::Proposal;
 use vaultyard_plan::versions::Passage;
 
-use crate::arguments::{Apply, Change, Common, Plan, Upgrade};
+use crate::arguments::{Apply, BeforeVersion, Change, Common, Plan, Upgrade};
 use crate::control::client::{Control, NotChanged};
-use crate::control::wire::Status;
+use crate::control::wire::{Status, Waits};
 use crate::document::Document;
 use crate::edit::{self, Edit};
 use crate::failure::{Failure, Kind, failed};
@@ -22,7 +22,7 @@ use crate::local::program::{self, Program};
 use crate::local::state::Known;
 use crate::local::{self, change};
 use crate::progress::Progress;
-use crate::rollback::version_before;
+use crate::rollback::{WITHOUT_SNAPSHOT, version_before};
 use crate::{output, system};
 
 /// Between two looks.
@@ -50,12 +50,27 @@ impl Wish {
     }
 }
 
+/// How a change is made.
+struct How {
+    /// Whether nobody is asked.
+    yes: bool,
+    /// Whether a snapshot comes before another version.
+    snapshot: bool,
+    timeout: Duration,
+}
+
+impl How {
+    fn of(yes: bool, snapshot: &BeforeVersion, timeout: Duration) -> Self {
+        Self { yes, snapshot: !snapshot.without_snapshot, timeout }
+    }
+}
+
 /// `vaultyard plan`
 pub(super) async fn plan(common: &Common, arguments: &Plan) -> Result<ExitCode, Failure> {
     let wish = Wish::read(common, arguments.file.as_deref())?;
     let status = local::state::control(common)?.status().await.ok();
     let under_way = status.as_ref().and_then(Status::under_way);
-    let Proposal { version, configuration, servers } = &wish.proposal;
+    let Proposal { version, configuration, servers, .. } = &wish.proposal;
     let shown = Shown {
         version: version.as_ref().map(|(from, to, passage)| Moved {
             from: from.to_string(),
@@ -98,7 +113,8 @@ struct Moved {
 /// `vaultyard apply`
 pub(super) async fn run(common: &Common, arguments: &Apply) -> Result<ExitCode, Failure> {
     let wish = Wish::read(common, arguments.file.as_deref())?;
-    carry_out(common, &wish, None, arguments.yes, arguments.timeout).await
+    let how = How::of(arguments.yes, &arguments.snapshot, arguments.timeout);
+    carry_out(common, wish, None, how).await
 }
 
 /// `vaultyard upgrade`
@@ -124,17 +140,18 @@ async fn to_version(
     let kept = known.document.text.clone();
     let (edit, document) = edit::with_version(file, kept, to, Target::Local)?;
     let wish = Wish::of(known, document)?;
-    carry_out(common, &wish, edit, arguments.yes, arguments.timeout).await
+    let how = How::of(arguments.yes, &arguments.snapshot, arguments.timeout);
+    carry_out(common, wish, edit, how).await
 }
 
 /// Shows what it means, asks, changes the file if there is one to change, and does it.
 async fn carry_out(
     common: &Common,
-    wish: &Wish,
+    mut wish: Wish,
     edit: Option<Edit>,
-    yes: bool,
-    timeout: Duration,
+    how: How,
 ) -> Result<ExitCode, Failure> {
+    wish.proposal.snapshot = how.snapshot;
     let control = local::state::control(common)?;
     let status = control.status().await.map_err(|error| {
         failed(error).hint("`vaultyard up -f FILE` brings the cluster up as the file says")
@@ -144,11 +161,14 @@ async fn carry_out(
     if wish.proposal.is_empty() && complete && wish.document.text == wish.known.document.text {
         return Ok(ExitCode::SUCCESS);
     }
-    if !yes && !wish.proposal.is_empty() {
+    if !how.yes && !wish.proposal.is_empty() {
         output::ask::approve("Do this?")?;
+        if !how.snapshot && wish.proposal.version.is_some() {
+            output::ask::approve(WITHOUT_SNAPSHOT)?;
+        }
     }
     let progress = Progress::new(common.quiet, system::fancy_terminal());
-    let done = bring(wish, edit, &control, status, timeout, &progress).await;
+    let done = bring(&wish, edit, &control, status, how.timeout, &progress).await;
     progress.end();
     progress.say(done?);
     Ok(ExitCode::SUCCESS)
@@ -173,7 +193,10 @@ async fn bring(
     if let Some(edit) = &edit {
         edit.make(&wish.document.text)?;
     }
-    let replaced = match (control.change(&wish.document.text).await, &edit) {
+    // One of an earlier Vaultyard does not tell.
+    let held = control.waits(Duration::ZERO).await.ok().map(|waits| waits.held);
+    let replaced = match (control.change(&wish.document.text, wish.proposal.snapshot).await, &edit)
+    {
         (Ok(replaced), _) => replaced,
         (Err(NotChanged::Refused(failure)), Some(edit)) => {
             edit.undo()?;
@@ -198,8 +221,19 @@ async fn bring(
         Err(Failure::text(Kind::NotInTime, what).hint("`vaultyard status` shows how far it is"))
     };
     tokio::time::timeout(within, followed).await.unwrap_or_else(late)?;
-    let (timeline, took) = (following.timeline(), began.elapsed().as_secs_f64());
-    Ok(format!("{timeline}every server is as the document says, after {took:.1} s"))
+    let (timeline, took) = (following.timeline(), began.elapsed());
+    let waits = control.waits(took).await.ok().zip(held).map(|(now, before)| said(now, before));
+    let (waits, took) = (waits.unwrap_or_default(), took.as_secs_f64());
+    Ok(format!("{timeline}{waits}every server is as the document says, after {took:.1} s"))
+}
+
+/// What clients noticed, when so many requests had been held before.
+fn said(waits: Waits, before: u64) -> String {
+    match waits.held.saturating_sub(before) {
+        0 => "no request was held\n".to_owned(),
+        1 => format!("1 request was held, for {:.2} s\n", waits.longest_seconds),
+        held => format!("{held} requests were held, for {:.2} s at most\n", waits.longest_seconds),
+    }
 }
 
 /// Tells what happens until every server is as the document says.

@@ -84,16 +84,30 @@ impl Control {
         self.read("/v1/dns").await
     }
 
+    /// How requests were held, and how long at most in the last `within`.
+    pub(crate) async fn waits(&self, within: Duration) -> Result<wire::Waits, AskError> {
+        self.read(&format!("{}?{}", wire::WAITS, within.as_millis())).await
+    }
+
     /// Asks it to stop the servers in order and end.
     pub(crate) async fn stop(&self) -> Result<(), AskError> {
         let asked = self.ask(Method::POST, "/v1/down", Bytes::new());
         self.success(self.within(DEADLINE, asked).await?).map(drop)
     }
 
-    /// Has it follow this document; the servers that are replaced for it.
-    pub(crate) async fn change(&self, document: &str) -> Result<wire::Replaced, NotChanged> {
+    /// Has it follow this document, with a snapshot before another version or without; the servers that are
+    /// replaced for it.
+    pub(crate) async fn change(
+        &self,
+        document: &str,
+        snapshot: bool,
+    ) -> Result<wire::Replaced, NotChanged> {
         let body = Bytes::copy_from_slice(document.as_bytes());
-        let asked = self.ask(Method::POST, wire::CHANGE, body);
+        let place = match snapshot {
+            true => wire::CHANGE.to_owned(),
+            false => format!("{}?{}", wire::CHANGE, wire::WITHOUT_SNAPSHOT),
+        };
+        let asked = self.ask(Method::POST, &place, body);
         match self.within(PROGRAM_ASKED, asked).await? {
             (StatusCode::UNPROCESSABLE_ENTITY, refusal) => {
                 let refusal: wire::Refusal = self.parse(&refusal)?;

@@ -14,8 +14,9 @@ use serde::Serialize;
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use vaultyard_model::status;
+use vaultyard_proxy::{Handle, Waits};
 
-use super::wire::{self, CHANGE};
+use super::wire::{self, CHANGE, WAITS, WITHOUT_SNAPSHOT};
 use crate::converse::{NO_ROOM, converse};
 use crate::local::change;
 
@@ -25,6 +26,8 @@ pub(crate) struct Desk {
     pub(crate) status: watch::Receiver<Option<status::Status>>,
     /// The names as they are published.
     pub(crate) records: watch::Receiver<Vec<wire::Record>>,
+    /// The proxy; `None` while nothing runs yet.
+    pub(crate) proxy: Option<Handle>,
     /// Told when somebody asks to stop.
     pub(crate) stop: watch::Sender<bool>,
     /// Given documents that are to be followed; `None` while nothing runs yet.
@@ -55,7 +58,7 @@ pub(crate) async fn serve_until_told_to_stop(listener: &UnixListener) {
         // Its other end is on the desk, which is served as long as this is waited for.
         let _ = told.wait_for(|stop| *stop).await;
     };
-    serve_until(listener, Desk { status, records, stop, change: None }, told).await;
+    serve_until(listener, Desk { status, records, proxy: None, stop, change: None }, told).await;
 }
 
 /// Answers for ever.
@@ -95,6 +98,10 @@ async fn answer(request: Request<Incoming>, desk: &Desk) -> Response<Full<Bytes>
             None => plain(StatusCode::SERVICE_UNAVAILABLE),
         },
         (&Method::GET, "/v1/dns") => json(&*desk.records.borrow()),
+        (&Method::GET, WAITS) => match &desk.proxy {
+            Some(proxy) => waits(proxy, request.uri().query()),
+            None => plain(StatusCode::SERVICE_UNAVAILABLE),
+        },
         (&Method::POST, "/v1/down") => {
             desk.stop.send_replace(true);
             plain(StatusCode::ACCEPTED)
@@ -107,17 +114,27 @@ async fn answer(request: Request<Incoming>, desk: &Desk) -> Response<Full<Bytes>
     }
 }
 
+fn waits(proxy: &Handle, within: Option<&str>) -> Response<Full<Bytes>> {
+    let within = within.and_then(|text| text.parse().ok());
+    let Some(within) = within.map(Duration::from_millis) else {
+        return plain(StatusCode::BAD_REQUEST);
+    };
+    let Waits { count, longest } = proxy.waits(within);
+    json(&wire::Waits { held: count, longest_seconds: longest.as_secs_f64() })
+}
+
 /// Has the document followed that the request brings.
 async fn follow(
     request: Request<Incoming>,
     change: &mpsc::Sender<change::Request>,
 ) -> Response<Full<Bytes>> {
+    let snapshot = request.uri().query() != Some(WITHOUT_SNAPSHOT);
     let body = Limited::new(request.into_body(), vaultyard_manifest::LARGEST).collect().await;
     let text = body.ok().and_then(|body| String::from_utf8(body.to_bytes().into()).ok());
     let Some(text) = text else { return plain(StatusCode::BAD_REQUEST) };
     let (answer, answered) = oneshot::channel();
     // Whoever follows documents ends only with the program.
-    change.send(change::Request { text, answer }).await.ok();
+    change.send(change::Request { text, snapshot, answer }).await.ok();
     match answered.await {
         Ok(Ok(accepted)) => json(&wire::accepted(&accepted)),
         Ok(Err(failure)) => {

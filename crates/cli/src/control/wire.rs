@@ -12,6 +12,8 @@ use crate::snapshots::Listed;
 
 /// Where a document is brought that is to be followed.
 pub(crate) const CHANGE: &str = "/v1/change";
+/// The query that goes with it where no snapshot is wanted before another version.
+pub(crate) const WITHOUT_SNAPSHOT: &str = "without-snapshot";
 
 /// The servers that are replaced because of a document, each with `version` or `configuration`.
 pub(crate) type Replaced = BTreeMap<String, String>;
@@ -135,6 +137,19 @@ pub(crate) struct Condition {
     pub(crate) status: String,
     pub(crate) reason: String,
     pub(crate) message: String,
+}
+
+/// Where it is asked how requests were held, in the last so many milliseconds of the query.
+pub(crate) const WAITS: &str = "/v1/waits";
+
+/// How requests were held.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Waits {
+    /// How many since the proxy began.
+    pub(crate) held: u64,
+    /// The longest of the time that was asked about.
+    pub(crate) longest_seconds: f64,
 }
 
 /// A name that the DNS server answers for.

@@ -17,7 +17,7 @@ use crate::arguments::{Apply, Change, Common, Upgrade};
 use crate::edit::{self, Edit};
 use crate::failure::{Failure, failed};
 use crate::progress::Progress;
-use crate::rollback::version_before;
+use crate::rollback::{WITHOUT_SNAPSHOT, version_before};
 use crate::{local, output, system};
 
 /// Shows what would change, asks, and does it.
@@ -26,6 +26,7 @@ pub(crate) async fn run(common: &Common, arguments: &Apply) -> Result<ExitCode, 
         document: check::document(arguments.file.as_deref())?,
         release: install::release(&arguments.images)?,
         adopt: arguments.adopt,
+        snapshot: !arguments.snapshot.without_snapshot,
         timeout: arguments.timeout,
     };
     let api = reach::api(&common.kubernetes).await?;
@@ -70,7 +71,9 @@ async fn to_version(
 ) -> Result<ExitCode, Failure> {
     let release = install::release(&arguments.images)?;
     let (edit, document) = edit::with_version(file, kept, to, Target::Kubernetes)?;
-    let wish = Wish { document, release, adopt: false, timeout: arguments.timeout };
+    let snapshot = !arguments.snapshot.without_snapshot;
+    let timeout = arguments.timeout;
+    let wish = Wish { document, release, adopt: false, snapshot, timeout };
     carry_out(common, api, wish, edit, arguments.yes).await
 }
 
@@ -82,8 +85,8 @@ async fn carry_out(
     yes: bool,
 ) -> Result<ExitCode, Failure> {
     let progress = Progress::new(common.quiet, system::fancy_terminal());
-    let Wish { document, release, adopt, .. } = &wish;
-    let proposal = plan::propose(api, document, release, *adopt, &progress).await;
+    let Wish { document, release, adopt, snapshot, .. } = &wish;
+    let proposal = plan::propose(api, document, release, *adopt, *snapshot, &progress).await;
     progress.end();
     let proposal = proposal?;
     output::data(plan::picture::of(&proposal).trim_end())?;
@@ -92,6 +95,9 @@ async fn carry_out(
     }
     if !yes && !proposal.changes.is_empty() {
         output::ask::approve("Do this?")?;
+        if !snapshot && proposal.changes_version() {
+            output::ask::approve(WITHOUT_SNAPSHOT)?;
+        }
     }
     if let Some(edit) = edit {
         edit.make(&document.text)?;

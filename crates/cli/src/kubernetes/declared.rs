@@ -23,6 +23,9 @@ pub(crate) const STOPPED: &str = "vaultyard.dev/stopped";
 /// The annotation of a `VaultCluster` that tells when a person last let a frozen rollout go on.
 pub(crate) const RESUMED: &str = "vaultyard.dev/rollout-resumed";
 
+/// The annotation of a `VaultCluster` whose change to this version is bound to no snapshot.
+pub(crate) const WITHOUT_SNAPSHOT: &str = "vaultyard.dev/without-snapshot";
+
 /// Whether a person wants it at rest.
 pub(crate) fn is_stopped(object: &Value) -> bool {
     object["metadata"]["annotations"][STOPPED] == "true"

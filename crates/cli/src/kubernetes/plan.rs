@@ -28,7 +28,7 @@ pub(crate) async fn run(common: &Common, arguments: &Arguments) -> Result<ExitCo
     let release = install::release(&arguments.images)?;
     let progress = Progress::new(common.quiet, system::fancy_terminal());
     let api = reach::api(&common.kubernetes).await?;
-    let proposal = propose(&api, &document, &release, arguments.adopt, &progress).await;
+    let proposal = propose(&api, &document, &release, arguments.adopt, true, &progress).await;
     progress.end();
     let proposal = proposal?;
     output::print(arguments.output.output, &proposal, picture::of)?;
@@ -41,6 +41,7 @@ pub(super) async fn propose(
     document: &Document,
     release: &Release,
     adopt: bool,
+    snapshot: bool,
     progress: &Progress,
 ) -> Result<Proposal, Failure> {
     progress.waiting("comparing with what stands there");
@@ -56,7 +57,7 @@ pub(super) async fn propose(
     let under_way = under_way(api, cluster).await?;
     let followed = check::followed(api, cluster).await?;
     let followed = followed.as_ref().map(|document| &document.cluster);
-    Ok(Proposal { under_way, ..Proposal::of(cluster, followed, changes, notes) })
+    Ok(Proposal { under_way, ..Proposal::of(cluster, followed, snapshot, changes, notes) })
 }
 
 /// How far the servers have followed what was declared before, when they do not follow all of it.

@@ -8,15 +8,16 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
+use vaultyard_model::Cluster;
 use vaultyard_model::duration::Short;
 use vaultyard_model::port::clock::Clock;
 use vaultyard_model::status::Phase;
 use vaultyard_render::kubernetes::{Names, Release, workload};
-use vaultyard_target_kubernetes::Api;
 use vaultyard_target_kubernetes::cluster::ClusterObject;
+use vaultyard_target_kubernetes::{Api, ApiError, Reason};
 
 use super::check::{self, Plan};
-use super::declared::{self, RESUMED, STOPPED};
+use super::declared::{self, RESUMED, STOPPED, WITHOUT_SNAPSHOT};
 use super::{install, reach, retire, rollout, waiting};
 use crate::arguments::{Common, Up};
 use crate::control::wire;
@@ -37,6 +38,8 @@ pub(super) struct Wish {
     pub(super) release: Release,
     /// Whether objects of others are taken over.
     pub(super) adopt: bool,
+    /// Whether a snapshot comes before another version of the servers.
+    pub(super) snapshot: bool,
     /// How long it may take until it is ready.
     pub(super) timeout: Duration,
 }
@@ -48,6 +51,7 @@ pub(crate) async fn run(common: &Common, arguments: &Up) -> Result<ExitCode, Fai
         document: check::document(arguments.document.file.as_deref())?,
         release: install::release(&arguments.images)?,
         adopt: arguments.adopt,
+        snapshot: true,
         timeout: arguments.timeout,
     };
     let names = Names::of(&wish.document.cluster);
@@ -81,7 +85,7 @@ pub(super) async fn attended(
 /// Applies what is wished, and waits until it is ready; what to say then.
 pub(super) async fn bring(api: &Api, wish: &Wish, progress: &Progress) -> Result<String, Failure> {
     let began = Instant::now();
-    let Wish { document, release, adopt, timeout: patience } = wish;
+    let Wish { document, release, adopt, snapshot, timeout: patience } = wish;
     let cluster = &document.cluster;
     let names = Names::of(cluster);
     let objects = install::objects(document, release)?;
@@ -91,8 +95,9 @@ pub(super) async fn bring(api: &Api, wish: &Wish, progress: &Progress) -> Result
     if *adopt {
         check::adopt(api, &plan, progress).await?;
     }
-    install::apply(api, cluster, &objects, *adopt, progress).await?;
     let object = ClusterObject::new(api.clone(), &names);
+    want_snapshot(&object, cluster, *snapshot).await?;
+    install::apply(api, cluster, &objects, *adopt, progress).await?;
     let standing = object.read().await.map_err(failed)?;
     if standing.as_ref().is_some_and(declared::is_stopped) {
         object.annotate(install::MANAGER, STOPPED, None).await.map_err(failed)?;
@@ -117,6 +122,29 @@ pub(super) async fn bring(api: &Api, wish: &Wish, progress: &Progress) -> Result
             .hint("it goes on by itself; `vaultyard status --target kubernetes` shows how far"));
     };
     Ok(format!("{}{}", following.timeline(), farewell(&names, &ready?, began.elapsed())))
+}
+
+/// Says whether the change to the version that comes is bound to a snapshot, before the version itself is said.
+async fn want_snapshot(
+    object: &ClusterObject,
+    cluster: &Cluster,
+    snapshot: bool,
+) -> Result<(), Failure> {
+    let standing = match object.read().await {
+        Ok(Some(standing)) => standing,
+        // There is none, or not even its kind or its namespace.
+        Ok(None)
+        | Err(ApiError {
+            reason: Reason::UnknownKind { .. } | Reason::NoNamespace { .. }, ..
+        }) => return Ok(()),
+        Err(error) => return Err(failed(error)),
+    };
+    let version = cluster.servers.version.to_string();
+    let wanted = (!snapshot).then_some(version.as_str());
+    if standing["metadata"]["annotations"][WITHOUT_SNAPSHOT].as_str() != wanted {
+        object.annotate(install::MANAGER, WITHOUT_SNAPSHOT, wanted).await.map_err(failed)?;
+    }
+    Ok(())
 }
 
 fn refuse_what_is_local(arguments: &Up) -> Result<(), Failure> {

@@ -8,6 +8,8 @@ use vaultyard_model::port::rollout::VersionChange;
 
 /// The field of the status.
 pub(crate) const FIELD: &str = "versionChange";
+/// Its field that says that no snapshot was wanted.
+const WITHOUT: &str = "withoutSnapshot";
 
 /// The one in the status of this `VaultCluster`; `None` also where it cannot be understood, which counts
 /// as a change without a snapshot.
@@ -18,7 +20,10 @@ pub(crate) fn read(object: &Value) -> Option<VersionChange> {
     Some(VersionChange {
         from: from.collect::<Option<_>>()?,
         towards: version(&change["towards"])?,
-        snapshot: change["snapshot"].as_str()?.to_owned(),
+        snapshot: match change["snapshot"].as_str() {
+            None if change[WITHOUT] == true => None,
+            named => Some(named?.to_owned()),
+        },
         taken: change["taken"].as_str()?.parse().ok()?,
         led: change["led"].as_bool()?,
     })
@@ -32,6 +37,8 @@ pub(crate) fn write(change: &VersionChange) -> Value {
         "from": from,
         "towards": towards.to_string(),
         "snapshot": snapshot,
+        // Where the status is merged, what is null is as good as what nobody has said.
+        WITHOUT: snapshot.is_none().then_some(true),
         "taken": taken.to_string(),
         "led": led,
     })
@@ -53,12 +60,17 @@ mod tests {
         let change = VersionChange {
             from: [version("2.6.2"), version("2.6.1")].into(),
             towards: version("2.7.2"),
-            snapshot: "20261129T225620Z".to_owned(),
+            snapshot: Some("20261129T225620Z".to_owned()),
             taken: "2026-11-29T22:56:20Z".parse().unwrap(),
             led: true,
         };
         let mut object = json!({"status": {FIELD: write(&change)}});
-        assert_eq!(read(&object), Some(change));
+        assert_eq!(read(&object), Some(change.clone()));
+        object["status"][FIELD]["snapshot"] = Value::Null;
+        assert_eq!(read(&object), None, "nobody said that none was wanted");
+        let without = VersionChange { snapshot: None, ..change };
+        object["status"][FIELD] = write(&without);
+        assert_eq!(read(&object), Some(without));
         object["status"][FIELD]["led"] = json!("perhaps");
         assert_eq!(read(&object), None);
         assert_eq!(read(&json!({})), None);

@@ -154,13 +154,20 @@ pub(crate) async fn assemble(
         doors.dns.handle(),
         records_in,
     );
-    let desk = Desk { status: status.clone(), records, stop: stop_in, change: Some(change_in) };
+    let desk = Desk {
+        status: status.clone(),
+        records,
+        proxy: Some(doors.proxy.handle.clone()),
+        stop: stop_in,
+        change: Some(change_in),
+    };
     let changer = Changer {
         known: ground.prepared.known(),
         binaries: ground.prepared.binaries.clone(),
         launcher: ground.launcher.clone(),
         cluster: cluster_in,
         generation: generation_in,
+        clock: ground.clock.clone(),
     };
     let prober = prober::probe(ground.session.clone(), observed.clone(), probed_in);
     crew.loops.spawn(watcher.run());

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use vaultyard_model::port::rollout::Stale;
+use vaultyard_model::port::clock::Clock;
+use vaultyard_model::port::rollout::{Stale, VersionChange};
 use vaultyard_model::{Cluster, Layout, ServerName, Version};
 use vaultyard_plan::change::{self, Fault};
 use vaultyard_plan::versions::{self, Passage};
@@ -21,6 +22,8 @@ use crate::failure::{Failure, Kind, bad_input, failed};
 pub(crate) struct Request {
     /// The document.
     pub(crate) text: String,
+    /// Whether a snapshot comes before another version.
+    pub(crate) snapshot: bool,
     /// What comes of it.
     pub(crate) answer: oneshot::Sender<Result<Accepted, Failure>>,
 }
@@ -40,18 +43,20 @@ pub(crate) struct Changer {
     pub(crate) cluster: watch::Sender<Cluster>,
     /// How often a document was declared.
     pub(crate) generation: watch::Sender<u64>,
+    /// The time.
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl Changer {
     /// Follows one document after another, for ever.
     pub(crate) async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
-        while let Some(Request { text, answer }) = requests.recv().await {
+        while let Some(Request { text, snapshot, answer }) = requests.recv().await {
             // Who does not wait for the answer any more can read it in the status.
-            answer.send(self.follow(text).await).ok();
+            answer.send(self.follow(text, snapshot).await).ok();
         }
     }
 
-    async fn follow(&mut self, text: String) -> Result<Accepted, Failure> {
+    async fn follow(&mut self, text: String, snapshot: bool) -> Result<Accepted, Failure> {
         let new = document::kept("the document", text)?;
         refuse(&self.known, &new.cluster)?;
         let program = match program::look(&new.cluster, &self.binaries).await? {
@@ -65,6 +70,9 @@ impl Changer {
         };
         // What cannot be read now would be found out too late.
         self.launcher.standing().map_err(failed)?;
+        if !snapshot && new.cluster.servers.version != self.known.document.cluster.servers.version {
+            self.want_no_snapshot(&new.cluster.servers.version)?;
+        }
         self.known.state.keep_document(&new.text).map_err(failed)?;
         self.launcher.declare(new.cluster.clone(), program);
         self.cluster.send_replace(new.cluster.clone());
@@ -72,6 +80,19 @@ impl Changer {
         self.known.document = new;
         let (_, stale) = self.launcher.standing().map_err(failed)?;
         Ok(stale.into_iter().map(|(server, (stale, _))| (server, stale)).collect())
+    }
+
+    /// The change to this version is bound to no snapshot.
+    fn want_no_snapshot(&self, towards: &Version) -> Result<(), Failure> {
+        let running = running(&self.known.state, &self.known.layout)?.unwrap_or_default();
+        let change = VersionChange {
+            from: running.into_iter().filter(|version| version != towards).collect(),
+            towards: towards.clone(),
+            snapshot: None,
+            taken: self.clock.now(),
+            led: false,
+        };
+        self.known.state.keep_version_change(&change).map_err(failed)
     }
 }
 

@@ -90,7 +90,7 @@ impl Rollout for LocalRollout {
             snapshots::take(&self.known, &self.custody.0, Moment::asked(self.clock.now())).await;
         let kept = kept.map_err(|failure| refused(WHAT, failure.message().to_owned()))?;
         info!(snapshot = %kept.name, "the change of version is bound to this snapshot");
-        let snapshot = kept.name.to_string();
+        let snapshot = Some(kept.name.to_string());
         let change = VersionChange { from, towards, snapshot, taken, led: false };
         self.known.state.keep_version_change(&change).map_err(|error| failed(&error))
     }

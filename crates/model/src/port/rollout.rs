@@ -26,9 +26,9 @@ pub struct VersionChange {
     pub from: BTreeSet<Version>,
     /// To this version.
     pub towards: Version,
-    /// The name of the snapshot from before it.
-    pub snapshot: String,
-    /// When that was taken.
+    /// The name of the snapshot from before it; `None` where a person wanted none.
+    pub snapshot: Option<String>,
+    /// When that was taken, or would have been.
     pub taken: Timestamp,
     /// Whether a server of the new version may have led: then what it has written is there.
     pub led: bool,
@@ -38,7 +38,7 @@ pub struct VersionChange {
 const FRESH: SignedDuration = SignedDuration::from_mins(10);
 
 impl VersionChange {
-    /// Whether its snapshot is the one from before a change that has `begun` or begins `now`.
+    /// Whether its snapshot, or that none is wanted, is the one from before a change that has `begun` or begins `now`.
     pub fn covers(&self, begun: bool, now: Timestamp) -> bool {
         begun || now.duration_since(self.taken) < FRESH
     }

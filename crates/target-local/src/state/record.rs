@@ -98,7 +98,7 @@ impl Network {
 struct WrittenChange {
     from: Vec<String>,
     towards: String,
-    snapshot: String,
+    snapshot: Option<String>,
     taken: Timestamp,
     led: bool,
 }

@@ -85,7 +85,7 @@ mod tests {
         let Ok(document) = document::built_in(vaultyard_manifest::Target::Kubernetes) else {
             panic!("the built-in document is refused");
         };
-        Proposal::of(&document.cluster, None, changes, Vec::new())
+        Proposal::of(&document.cluster, None, true, changes, Vec::new())
     }
 
     #[test]

@@ -121,10 +121,11 @@ impl Change {
 
 impl Proposal {
     /// Of every object that was compared; one without a change is none. `followed` is what the cluster was
-    /// before.
+    /// before, and a `snapshot` comes before another version unless a person wants none.
     pub(super) fn of(
         cluster: &Cluster,
         followed: Option<&Cluster>,
+        snapshot: bool,
         compared: Vec<Option<Change>>,
         notes: Vec<String>,
     ) -> Self {
@@ -135,7 +136,7 @@ impl Proposal {
             cluster: names.cluster().to_owned(),
             namespace: names.namespace().to_owned(),
             unchanged: objects - changes.len(),
-            consequences: consequences(cluster, followed, &names, &changes),
+            consequences: consequences((cluster, followed), snapshot, &names, &changes),
             changes,
             notes,
             under_way: None,
@@ -147,6 +148,11 @@ impl Proposal {
         self.changes.is_empty() && self.under_way.is_none()
     }
 
+    /// Whether servers get another version.
+    pub(crate) fn changes_version(&self) -> bool {
+        self.consequences.iter().any(|consequence| consequence.of == "snapshot")
+    }
+
     /// How many objects would be changed so.
     pub(super) fn count(&self, action: Action) -> usize {
         self.changes.iter().filter(|change| change.action == action).count()
@@ -154,8 +160,8 @@ impl Proposal {
 }
 
 fn consequences(
-    cluster: &Cluster,
-    followed: Option<&Cluster>,
+    (cluster, followed): (&Cluster, Option<&Cluster>),
+    snapshot: bool,
     names: &Names,
     changes: &[Change],
 ) -> Vec<Consequence> {
@@ -179,12 +185,12 @@ fn consequences(
         of: "controllers",
         what: "are replaced; the next ones go on where they were".to_owned(),
     });
-    let version = followed.into_iter().flat_map(|followed| another_version(followed, cluster));
+    let version = followed.into_iter().flat_map(|it| another_version(it, cluster, snapshot));
     [controllers, proxies, servers].into_iter().flatten().chain(version).collect()
 }
 
 /// What comes of another version of the servers.
-fn another_version(old: &Cluster, new: &Cluster) -> Vec<Consequence> {
+fn another_version(old: &Cluster, new: &Cluster, snapshot: bool) -> Vec<Consequence> {
     let (before, after) = (&old.servers.version, &new.servers.version);
     if before == after {
         return Vec::new();
@@ -193,12 +199,13 @@ fn another_version(old: &Cluster, new: &Cluster) -> Vec<Consequence> {
     let passage = versions::passage(new.servers.software, before, after);
     let way_back = passage.map(|passage| Consequence {
         of: "way back",
-        what: proposal::way_back(before, after, passage),
+        what: proposal::way_back(before, after, passage, snapshot),
     });
-    let snapshot = Consequence {
-        of: "snapshot",
-        what: "is taken first, and kept on the volume of the server that leads".to_owned(),
+    let what = match snapshot {
+        true => "is taken first, and kept on the volume of the server that leads",
+        false => proposal::WITHOUT_SNAPSHOT,
     };
+    let snapshot = Consequence { of: "snapshot", what: what.to_owned() };
     [Some(snapshot), way_back.ok()].into_iter().flatten().collect()
 }
 
@@ -222,7 +229,7 @@ mod tests {
         let Ok(document) = document::built_in(vaultyard_manifest::Target::Kubernetes) else {
             panic!("the built-in document is refused");
         };
-        Proposal::of(&document.cluster, None, changes, Vec::new())
+        Proposal::of(&document.cluster, None, true, changes, Vec::new())
     }
 
     #[test]

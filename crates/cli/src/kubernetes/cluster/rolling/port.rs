@@ -34,6 +34,8 @@ pub(super) struct PodRollout {
     /// What is declared, and how often.
     pub(super) version: Version,
     pub(super) generation: u64,
+    /// Whether a snapshot comes before another version.
+    pub(super) wants_snapshot: bool,
     /// What the last look has told.
     pub(super) pods: watch::Receiver<Option<Pods>>,
     /// Where changes of version are kept.
@@ -103,6 +105,17 @@ impl PodRollout {
         }
     }
 
+    /// Has the server that leads take one.
+    async fn answered(&self, what: &str) -> Result<Answered, HostError> {
+        let asked = self.ask(what).await?;
+        if let Some(answered) = self.answer(&asked).await {
+            return Ok(answered);
+        }
+        let why = self.pods(what)?.no_snapshot;
+        let late = || format!("the server that leads gave none within {SNAPSHOT:?}");
+        Err(refused(what, &why.unwrap_or_else(late)))
+    }
+
     /// What the server that leads answers to this question for a snapshot.
     async fn answer(&self, asked: &str) -> Option<Answered> {
         let find = |pods: &Option<Pods>| {
@@ -145,18 +158,19 @@ impl Rollout for PodRollout {
     async fn take_snapshot(&self) -> Result<(), HostError> {
         const WHAT: &str = "take a snapshot before servers change";
         let pods = self.pods(WHAT)?;
-        let asked = self.ask(WHAT).await?;
-        let Some(Answered { name, taken, .. }) = self.answer(&asked).await else {
-            let why = self.pods(WHAT)?.no_snapshot;
-            let late = || format!("the server that leads gave none within {SNAPSHOT:?}");
-            return Err(refused(WHAT, &why.unwrap_or_else(late)));
+        let (snapshot, taken) = if self.wants_snapshot {
+            let Answered { name, taken, .. } = self.answered(WHAT).await?;
+            info!(snapshot = %name, "the change is bound to this snapshot");
+            (Some(name), taken)
+        } else {
+            info!("no snapshot is wanted before the change");
+            (None, SystemClock.now())
         };
-        info!(snapshot = %name, "the change is bound to this snapshot");
         let from = pods.versions.into_values().filter(|version| *version != self.version);
         let (from, towards) = (from.collect(), self.version.clone());
         // What a server of that version has written once is there.
         let led = self.change().is_some_and(|change| change.led);
-        self.keep(WHAT, VersionChange { from, towards, snapshot: name, taken, led }).await
+        self.keep(WHAT, VersionChange { from, towards, snapshot, taken, led }).await
     }
 
     /// Whether it leads is for the unsealer to see when it goes: by then another one may.
