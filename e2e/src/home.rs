@@ -6,16 +6,18 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::disk::Disk;
-use crate::{Processes, addresses, wait};
+use crate::{Processes, addresses};
 
 /// The file that says by how many seconds the clock is wrong.
 const CLOCK: &str = "clock";
+/// Between two looks whether a program has ended.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// A state folder and a block of addresses of its own. Dropped, it ends what is left in it.
 #[derive(Debug)]
@@ -280,7 +282,14 @@ impl Up {
     /// When it has not in this time.
     #[track_caller]
     pub fn wait(&mut self, within: Duration) -> ExitStatus {
-        wait("`vaultyard up` ends", within, || self.ended())
+        let deadline = Instant::now() + within;
+        loop {
+            if let Some(status) = self.ended() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "it goes on after {within:?}:\n{}", self.said());
+            std::thread::sleep(PAUSE);
+        }
     }
 
     fn signal(&self, signal: Signal) {

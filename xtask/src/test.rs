@@ -1,4 +1,4 @@
-//! The whole check, in the order in which a fault is found soonest.
+//! The whole check: what finds faults sooner comes first, but for what can be done beside something else.
 
 use std::time::Instant;
 
@@ -23,9 +23,12 @@ const QUICK: &[Step] = &[("unit tests, generated files", quick_tests)];
 
 const WITH_SERVERS: &[Step] = &[
     ("parts that the tests start", parts::for_tests),
-    ("HashiCorp Vault, built of its sources unless it is kept from before", parts::vault::build),
+    VAULT,
     ("unit and integration tests, generated files", all_tests),
 ];
+
+const VAULT: Step =
+    ("HashiCorp Vault, built of its sources unless it is kept from before", parts::vault::build);
 
 const END_TO_END: Step = ("end-to-end tests on this machine", end_to_end);
 
@@ -49,7 +52,8 @@ pub(crate) fn local() -> Result<(), String> {
 /// Only what needs a Kubernetes.
 pub(crate) fn on_kubernetes() -> Result<(), String> {
     kubernetes::require()?;
-    walk(&[KUBERNETES, ("end-to-end tests on Kubernetes", || kubernetes::run(|| Ok(())))])
+    let run: Step = ("end-to-end tests on Kubernetes", || kubernetes::run(|| Ok(())));
+    walk(&[VAULT, KUBERNETES, run])
 }
 
 /// What takes minutes on Kubernetes.

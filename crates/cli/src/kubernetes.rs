@@ -2,7 +2,7 @@
 //! outside.
 //!
 //! Each controller is one file here, named as its command is (`vaultyard controller NAME`):
-//! [`prepare`] and [`unsealer`] beside each server, [`proxy`], and [`certificates`] and [`cluster`]
+//! [`prepare`], [`unsealer`] and [`prover`] beside each server, [`proxy`], and [`certificates`] and [`cluster`]
 //! in the operations namespace. A person's commands come by [`reach`]: [`up`] installs, [`rendered`]
 //! prints what it would, [`plan`] what it would change, and [`apply`] asks before it does.
 
@@ -35,10 +35,11 @@ pub(crate) mod operations;
 pub(crate) mod plan;
 mod pod;
 pub(crate) mod prepare;
-mod proving;
+pub(crate) mod prover;
 pub(crate) mod proxy;
 pub(crate) mod reach;
 mod ready;
+mod rehearsal;
 pub(crate) mod rendered;
 mod report;
 mod retire;

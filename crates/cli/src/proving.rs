@@ -15,12 +15,10 @@ use vaultyard_vault::Client;
 
 use crate::failure::{Failure, Kind, failed};
 use crate::progress::Progress;
-use crate::snapshots::pieces;
+use crate::snapshots::{IN_PLACE, pieces};
 
 /// The longest that the server may take to come to one state.
 const STATE: Duration = Duration::from_secs(60);
-/// The longest that it may take until what it was given is in place.
-const IN_PLACE: Duration = Duration::from_secs(300);
 const LOGIN: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(100);
 

@@ -156,6 +156,8 @@ pub(crate) struct Found {
 pub(crate) struct Restored {
     pub(crate) seconds: f64,
     pub(crate) mounts: usize,
+    /// The version of the server that it was restored into.
+    pub(crate) version: String,
 }
 
 impl Found {

@@ -3,7 +3,7 @@
 mod die_with_parent;
 pub mod identity;
 pub mod leftover;
-mod log;
+pub mod log;
 pub mod spawner;
 
 use std::fs::{File, OpenOptions};

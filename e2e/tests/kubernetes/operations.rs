@@ -1,10 +1,15 @@
 //! What a person has the unsealers do once: snapshots, and new shares.
 
+use std::time::Duration;
+
+use rustix::process::Signal;
 use serde_json::Value;
-use vaultyard_e2e::kubernetes::{Kube, Machines};
-use vaultyard_e2e::{Said, journal};
+use vaultyard_e2e::kubernetes::{Container, Kube, Machines};
+use vaultyard_e2e::{Said, journal, wait};
 
 const BAD_INPUT: Option<i32> = Some(2);
+/// The longest that a throw-away server may take to come, and to go.
+const PROOF: Duration = Duration::from_secs(60);
 
 fn as_json(said: Said) -> Value {
     serde_json::from_str(&said.done()).unwrap()
@@ -44,6 +49,8 @@ fn snapshots_are_taken_and_put_back_and_new_shares_open_every_server() {
     assert!(proven["restored"]["mounts"].as_u64().is_some_and(|mounts| mounts > 3), "{proven:#}");
     let status = cluster.vaultyard(&["status"]).done();
     assert!(status.contains("the newest that is proven"), "{status}");
+    assert_eq!(throw_away(&cluster), None, "nothing is left of it");
+    an_unsealer_that_dies_in_a_proof_leaves_nothing(&cluster);
 
     let rekey = ["keys", "rekey", "--yes", cluster.name(), "--key-shares", "3", "--key-threshold"];
     let _ = cluster.wait_until_ready();
@@ -71,6 +78,30 @@ fn snapshots_are_taken_and_put_back_and_new_shares_open_every_server() {
     cluster.survives(|cluster| cluster.delete_pods(&all));
     let _ = while_clients_write(&cluster, &[&rekey[..], &["2"]].concat());
     cluster.survives(|cluster| cluster.delete_pods(&all));
+}
+
+/// A server beside which another one stands.
+fn throw_away(cluster: &Kube) -> Option<String> {
+    let mut all = (0..3).map(|ordinal| cluster.server(ordinal));
+    let stands = |server: &String| {
+        let volume = cluster.files_of(server, Container::Server).join("vaultyard/data");
+        volume.join("throw-away").exists() || volume.join("throw-away.json").exists()
+    };
+    all.find(stands)
+}
+
+#[track_caller]
+fn an_unsealer_that_dies_in_a_proof_leaves_nothing(cluster: &Kube) {
+    let said = std::thread::scope(|scope| {
+        let proving = scope.spawn(|| cluster.vaultyard(&["snapshot", "verify", "--restore"]));
+        let at = wait("a throw-away server", PROOF, || throw_away(cluster));
+        cluster.signal(&at, Container::Unsealer, Signal::KILL);
+        proving.join().unwrap()
+    });
+    assert_eq!(said.code, Some(1), "{said:#?}");
+    assert!(said.stderr.contains("has ended in the middle"), "{said:#?}");
+    wait("nothing is left of it", PROOF, || throw_away(cluster).is_none().then_some(()));
+    let _ = cluster.wait_until_ready();
 }
 
 fn put_back(cluster: &Kube, name: &str) {

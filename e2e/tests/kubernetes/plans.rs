@@ -4,6 +4,8 @@
 use serde_json::Value;
 use vaultyard_e2e::kubernetes::{Kube, Machines, PATIENT};
 
+use crate::questions;
+
 const CHANGES: Option<i32> = Some(3);
 const BAD_INPUT: Option<i32> = Some(2);
 const REFUSED: Option<i32> = Some(5);
@@ -56,6 +58,7 @@ fn a_change_is_shown_then_approved_then_made_or_refused() {
     journal.expect_no_failure();
     assert_eq!(kinds(&plan(&cluster, Some(0)), "update"), Vec::<&str>::new());
     what_it_cannot_become(&cluster);
+    questions::are_answered_as_far_as_there_are_pods(&cluster);
 }
 
 /// Whoever is asked refuses it.

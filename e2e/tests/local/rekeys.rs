@@ -82,11 +82,11 @@ fn a_snapshot_of_before_brings_the_shares_of_its_time_back() {
     assert_eq!(cluster.faults_of(&journal), []);
     let refused = cluster.home().run(&["keys", "verify", "--restore"]);
     assert_eq!(refused.code, Some(2), "{refused:#?}");
-    assert!(refused.stderr.contains("before the last rekey"), "{refused:#?}");
+    assert!(refused.stderr.contains("is of the time of other shares"), "{refused:#?}");
     // What is taken now is of the shares of now.
     let _ = cluster.home().run(&["snapshot", "take"]).done();
     let proven = cluster.home().run(&["keys", "verify", "--restore"]).done();
-    assert!(proven.contains("they open a server with the snapshot"), "{proven}");
+    assert!(proven.contains("of them open a server with the snapshot"), "{proven}");
 }
 
 /// Whichever shares count then, the server is opened, and the next rekey makes new ones.

@@ -34,8 +34,13 @@ pub(super) fn run(beside: fn() -> Result<(), String>) -> Result<(), String> {
             let beside = beside();
             (alone.join(), beside)
         });
-        println!("{}", alone.unwrap_or_else(|_| Err("a thread has panicked".to_owned()))?);
-        beside?;
+        let alone = alone.unwrap_or_else(|_| Err("a thread has panicked".to_owned()));
+        let alone = alone.map(|said| println!("{said}"));
+        // Whatever failed is told, and not only the first of it.
+        let reasons: Vec<String> = [beside, alone].into_iter().filter_map(Result::err).collect();
+        if !reasons.is_empty() {
+            return Err(reasons.join("\n\n"));
+        }
         // How many of them really run is seen to by the tests themselves, by what the processors do.
         let at_once = format!("--test-threads={}", 2 * super::processors());
         let skipped = ALONE.iter().flat_map(|skipped| ["--skip", skipped]);
@@ -76,7 +81,6 @@ impl Tests {
         for version in parts::earlier_openbaos() {
             parts::openbao_of(version)?;
         }
-        parts::vault::build()?;
         let images = cluster::load_images(true)?;
         let program = builds::binary_with_faults()?;
         let tool = std::env::current_exe();

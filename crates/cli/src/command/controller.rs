@@ -7,7 +7,7 @@ use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use super::wait;
 use crate::arguments::Controller;
 use crate::failure::{Failure, failed};
-use crate::kubernetes::{certificates, cluster, prepare, proxy, unsealer};
+use crate::kubernetes::{certificates, cluster, prepare, prover, proxy, unsealer};
 use crate::logging;
 
 pub(super) fn run(verbose: u8, controller: Controller) -> Result<ExitCode, Failure> {
@@ -18,6 +18,7 @@ pub(super) fn run(verbose: u8, controller: Controller) -> Result<ExitCode, Failu
     match controller {
         Controller::Prepare => prepare::run(),
         Controller::Unsealer => wait(unsealer::run()),
+        Controller::Prover => wait(prover::run()),
         Controller::Proxy => wait(proxy::run()),
         Controller::Certificates => wait(certificates::run()),
         Controller::Cluster => wait(cluster::run()),

@@ -7,7 +7,7 @@ pub(crate) mod verify;
 use std::process::ExitCode;
 
 use indicatif::BinaryBytes;
-use vaultyard_snapshots::folder::{Folder, Name};
+use vaultyard_snapshots::folder::{Folder, Kept, Name};
 use vaultyard_snapshots::verify::VerifyError;
 
 use crate::arguments::{Common, Output, Snapshot, Target};
@@ -40,10 +40,10 @@ pub(crate) fn named(text: &str) -> Result<Name, Failure> {
     })
 }
 
-/// The name of the newest.
-pub(crate) fn newest(folder: &Folder) -> Result<Name, Failure> {
+/// The newest.
+pub(crate) fn newest(folder: &Folder) -> Result<Kept, Failure> {
     let newest = folder.list().map_err(failed)?.pop();
-    newest.map(|kept| kept.name).ok_or_else(|| {
+    newest.ok_or_else(|| {
         let what = format!("there is no snapshot in {}", folder.path().display());
         Failure::text(Kind::BadInput, what).hint("take one with `vaultyard snapshot take`")
     })

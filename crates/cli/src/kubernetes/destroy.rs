@@ -105,7 +105,7 @@ async fn remove(
         delete(api, controller).await?;
     }
     for component in [Component::ClusterController, Component::CertificatesController] {
-        ended(api, names, operations, component, progress, AGAIN).await?;
+        destroyed(api, names, operations, component, progress).await?;
     }
     progress.done("the controllers are gone");
 
@@ -113,9 +113,8 @@ async fn remove(
         delete(api, &Reference::try_from(object).map_err(failed)?).await?;
     }
     retire::unwanted(api, cluster, progress).await?;
-    delete_orphans(api, names).await?;
     for component in [Component::Proxy, Component::Server] {
-        ended(api, names, namespace, component, progress, AGAIN).await?;
+        destroyed(api, names, namespace, component, progress).await?;
     }
     progress.done("proxies and servers are gone");
 
@@ -199,13 +198,15 @@ async fn delete_claim(api: &Api, names: &Names, claim: &Reference) -> Result<(),
     delete_this(api, claim, &now).await
 }
 
-/// Deletes the servers' pods whose StatefulSet somebody has deleted without them (`kubectl delete --cascade=orphan`):
-/// they go with nothing else.
-async fn delete_orphans(api: &Api, names: &Names) -> Result<(), Failure> {
-    let namespace = names.namespace();
-    let pods = rollout::pods_of(api, names, namespace, Component::Server).await.map_err(failed)?;
-    for pod in pods.iter().filter(|pod| pod["metadata"]["ownerReferences"].is_null()) {
-        delete_this(api, &Reference::within(POD, namespace, &rollout::name(pod)), pod).await?;
+/// Deletes those of our pods whose workload somebody has deleted without them (`kubectl delete --cascade=orphan`): they
+/// go with nothing else.
+async fn delete_orphans(api: &Api, namespace: &str, pods: &[Value]) -> Result<(), Failure> {
+    let orphan = |pod: &&Value| {
+        let metadata = &pod["metadata"];
+        metadata["ownerReferences"].is_null() && metadata["deletionTimestamp"].is_null()
+    };
+    for pod in pods.iter().filter(orphan) {
+        delete(api, &Reference::within(POD, namespace, &rollout::name(pod))).await?;
     }
     Ok(())
 }
@@ -231,6 +232,27 @@ pub(super) async fn ended(
     progress: &Progress,
     hint: &str,
 ) -> Result<(), Failure> {
+    until_ended(api, (names, namespace, component), progress, hint, false).await
+}
+
+/// The same, when nothing is left that they belong to.
+async fn destroyed(
+    api: &Api,
+    names: &Names,
+    namespace: &str,
+    component: Component,
+    progress: &Progress,
+) -> Result<(), Failure> {
+    until_ended(api, (names, namespace, component), progress, AGAIN, true).await
+}
+
+async fn until_ended(
+    api: &Api,
+    (names, namespace, component): (&Names, &str, Component),
+    progress: &Progress,
+    hint: &str,
+    orphans_go: bool,
+) -> Result<(), Failure> {
     let deadline = Instant::now() + DEADLINE;
     loop {
         let pods = rollout::pods_of(api, names, namespace, component).await.map_err(failed)?;
@@ -241,6 +263,9 @@ pub(super) async fn ended(
         if Instant::now() > deadline {
             let what = format!("still there after {DEADLINE:?}: {}", left.join(", "));
             return Err(Failure::text(Fault::NotInTime, what).hint(hint));
+        }
+        if orphans_go {
+            delete_orphans(api, namespace, &pods).await?;
         }
         progress.waiting(format!("{} end", left.join(", ")));
         sleep(PAUSE).await;

@@ -62,21 +62,17 @@ pub(crate) fn room(registry: &mut Registry, free_bytes: Option<u64>) {
 }
 
 /// When the newest snapshot on the server's volume was taken, and the newest of those that were proven by restoring
-/// them. What there is none of is not told: no age is that of nothing.
-pub(crate) fn snapshots(registry: &mut Registry, all: &[Listed]) {
-    let whole = all.iter().filter(|it| it.fault.is_none());
-    let (mut taken, mut proven) = (None, None);
-    for (at, is_proven) in
-        whole.filter_map(|it| Some((moment(it.taken.as_deref()?)?, it.proven.is_some())))
-    {
-        taken = taken.max(Some(at));
-        proven = if is_proven { proven.max(Some(at)) } else { proven };
-    }
+/// them. What there is none of is not told: no age is that of nothing. One of the future is of a clock that was wrong.
+pub(crate) fn snapshots(registry: &mut Registry, all: &[Listed], now: Timestamp) {
+    let taken = |it: &&Listed| it.taken.as_ref()?.parse::<Timestamp>().ok().filter(|at| *at <= now);
+    let whole = || all.iter().filter(|it| it.fault.is_none());
+    let newest = whole().filter_map(|it| taken(&it)).max();
+    let proven = whole().filter(|it| it.proven.is_some()).filter_map(|it| taken(&it)).max();
     for (name, help, newest) in [
         (
             "snapshot_taken_timestamp_seconds",
             "When the newest snapshot here was taken, in seconds since 1970",
-            taken,
+            newest,
         ),
         (
             "snapshot_proven_timestamp_seconds",
@@ -89,10 +85,6 @@ pub(crate) fn snapshots(registry: &mut Registry, all: &[Listed]) {
         gauge.set(newest.as_second());
         registry.register(name, help, gauge);
     }
-}
-
-fn moment(text: &str) -> Option<Timestamp> {
-    text.parse().ok()
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -154,7 +146,7 @@ mod tests {
     fn the_newest_snapshot_and_the_newest_proven_one_are_told_by_when_they_were_taken() {
         let text = |all: &[Listed]| {
             let mut registry = Registry::with_prefix("vaultyard");
-            snapshots(&mut registry, all);
+            snapshots(&mut registry, all, Timestamp::from_second(1000).unwrap());
             let mut text = String::new();
             encode(&mut text, &registry).unwrap();
             text
@@ -164,6 +156,7 @@ mod tests {
             kept("1970-01-01T00:03:00Z", false, None),
             kept("1970-01-01T00:01:00Z", true, None),
             kept("1970-01-01T00:04:00Z", true, Some("it is cut off")),
+            kept("1971-01-01T00:00:00Z", true, None),
         ];
         let told = text(&all);
         for line in [

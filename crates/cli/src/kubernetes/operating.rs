@@ -12,18 +12,19 @@ use tracing::{info, warn};
 use vaultyard_keys::envelope::Header as Keys;
 use vaultyard_keys::rekey::{Ports, Wanted, reinstate, rekey};
 use vaultyard_keys::stored::KeyRing;
-use vaultyard_model::Secret;
+use vaultyard_model::observed::ServerSeen;
 use vaultyard_model::port::keeper::{Keeper, Round};
+use vaultyard_model::{Secret, Version};
 use vaultyard_snapshots::verify::{unlock, verify};
 use vaultyard_vault::Client;
 
 use super::hands::{AtLeader, Hands};
 use super::operation::{self, Next, Operation, Phase, Progress, Work};
-use super::proving::Stage;
+use super::rehearsal::Stage;
 use crate::command::snapshot::named;
 use crate::command::snapshot::restore::OTHER_SHARES;
 use crate::failure::{Failure, Kind, failed};
-use crate::snapshots::{Found, Leader, Listed, Moment, keys_of, put_in_place};
+use crate::snapshots::{Found, Leader, Listed, Moment, Restored, keys_of, put_in_place};
 use crate::system::SystemRandom;
 use crate::{faults, proving};
 
@@ -109,7 +110,7 @@ impl OperationKeeper {
             Ok(result) => (Phase::Succeeded, None, Some(result)),
             Err(failure) => {
                 warn!("{}", failure.message());
-                (Phase::Failed, Some(failure.message().to_owned()), None)
+                (Phase::Failed, Some(in_full(&failure)), None)
             }
         };
         info!(?phase, "it is over");
@@ -131,27 +132,40 @@ impl OperationKeeper {
     }
 
     async fn prove(&self, name: &str, now: Timestamp) -> Result<Value, Failure> {
+        proving::refuse_a_seal(&self.stage.cluster)?;
         let Hands { cluster, encryption, folder, .. } = &*self.hands;
         let (name, ring) = (named(name)?, self.hands.keys().await?);
         let keys = &ring.current().header.generation;
         let verified = verify(folder, &name, cluster, keys, &**encryption).await;
         let verified = verified.map_err(failed)?;
         keys_of(&ring, &name, verified.header.rekey)?;
+        let version = self.program_for(&verified.header.version)?;
         let AtLeader { client, login, .. } = self.hands.log_in().await?;
         proving::refuse_reaching_out(client, &login.token).await?;
-        let seen = self.hands.observed.borrow().clone();
-        let own = seen.as_ref().and_then(|seen| seen.servers.get(&self.hands.server));
-        let server = own.and_then(|own| own.process.pid());
-        let server = server.ok_or_else(|| {
-            Failure::text(Kind::Failed, "the server here does not run, whose program it takes")
-        })?;
         let all = folder.list().map_err(failed)?;
         let bytes = all.iter().find(|kept| kept.name == name).map_or(0, |kept| kept.bytes);
         let unlocked = unlock(folder, &name, cluster, keys, &**encryption).await;
-        let unlocked = unlocked.map_err(failed)?;
-        let restored = self.stage.restore(server, &ring, unlocked, bytes).await?;
+        let (header, unlocked) = unlocked.map_err(failed)?;
+        let (began, keys) = (Instant::now(), proving::candidates(&ring, header.rekey));
+        let mounts = self.stage.restore(&keys, unlocked, bytes).await?;
         folder.note_proven(&name, now).map_err(failed)?;
+        let restored = Restored { seconds: began.elapsed().as_secs_f64(), mounts, version };
         serde_json::to_value(Found::of(&name, verified, Some(restored))).map_err(failed)
+    }
+
+    /// The version of the program here, which is no older than what wrote the snapshot.
+    fn program_for(&self, snapshot: &str) -> Result<String, Failure> {
+        let seen = self.hands.observed.borrow();
+        let own = seen.as_ref().and_then(|seen| seen.servers.get(&self.hands.server));
+        let here = own.and_then(ServerSeen::version).ok_or_else(|| {
+            Failure::text(Kind::Failed, "the server here does not run, whose program it takes")
+        })?;
+        if Version::new(snapshot).is_ok_and(|snapshot| *here < snapshot) {
+            let what = format!("the snapshot is of {snapshot}, and the servers run {here}");
+            return Err(Failure::text(Kind::Refused, what)
+                .hint("an older program cannot read what a newer one has written"));
+        }
+        Ok(here.to_string())
     }
 
     async fn restore(&self, name: &str, now: Timestamp) -> Result<Value, Failure> {
@@ -218,5 +232,13 @@ impl OperationKeeper {
             random: &SystemRandom,
             faults: faults::hook(),
         }
+    }
+}
+
+/// What a person is told of a failure that is not his own program's.
+fn in_full(failure: &Failure) -> String {
+    match failure.what_to_do() {
+        Some(hint) => format!("{}; {hint}", failure.message()),
+        None => failure.message().to_owned(),
     }
 }

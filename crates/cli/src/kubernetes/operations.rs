@@ -45,7 +45,7 @@ pub(crate) async fn of_snapshots(common: &Common, what: &Snapshot) -> Result<Exi
         Snapshot::Verify { name, restore, output: arguments } => {
             let name = place.existing(name.as_deref()).await?.name;
             let (found, _) = if *restore {
-                place.refuse_unless_rolled_out().await?;
+                place.refuse_while_rolled_out().await?;
                 let doing = "restores it into a throw-away server";
                 place.ask(Work::ProveSnapshot { name }, doing).await?
             } else {
@@ -127,6 +127,17 @@ impl<'a> Place<'a> {
             return Ok(());
         }
         Err(not_ready(&status))
+    }
+
+    /// While servers are replaced the one beside which it would be done may go.
+    async fn refuse_while_rolled_out(&self) -> Result<(), Failure> {
+        match self.found.status().await?.under_way() {
+            None => Ok(()),
+            Some(under_way) => {
+                let what = format!("servers are being replaced: {}", under_way.message);
+                Err(Failure::text(Kind::Failed, what).hint("ask again once that is over"))
+            }
+        }
     }
 
     /// Every snapshot that unsealers tell of.

@@ -15,6 +15,7 @@ use vaultyard_engine::watcher::Looks;
 use vaultyard_keys::last_unsealed::UnsealLog;
 use vaultyard_model::access::Identity;
 use vaultyard_model::observed::Observed;
+use vaultyard_model::port::clock::Clock;
 use vaultyard_plan::shutdown::{HandOver, hand_over};
 use vaultyard_target_kubernetes::kind::POD;
 use vaultyard_target_kubernetes::{Api, Reference};
@@ -30,6 +31,7 @@ use super::report::{Report, Sources};
 use super::snapshots::Answered;
 use super::{ready, witness};
 use crate::snapshots::Listed;
+use crate::system::SystemClock;
 use crate::{identities, metrics};
 
 /// How long the API server may take to say whether the pod is being deleted, and how often it is asked.
@@ -218,7 +220,7 @@ impl Telling {
         }
         if let Some(all) = self.begun.get().and_then(|begun| begun.kept_snapshots.borrow().clone())
         {
-            gauges::snapshots(&mut registry, &all);
+            gauges::snapshots(&mut registry, &all, SystemClock.now());
         }
         registry
     }

@@ -49,7 +49,7 @@ use super::hands::Hands;
 use super::mounted::Mounted;
 use super::operating::OperationKeeper;
 use super::pod::ServerPod;
-use super::proving::Stage;
+use super::rehearsal::Stage;
 use super::reviewer::{self, Reviewer};
 use super::sites;
 use super::snapshots::SnapshotKeeper;
@@ -63,7 +63,7 @@ use crate::keepers::served::Loading;
 use crate::keepers::{UnsealKeeper, never};
 use crate::stops::Stops;
 use crate::system::{SystemClock, SystemRandom};
-use crate::{faults, identities, system};
+use crate::{faults, identities};
 
 /// Between two tries to get at the keys.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
@@ -304,12 +304,13 @@ impl Ground {
         let stage = Stage {
             cluster: pod.cluster.clone(),
             paths: paths.clone(),
-            spawner: system::spawner().map_err(failed)?,
             tls: self.administrator,
             name: self.own.1.clone(),
         };
-        // An unsealer that died meanwhile has left it.
-        stage.clear().map_err(failed)?;
+        // One before this one may have died meanwhile.
+        if let Err(error) = stage.clear() {
+            warn!("a throw-away server may go on: {error}");
+        }
         let operations =
             OperationKeeper { hands, declared, told: operation_in, stage, kept: kept_in };
         keep("operations", Box::new(operations), asked);

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use vaultyard_certificates::Leaf;
 use vaultyard_engine::supervisor::supervise;
-use vaultyard_keys::stored::KeyRing;
+use vaultyard_keys::envelope::Keys;
 use vaultyard_model::Version;
 use vaultyard_model::access::Identity;
 use vaultyard_model::cluster::Replicas;
@@ -31,10 +31,10 @@ use crate::system::{self, SystemClock};
 use crate::{identities, proving};
 
 /// Restores a snapshot into a server of its version, on addresses and in a folder of its own; opens that with
-/// the keys that are kept, and logs in as the administrator. Nothing is left of the server.
+/// one of the keys, and logs in as the administrator. Nothing is left of the server.
 pub(crate) async fn restore_into_another(
     known: &Known,
-    ring: &KeyRing,
+    keys: &[&Keys],
     (header, unlocked): (Header, Unlocked<BufReader<File>>),
     stops: &mut Stops,
     progress: &Progress,
@@ -58,11 +58,10 @@ pub(crate) async fn restore_into_another(
         clock.clone(),
     );
     let client = client(known, &prepared)?;
-    let keys = proving::candidates(ring, header.rekey);
     let (server, supervisor) = supervise(place.name.clone(), Arc::new(launcher), clock);
     let running = tokio::spawn(supervisor.run());
     let proven = tokio::select! {
-        proven = proving::prove(&client, &keys, unlocked, progress) => proven,
+        proven = proving::prove(&client, keys, unlocked, progress) => proven,
         _ = stops.next() => Err(Failure::text(Kind::Interrupted, "interrupted; nothing is left of it")),
     };
     progress.waiting("the throw-away server ends");
@@ -78,7 +77,8 @@ pub(crate) async fn restore_into_another(
     })?;
     stopped.map_err(failed)?;
     removed.map_err(failed)?;
-    Ok(Restored { seconds: began.elapsed().as_secs_f64(), mounts })
+    let version = header.version;
+    Ok(Restored { seconds: began.elapsed().as_secs_f64(), mounts, version })
 }
 
 /// See [`proving::refuse_reaching_out`].

@@ -1,6 +1,7 @@
 //! The pod of one server: the server itself and, as a sidecar that starts before it and ends after
 //! it, its unsealer. They share one user and one process namespace, so that the unsealer alone can
-//! signal the server, end one that hangs and work on its volume; nobody needs `pods/exec`.
+//! signal the server, end one that hangs and work on its volume; nobody needs `pods/exec`. Beside them stands what runs
+//! a second server while a snapshot is proven.
 
 use k8s_openapi::api::core::v1::{
     ConfigMapProjection, Container, DownwardAPIProjection, DownwardAPIVolumeFile,
@@ -42,6 +43,8 @@ pub const SERVER: &str = "server";
 pub const PREPARE: &str = "prepare";
 /// The sidecar.
 pub const UNSEALER: &str = "unsealer";
+/// The container that runs throw-away servers.
+pub const PROVER: &str = "prover";
 
 /// Where every client of the API server looks for its token.
 pub const TOKEN_FOLDER: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -59,7 +62,7 @@ pub(super) fn server_pod(cluster: &Cluster, names: &Names, release: &Release) ->
         share_process_namespace: Some(true),
         termination_grace_period_seconds: Some(GRACE_SECONDS),
         init_containers: Some(vec![prepare(release), unsealer(cluster, release)]),
-        containers: vec![server(cluster, release)],
+        containers: vec![server(cluster, release), prover(cluster, release)],
         volumes: Some(volumes(cluster, names)),
         affinity: Some(affinity::of_servers(cluster, names)),
         topology_spread_constraints: affinity::spread_of_servers(cluster, names),
@@ -133,13 +136,10 @@ fn prepare(release: &Release) -> Container {
     ours(pod::controller(PREPARE, PREPARE, &release.vaultyard))
 }
 
-/// It alone sees the files that open the keys. Snapshots are proven in it, by a server that ends with the proof:
-/// nothing is kept free for that, and it may take what a server may.
+/// It alone sees the files that open the keys.
 fn unsealer(cluster: &Cluster, release: &Release) -> Container {
-    let limit_mib = pod::LIMIT_MIB + (cluster.servers.resources.limits.memory >> 20);
     let container = Container {
         restart_policy: Some("Always".to_owned()),
-        resources: Some(pod::small(limit_mib)),
         ports: Some(vec![pod::port("unsealer", pod::UNSEALER), pod::port("probes", pod::PROBES)]),
         liveness_probe: Some(pod::alive()),
         ..pod::controller(UNSEALER, UNSEALER, &release.vaultyard)
@@ -152,7 +152,19 @@ fn unsealer(cluster: &Cluster, release: &Release) -> Container {
     container
 }
 
-/// What both of our containers see.
+/// Starts the server that a snapshot is restored into to prove it, of the program of the server beside it. It sees what
+/// that sees and nothing of the unsealer: programs that it runs come from where somebody may have put others. Nothing
+/// is kept free for that second server, which ends with the proof, and it may take what a server may.
+fn prover(cluster: &Cluster, release: &Release) -> Container {
+    let limit_mib = pod::LIMIT_MIB + (cluster.servers.resources.limits.memory >> 20);
+    Container {
+        resources: Some(pod::small(limit_mib)),
+        volume_mounts: Some(own_folders()),
+        ..pod::controller(PROVER, PROVER, &release.vaultyard)
+    }
+}
+
+/// What those of our containers see that keep the server.
 fn ours(container: Container) -> Container {
     let mut mounts = own_folders();
     mounts.extend([

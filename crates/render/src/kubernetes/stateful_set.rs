@@ -20,7 +20,7 @@ use super::names::Names;
 use super::object::Object;
 use super::release::Release;
 use super::server_configuration::configuration_hash;
-use super::server_pod::{DATA, PREPARE, SERVER, UNSEALER, server_pod};
+use super::server_pod::{DATA, PREPARE, PROVER, SERVER, UNSEALER, server_pod};
 
 /// The annotation of pods that changes when they need a restart for their configuration.
 pub const CONFIGURATION_HASH: &str = "vaultyard.dev/configuration-hash";
@@ -71,9 +71,9 @@ pub(super) fn stateful_set(cluster: &Cluster, names: &Names, release: &Release) 
 fn annotations(cluster: &Cluster) -> BTreeMap<String, String> {
     let mut all = BTreeMap::from([(CONFIGURATION_HASH.to_owned(), configuration_hash(cluster))]);
     let without = match &cluster.seal {
-        Some(Seal::Awskms(_)) if cluster.keys.are_at_aws() => Some(PREPARE.to_owned()),
-        Some(Seal::Awskms(_)) => Some(format!("{PREPARE},{UNSEALER}")),
-        _ => cluster.keys.are_at_aws().then(|| format!("{PREPARE},{SERVER}")),
+        Some(Seal::Awskms(_)) if cluster.keys.are_at_aws() => Some(format!("{PREPARE},{PROVER}")),
+        Some(Seal::Awskms(_)) => Some(format!("{PREPARE},{PROVER},{UNSEALER}")),
+        _ => cluster.keys.are_at_aws().then(|| format!("{PREPARE},{PROVER},{SERVER}")),
     };
     all.extend(without.map(|without| (WITHOUT_AWS_ROLE.to_owned(), without)));
     all

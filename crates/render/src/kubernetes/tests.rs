@@ -322,6 +322,18 @@ fn the_unsealer_alone_sees_the_files_that_open_the_keys() {
     assert!(seen(&pod(&sample::cluster(3))).is_empty());
 }
 
+/// What runs the server's program, or what may have been put in its place, sees no more than the server.
+#[test]
+fn the_prover_sees_what_the_server_sees() {
+    let objects = everything(&transit());
+    let pod = &the(&objects, "StatefulSet", "vault")["spec"]["template"]["spec"];
+    let seen = |name: &str| {
+        let container = containers(pod).find(|container| container["name"] == name).unwrap();
+        (container["volumeMounts"].clone(), container["env"].to_string().contains("secretKeyRef"))
+    };
+    assert_eq!(seen(server_pod::PROVER), seen(server_pod::SERVER));
+}
+
 #[test]
 fn the_server_has_no_token_and_is_not_killed_by_a_probe() {
     let objects = everything(&sample::cluster(3));

@@ -63,9 +63,14 @@ pub struct Looker {
 pub fn watch_server(server: ServerName, paths: Paths, clock: Arc<dyn Clock>) -> (PodHost, Looker) {
     let (hold, held) = watch::channel(None);
     let (publish, seen) = watch::channel(ProcessSeen::NotStarted);
-    let marker = format!("-config={}", paths.configuration().display());
+    let marker = marker(&paths);
     let looker = Looker { marker, server: server.clone(), clock, held: hold, seen: publish };
     (PodHost { server, paths, held, seen }, looker)
+}
+
+/// The argument that tells the server's process from others.
+pub(super) fn marker(paths: &Paths) -> String {
+    format!("-config={}", paths.configuration().display())
 }
 
 impl Looker {

@@ -62,9 +62,19 @@ impl Paths {
         self.volume().join("snapshots")
     }
 
-    /// Where a throw-away server stands for a while.
+    /// The configuration of a throw-away server, which runs for as long as this is there.
     pub fn throw_away(&self) -> PathBuf {
+        self.volume().join("throw-away.json")
+    }
+
+    /// Where that server stands.
+    pub fn throw_away_folder(&self) -> PathBuf {
         self.volume().join("throw-away")
+    }
+
+    /// Why it does not run although it should.
+    pub fn throw_away_ended(&self) -> PathBuf {
+        self.volume().join("throw-away.ended")
     }
 
     /// Whose volume it is.

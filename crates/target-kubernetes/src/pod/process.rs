@@ -25,12 +25,8 @@ impl Process {
     /// # Errors
     /// The system's, when `/proc` cannot be read or the process not be held.
     pub(crate) fn find(marker: &str) -> io::Result<Option<Self>> {
-        for entry in std::fs::read_dir("/proc")? {
-            let name = entry?.file_name();
-            let pid = name.to_str().and_then(|name| name.parse::<u32>().ok());
-            if let Some(pid) = pid.filter(|pid| has_argument(*pid, marker))
-                && let Some(process) = Self::hold(pid, marker)?
-            {
+        for pid in with_argument(marker)? {
+            if let Some(process) = Self::hold(pid?, marker)? {
                 return Ok(Some(process));
             }
         }
@@ -84,6 +80,19 @@ fn watch_end(descriptor: Arc<OwnedFd>) -> io::Result<watch::Receiver<bool>> {
         tell.send_replace(true);
     })?;
     Ok(ended)
+}
+
+/// The ids of the processes that have this argument now.
+///
+/// # Errors
+/// The system's, when `/proc` cannot be read.
+pub(crate) fn with_argument(marker: &str) -> io::Result<impl Iterator<Item = io::Result<u32>>> {
+    let id = |name: &std::ffi::OsStr| name.to_str()?.parse::<u32>().ok();
+    let found = std::fs::read_dir("/proc")?.filter_map(move |entry| match entry {
+        Ok(entry) => id(&entry.file_name()).map(Ok),
+        Err(error) => Some(Err(error)),
+    });
+    Ok(found.filter(|pid| pid.as_ref().map_or(true, |pid| has_argument(*pid, marker))))
 }
 
 /// Whether a process that has not ended has this argument.

@@ -32,6 +32,11 @@ pub(super) fn last_words(log: &str) -> LastWords {
     }
 }
 
+/// Why a server that has written this has ended, as far as it says.
+pub fn reason_of_end(log: &str) -> Option<String> {
+    last_words(log).reason
+}
+
 /// When the log last says that the server won an election.
 pub(super) fn election_won(log: &str) -> Option<Timestamp> {
     let mut lines = log.lines().rev().filter(|line| line.contains("\"election won\""));

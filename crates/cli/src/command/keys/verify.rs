@@ -60,23 +60,23 @@ pub(super) async fn run(
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Has the keys that count open the newest snapshot; its name.
+/// Has the keys that count, and no others, open the newest snapshot; its name.
 async fn prove(common: &Common, known: &Known, custody: &Custody) -> Result<String, Failure> {
-    let folder = snapshots::folder(known);
-    let all = folder.list().map_err(failed)?;
     let ring = custody.load_all(&known.document.cluster.name).await?;
-    let newest = snapshot::newest(&folder)?;
-    let kept = all.into_iter().find(|kept| kept.name == newest);
-    let of = kept.and_then(|kept| Some(kept.header.ok()?.rekey));
-    if of != Some(ring.current().header.rekey) {
+    let newest = snapshot::newest(&snapshots::folder(known))?;
+    let rekey = newest.header.map_err(failed)?.rekey;
+    if rekey != ring.current().header.rekey {
         let what = format!(
-            "the newest snapshot, {newest}, was taken before the last rekey: other shares open it"
+            "the newest snapshot, {}, is of the time of other shares, which open it",
+            newest.name
         );
         return Err(
             Failure::text(Kind::BadInput, what).hint("take another with `vaultyard snapshot take`")
         );
     }
-    Ok(snapshot::verify::prove(common, known, custody, &ring, &newest).await?.name)
+    let keys = |_| vec![ring.current()];
+    let found = snapshot::verify::prove(common, (known, custody), &ring, &newest.name, keys);
+    Ok(found.await?.name)
 }
 
 impl From<Verified> for Found {
@@ -128,7 +128,10 @@ fn show(found: &Found) -> String {
         lines.push("Verified     every share was decrypted and fits the record".to_owned());
     }
     if let Some(snapshot) = &found.proven_by {
-        lines.push(format!("Proven       they open a server with the snapshot {snapshot}"));
+        lines.push(format!(
+            "Proven       {} of them open a server with the snapshot {snapshot}",
+            found.threshold
+        ));
     }
     lines.extend(found.faults.iter().map(|fault| format!("FAULT        {fault}")));
     lines.join("\n")

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use vaultyard_keys::envelope::Keys;
 use vaultyard_keys::stored::KeyRing;
 use vaultyard_model::port::clock::Clock;
 use vaultyard_snapshots::folder::Name;
@@ -16,7 +17,7 @@ use crate::progress::Progress;
 use crate::snapshots::{Found, Restored, keys_of};
 use crate::stops::Stops;
 use crate::system::SystemClock;
-use crate::{local, output, system};
+use crate::{local, output, proving, system};
 
 pub(super) async fn run(
     common: &Common,
@@ -28,11 +29,12 @@ pub(super) async fn run(
     let folder = snapshots::folder(&known);
     let name = match name {
         Some(name) => super::named(name)?,
-        None => super::newest(&folder)?,
+        None => super::newest(&folder)?.name,
     };
     let ring = custody.load_all(&known.document.cluster.name).await?;
     let found = if restore {
-        prove(common, &known, &custody, &ring, &name).await?
+        let keys = |rekey| proving::candidates(&ring, rekey);
+        prove(common, (&known, &custody), &ring, &name, keys).await?
     } else {
         let verified = decrypt(&known, &custody, &ring, &name).await?;
         Found::of(&name, verified, None)
@@ -54,13 +56,13 @@ async fn decrypt(
     verified.map_err(super::not_sound)
 }
 
-/// The same, and restores it into a throw-away server.
-pub(crate) async fn prove(
+/// The same, and restores it into a throw-away server that one of `keys` opens.
+pub(crate) async fn prove<'a>(
     common: &Common,
-    known: &Known,
-    custody: &Custody,
-    ring: &KeyRing,
+    (known, custody): (&Known, &Custody),
+    ring: &'a KeyRing,
     name: &Name,
+    keys: impl FnOnce(Option<u32>) -> Vec<&'a Keys>,
 ) -> Result<Found, Failure> {
     let verified = decrypt(known, custody, ring, name).await?;
     keys_of(ring, name, verified.header.rekey)?;
@@ -70,8 +72,9 @@ pub(crate) async fn prove(
     let unlocked = unlocked.map_err(super::not_sound)?;
     let progress = Progress::new(common.quiet, system::fancy_terminal());
     let mut stops = Stops::listen()?;
+    let keys = keys(verified.header.rekey);
     let restored =
-        rehearsal::restore_into_another(known, ring, unlocked, &mut stops, &progress).await;
+        rehearsal::restore_into_another(known, &keys, unlocked, &mut stops, &progress).await;
     progress.end();
     let restored = restored?;
     folder.note_proven(name, SystemClock.now()).map_err(failed)?;
@@ -88,8 +91,8 @@ pub(crate) fn show(found: &Found) -> String {
         "Verified     every byte was decrypted and has its checksum".to_owned(),
         match &found.restored {
             None => "Restored     not tried: --restore does".to_owned(),
-            Some(Restored { seconds, mounts }) => format!(
-                "Restored     in {seconds:.1} s into a throw-away server: the keys of the cluster open it, the \
+            Some(Restored { seconds, mounts, version }) => format!(
+                "Restored     in {seconds:.1} s into a throw-away server of {version}: the keys of the cluster open it, the \
                  administrator logs in, it has {mounts} secret engines"
             ),
         },

@@ -9,7 +9,7 @@ use crate::kubernetes::names::Names;
 use crate::kubernetes::pod::{CERTIFICATES, DOCUMENT};
 use crate::kubernetes::release::{Release, repository};
 use crate::kubernetes::server_pod::{
-    DATA, IDENTITIES, KEY_FILES, PREPARE, RUN, SERVER, TOKEN, UNSEALER, command, key_files,
+    DATA, IDENTITIES, KEY_FILES, PREPARE, PROVER, RUN, SERVER, TOKEN, UNSEALER, command, key_files,
 };
 
 /// What stands behind the repository of an image that is named by digest.
@@ -25,13 +25,16 @@ pub(super) fn variables(
 ) -> [(&'static str, String); 10] {
     let ours = repository(&release.vaultyard);
     let images = json!({
-        PREPARE: ours, UNSEALER: ours, SERVER: repository(&release.server), PROXY: ours,
+        PREPARE: ours, UNSEALER: ours, SERVER: repository(&release.server), PROVER: ours,
+        PROXY: ours,
     });
-    let commands = json!({PREPARE: [], UNSEALER: [], SERVER: command(cluster), PROXY: []});
+    let commands =
+        json!({PREPARE: [], UNSEALER: [], SERVER: command(cluster), PROVER: [], PROXY: []});
     let arguments = json!({
         PREPARE: ["controller", PREPARE],
         UNSEALER: ["controller", UNSEALER],
         SERVER: [],
+        PROVER: ["controller", PROVER],
         PROXY: ["controller", PROXY],
     });
     [
@@ -89,7 +92,7 @@ pub(super) fn validations(names: &Names) -> [(String, String); 9] {
             ),
         ),
         held(
-            &containers(&[PREPARE, UNSEALER, SERVER], &[PROXY]),
+            &containers(&[PREPARE, UNSEALER, SERVER, PROVER], &[PROXY]),
             "there is a container that is not Vaultyard's".to_owned(),
         ),
         held(
@@ -131,8 +134,8 @@ pub(super) fn validations(names: &Names) -> [(String, String); 9] {
         ),
         held(
             &every(&format!(
-                "c.name != {} || c.?volumeMounts.orValue([]).all(m, m.name in {})",
-                json!(SERVER),
+                "!(c.name in {}) || c.?volumeMounts.orValue([]).all(m, m.name in {})",
+                json!([SERVER, PROVER]),
                 json!([DATA, RUN]),
             )),
             "the server sees a volume that is the unsealer's".to_owned(),

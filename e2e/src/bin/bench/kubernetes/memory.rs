@@ -107,6 +107,7 @@ fn ours(cluster: &Kube) -> Vec<Measured> {
     let (servers, operations) = (cluster.name().to_owned(), cluster.operations());
     let kinds = [
         (&servers, "server", "unsealer"),
+        (&servers, "server", "prover"),
         (&servers, "proxy", "proxy"),
         (&operations, "cluster-controller", "controller"),
         (&operations, "certificates-controller", "controller"),
@@ -121,7 +122,7 @@ fn ours(cluster: &Kube) -> Vec<Measured> {
             all.push(Measured { kind, process, cgroup: Cgroup::of(process) });
         }
     }
-    assert_eq!(all.len(), 10, "three unsealers, three proxies and two of each controller");
+    assert_eq!(all.len(), 13, "two of each controller, and three of the others");
     all
 }
 

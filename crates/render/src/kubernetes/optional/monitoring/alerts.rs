@@ -99,9 +99,10 @@ fn alerts(cluster: &Cluster, names: &Names) -> Vec<Alert> {
     };
     let old = cluster.snapshots.interval.map(|interval| Alert {
         name: "VaultyardSnapshotOld",
-        // Where there is none at all, nothing would be compared.
+        // Where there is none at all, nothing would be compared; and where nobody tells, nothing is known.
         expression: format!(
-            "time() - (max(vaultyard_snapshot_taken_timestamp_seconds{{{servers}}}) or vector(0)) > {}",
+            "time() - (max(vaultyard_snapshot_taken_timestamp_seconds{{{servers}}}) or vector(0)) > {} \
+             and on() count(vaultyard_server_sealed{{{servers}}}) > 0",
             interval.as_secs() * INTERVALS
         ),
         lasting: "10m",
