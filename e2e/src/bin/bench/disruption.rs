@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use crate::bare::{Bare, COUNT};
 use crate::front::{self, Setup};
-use crate::open_loop::{self, Sent};
+use crate::open_loop::{self, HALVES, Sent};
 use crate::outcome::{Outcome, details, failed, figures, gaps};
 use crate::process::Owned;
 use crate::report::{Report, Row};
@@ -140,7 +140,7 @@ impl Scene {
     /// One event in the middle of load.
     fn play(&mut self, event: Event, side: Side, round: u32) -> Outcome {
         let name = format!("{event:?}-{side:?}-{round}");
-        let load = open_loop::start(&self.bare.access(address(&self.bare, side)), &name);
+        let load = open_loop::start(&self.bare.access(address(&self.bare, side)), &name, HALVES);
         sleep(Duration::from_secs(2));
         let leader = runtime().block_on(self.bare.leader());
         let began = Instant::now();

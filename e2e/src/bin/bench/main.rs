@@ -29,6 +29,8 @@ mod report;
 mod restart;
 mod rollout;
 mod samples;
+mod snapshots;
+mod versions;
 
 use std::process::ExitCode;
 use std::sync::OnceLock;
@@ -62,13 +64,15 @@ struct Bench {
     run: fn(Effort) -> Report,
 }
 
-const BENCHES: [Bench; 14] = [
+const BENCHES: [Bench; 16] = [
     Bench { name: "cold-up", run: cold_up::run },
     Bench { name: "restart", run: restart::run },
     Bench { name: "proxy", run: proxy::run },
     Bench { name: "disruption", run: disruption::run },
     Bench { name: "dead-lock", run: dead_lock::run },
     Bench { name: "rollout", run: rollout::run },
+    Bench { name: "versions", run: versions::run },
+    Bench { name: "snapshots", run: snapshots::run },
     Bench { name: "planner", run: planner::run },
     Bench { name: "memory", run: memory::run },
     Bench { name: "dns", run: dns::run },

@@ -1,5 +1,5 @@
-//! Clients that send at a fixed pace, whatever becomes of the requests before: every second
-//! request reads, every other one writes a key of its own.
+//! Clients that send at a fixed pace, whatever becomes of the requests before: some write a key of their own,
+//! the others change nothing that is kept.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -19,10 +19,31 @@ const EVERY: Duration = Duration::from_millis(5);
 /// How long a client waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// What is asked for, in turns.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Asked {
+    /// A secret.
+    Read,
+    /// To keep a secret.
+    Write,
+    /// To encrypt with a key of the transit engine.
+    Encrypt,
+    /// A token.
+    LogIn,
+}
+
+/// As many writes as reads.
+pub(crate) const HALVES: &[Asked] = &[Asked::Read, Asked::Write];
+/// What applications do, who log in now and then.
+pub(crate) const EVERYTHING: &[Asked] = {
+    use Asked::{Encrypt, LogIn, Read, Write};
+    &[Read, Write, Read, Encrypt, Read, Write, Read, Write, Read, LogIn]
+};
+
 /// A request and what became of it.
 #[derive(Debug)]
 pub(crate) struct Sent {
-    /// The key that was written; `None` for a read.
+    /// The key that was written; `None` where nothing was.
     pub(crate) written: Option<String>,
     pub(crate) began: Instant,
     pub(crate) ended: Instant,
@@ -45,11 +66,31 @@ pub(crate) struct Running {
 }
 
 /// Starts sending; `name` keeps the keys apart from those of other runs.
-pub(crate) fn start(access: &Access, name: &str) -> Running {
+pub(crate) fn start(access: &Access, name: &str, mix: &'static [Asked]) -> Running {
     let stop = Arc::new(AtomicBool::new(false));
-    let requests = runtime().spawn(send_all(access.clone(), name.to_owned(), Arc::clone(&stop)));
-    Running { stop, requests }
+    let sending = send_all(access.clone(), name.to_owned(), mix, Arc::clone(&stop));
+    Running { stop, requests: runtime().spawn(sending) }
 }
+
+/// Makes what [`EVERYTHING`] takes besides a store of secrets.
+pub(crate) async fn provide(client: &mut Client) {
+    let role = json!({
+        "bind_secret_id": false, "token_bound_cidrs": ["127.0.0.0/8"], "token_type": "batch",
+    });
+    for (path, content) in [
+        ("sys/mounts/transit", json!({"type": "transit"})),
+        ("transit/keys/load", json!({})),
+        ("sys/auth/approle", json!({"type": "approle"})),
+        ("auth/approle/role/load", role),
+        // By a name that is known beforehand.
+        ("auth/approle/role/load/role-id", json!({"role_id": ROLE})),
+    ] {
+        let answer = client.send(Method::POST, path, &content).await;
+        assert!(is_done(&answer), "{path}: {answer:?}");
+    }
+}
+
+const ROLE: &str = "load";
 
 impl Running {
     /// Sends nothing more, waits for what is under way, and gives all that was sent.
@@ -59,51 +100,84 @@ impl Running {
     }
 }
 
-async fn send_all(access: Access, name: String, stop: Arc<AtomicBool>) -> Vec<Sent> {
+async fn send_all(
+    access: Access,
+    name: String,
+    mix: &'static [Asked],
+    stop: Arc<AtomicBool>,
+) -> Vec<Sent> {
     let idle = Arc::new(Mutex::new(Vec::new()));
     let mut under_way = JoinSet::new();
     let mut next = tokio::time::Instant::now();
-    for number in 0_u32.. {
+    for (number, asked) in mix.iter().copied().cycle().enumerate() {
         if stop.load(Ordering::Relaxed) {
             break;
         }
         sleep_until(next).await;
         next += EVERY;
         let client = idle.lock().unwrap().pop().unwrap_or_else(|| Client::new(&access));
-        let written = (number % 2 == 1).then(|| format!("{name}-{number}"));
-        under_way.spawn(send(client, written, Arc::clone(&idle)));
+        let key = format!("{name}-{number}");
+        under_way.spawn(send(client, asked, key, Arc::clone(&idle)));
     }
     under_way.join_all().await
 }
 
-async fn send(mut client: Client, written: Option<String>, idle: Arc<Mutex<Vec<Client>>>) -> Sent {
+async fn send(
+    mut client: Client,
+    asked: Asked,
+    key: String,
+    idle: Arc<Mutex<Vec<Client>>>,
+) -> Sent {
     let began = Instant::now();
-    let answer = timeout(PATIENCE, ask(&mut client, written.as_deref())).await;
+    let answer = timeout(PATIENCE, ask(&mut client, asked, &key)).await;
     let answer = answer.unwrap_or_else(|_| Err(NoAnswer::Unknown("no answer in time".to_owned())));
     let ended = Instant::now();
     idle.lock().unwrap().push(client);
+    let written = matches!(asked, Asked::Write).then_some(key);
     Sent { written, began, ended, failure: failure(&answer) }
 }
 
-async fn ask(client: &mut Client, written: Option<&str>) -> Result<Answer, NoAnswer> {
-    match written {
-        Some(key) => client.send(Method::POST, &place(key), &json!({"data": {"v": key}})).await,
-        None => client.send(Method::GET, "secret/data/hello", &Value::Null).await,
-    }
+async fn ask(client: &mut Client, asked: Asked, key: &str) -> Result<Answer, NoAnswer> {
+    let (method, path, content) = match asked {
+        Asked::Read => (Method::GET, "secret/data/hello".to_owned(), Value::Null),
+        Asked::Write => (Method::POST, place(key), json!({"data": {"v": key}})),
+        // "hello"
+        Asked::Encrypt => {
+            (Method::POST, "transit/encrypt/load".to_owned(), json!({"plaintext": "aGVsbG8="}))
+        }
+        Asked::LogIn => (Method::POST, "auth/approle/login".to_owned(), json!({"role_id": ROLE})),
+    };
+    client.send(method, &path, &content).await
 }
 
 /// How many acknowledged writes the store does not hold; `None` when it does not answer within
 /// `patience` any more.
 pub(crate) async fn lost(client: &mut Client, sent: &[Sent], patience: Duration) -> Option<usize> {
-    let mut lost = 0;
+    Some(kept(client, sent, patience).await?.lost)
+}
+
+/// What became of acknowledged writes.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    /// How many the store does not hold.
+    pub(crate) lost: usize,
+    /// How many it has done more than once.
+    pub(crate) twice: usize,
+}
+
+/// Reads all of them; `None` when the store does not answer within `patience` any more.
+pub(crate) async fn kept(client: &mut Client, sent: &[Sent], patience: Duration) -> Option<Kept> {
+    let mut kept = Kept::default();
     let acknowledged = sent.iter().filter(|it| it.failure.is_none());
     for key in acknowledged.filter_map(|it| it.written.as_deref()) {
         let place = place(key);
         let found = client.send(Method::GET, &place, &Value::Null);
         let found = timeout(patience, found).await.ok()?.ok()?;
-        lost += usize::from(found.body["data"]["data"]["v"] != key);
+        kept.lost += usize::from(found.body["data"]["data"]["v"] != key);
+        let versions = found.body["data"]["metadata"]["version"].as_u64();
+        kept.twice += usize::from(versions.is_some_and(|versions| versions > 1));
     }
-    Some(lost)
+    Some(kept)
 }
 
 fn place(key: &str) -> String {

@@ -92,6 +92,11 @@ pub(crate) fn details(outcomes: &[Outcome]) -> String {
     format!("{text}.{}", reasons(failures()))
 }
 
+/// What clients of all of them were told, and how often.
+pub(crate) fn reasons_of(outcomes: &[Outcome]) -> String {
+    reasons(outcomes.iter().flat_map(|it| failed(&it.sent)))
+}
+
 /// What clients were told, and how often.
 fn reasons<'a>(failures: impl Iterator<Item = &'a Sent>) -> String {
     let mut kinds = BTreeMap::<String, usize>::new();

@@ -11,7 +11,7 @@ use vaultyard_e2e::{Client, Cluster, Home, journal};
 
 use crate::bare::{self, Bare, COUNT};
 use crate::front::{self, Setup};
-use crate::open_loop;
+use crate::open_loop::{self, HALVES};
 use crate::outcome::{Outcome, failed, figures, gaps};
 use crate::process::Owned;
 use crate::report::{Report, Row};
@@ -104,7 +104,7 @@ fn with_vaultyard(rounds: u32) -> Vec<Outcome> {
     runtime().block_on(write_hello(&mut Client::new(&cluster.access())));
     let round = |number: u32| {
         let file = declared(cluster.home(), LEVELS[(number as usize + 1) % LEVELS.len()]);
-        let load = open_loop::start(&cluster.access(), &format!("vaultyard-{number}"));
+        let load = open_loop::start(&cluster.access(), &format!("vaultyard-{number}"), HALVES);
         std::thread::sleep(AROUND);
         let began = Instant::now();
         let said = cluster.home().run(&["apply", "-f", &file, "--yes"]);
@@ -127,7 +127,7 @@ fn declared(home: &Home, level: &str) -> String {
     home.write("cluster.yaml", &text).display().to_string()
 }
 
-async fn write_hello(client: &mut Client) {
+pub(crate) async fn write_hello(client: &mut Client) {
     let content = json!({"data": {"name": "world"}});
     let written = client.send(Method::POST, "secret/data/hello", &content).await;
     assert!(bare::is_done(&written), "the secret that is read could not be written");
@@ -155,7 +155,7 @@ fn behind_haproxy(order: Order, rounds: u32) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
     for number in 0..rounds {
         let access = scene.bare.access(scene.bare.address(4));
-        let load = open_loop::start(&access, &format!("{order:?}-{number}"));
+        let load = open_loop::start(&access, &format!("{order:?}-{number}"), HALVES);
         std::thread::sleep(AROUND);
         let began = Instant::now();
         let whole = replace_all(&mut scene.bare, order, false);
