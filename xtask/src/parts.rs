@@ -193,6 +193,7 @@ pub(crate) fn for_tests() -> Result<(), String> {
 /// Installs everything that the benchmarks start.
 pub(crate) fn for_benchmarks() -> Result<(), String> {
     FOR_BENCHMARKS.iter().try_for_each(Debian::install)?;
+    EARLIER.iter().try_for_each(|earlier| earlier.fetch().map(drop))?;
     openbao().map(drop)
 }
 

@@ -1,4 +1,4 @@
-//! The whole check: what finds faults sooner comes first, but for what can be done beside something else.
+//! The whole check, in the order in which a fault is found soonest.
 
 use std::time::Instant;
 
@@ -21,39 +21,36 @@ const WITHOUT_SERVERS: &[Step] = &[
 
 const QUICK: &[Step] = &[("unit tests, generated files", quick_tests)];
 
+const VAULT: Step =
+    ("HashiCorp Vault, built of its sources unless it is kept from before", parts::vault::build);
+
 const WITH_SERVERS: &[Step] = &[
     ("parts that the tests start", parts::for_tests),
     VAULT,
     ("unit and integration tests, generated files", all_tests),
+    ("end-to-end tests", end_to_end),
 ];
 
-const VAULT: Step =
-    ("HashiCorp Vault, built of its sources unless it is kept from before", parts::vault::build);
-
-const END_TO_END: Step = ("end-to-end tests on this machine", end_to_end);
-
-const KUBERNETES: Step =
-    ("Kubernetes, built of its sources unless it is kept from before", kubernetes::build);
+const ON_KUBERNETES: &[Step] = &[
+    ("Kubernetes, built of its sources unless it is kept from before", kubernetes::build),
+    ("tests on Kubernetes", kubernetes::run),
+];
 
 /// Everything there is.
 pub(crate) fn everything() -> Result<(), String> {
     kubernetes::require()?;
-    let run: Step = ("end-to-end tests, on this machine and on Kubernetes", || {
-        kubernetes::run(|| timed(&END_TO_END))
-    });
-    walk(&[WITHOUT_SERVERS, WITH_SERVERS, &[KUBERNETES, run]].concat())
+    walk(&[WITHOUT_SERVERS, WITH_SERVERS, ON_KUBERNETES].concat())
 }
 
 /// Everything but what needs a Kubernetes.
 pub(crate) fn local() -> Result<(), String> {
-    walk(&[WITHOUT_SERVERS, WITH_SERVERS, &[END_TO_END]].concat())
+    walk(&[WITHOUT_SERVERS, WITH_SERVERS].concat())
 }
 
 /// Only what needs a Kubernetes.
 pub(crate) fn on_kubernetes() -> Result<(), String> {
     kubernetes::require()?;
-    let run: Step = ("end-to-end tests on Kubernetes", || kubernetes::run(|| Ok(())));
-    walk(&[VAULT, KUBERNETES, run])
+    walk(&[&[VAULT], ON_KUBERNETES].concat())
 }
 
 /// What takes minutes on Kubernetes.
@@ -77,16 +74,13 @@ pub(crate) fn deny() -> Result<(), String> {
 
 fn walk(steps: &[Step]) -> Result<(), String> {
     let began = Instant::now();
-    steps.iter().try_for_each(timed)?;
+    for (heading, step) in steps {
+        println!("\n== {heading}");
+        let began = Instant::now();
+        step().map_err(|reason| format!("{reason}\n\n== FAILED: {heading}"))?;
+        println!("== {heading}: {:.1} s", began.elapsed().as_secs_f64());
+    }
     println!("\n== all of it passed in {:.0} s", began.elapsed().as_secs_f64());
-    Ok(())
-}
-
-fn timed((heading, step): &Step) -> Result<(), String> {
-    println!("\n== {heading}");
-    let began = Instant::now();
-    step().map_err(|reason| format!("{reason}\n\n== FAILED: {heading}"))?;
-    println!("== {heading}: {:.1} s", began.elapsed().as_secs_f64());
     Ok(())
 }
 

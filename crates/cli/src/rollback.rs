@@ -1,15 +1,10 @@
-//! What `vaultyard rollback` goes back to, and what is asked before there is nothing to go back to; the same on every
-//! target.
+//! What `vaultyard rollback` goes back to; the same on every target.
 
 use vaultyard_model::port::rollout::VersionChange;
 use vaultyard_model::{Cluster, Version};
 use vaultyard_plan::versions::{self, NoWayBack};
 
 use crate::failure::{Failure, Kind};
-
-/// What is asked where no snapshot comes before another version.
-pub(crate) const WITHOUT_SNAPSHOT: &str =
-    "Without a snapshot nothing brings back what is there now. Do it all the same?";
 
 /// The version that undoes the last change of version.
 pub(crate) fn version_before(

@@ -16,6 +16,8 @@ pub enum Container {
     Server,
     /// Its sidecar.
     Unsealer,
+    /// What proves snapshots beside it.
+    Prover,
 }
 
 impl Container {
@@ -23,6 +25,7 @@ impl Container {
         match self {
             Self::Server => "server",
             Self::Unsealer => "unsealer",
+            Self::Prover => "prover",
         }
     }
 }

@@ -50,7 +50,8 @@ fn snapshots_are_taken_and_put_back_and_new_shares_open_every_server() {
     let status = cluster.vaultyard(&["status"]).done();
     assert!(status.contains("the newest that is proven"), "{status}");
     assert_eq!(throw_away(&cluster), None, "nothing is left of it");
-    an_unsealer_that_dies_in_a_proof_leaves_nothing(&cluster);
+    a_death_in_a_proof_leaves_nothing(&cluster, Container::Unsealer, "has ended in the middle");
+    a_death_in_a_proof_leaves_nothing(&cluster, Container::Prover, "was started anew");
 
     let rekey = ["keys", "rekey", "--yes", cluster.name(), "--key-shares", "3", "--key-threshold"];
     let _ = cluster.wait_until_ready();
@@ -91,15 +92,15 @@ fn throw_away(cluster: &Kube) -> Option<String> {
 }
 
 #[track_caller]
-fn an_unsealer_that_dies_in_a_proof_leaves_nothing(cluster: &Kube) {
+fn a_death_in_a_proof_leaves_nothing(cluster: &Kube, of: Container, told: &str) {
     let said = std::thread::scope(|scope| {
         let proving = scope.spawn(|| cluster.vaultyard(&["snapshot", "verify", "--restore"]));
         let at = wait("a throw-away server", PROOF, || throw_away(cluster));
-        cluster.signal(&at, Container::Unsealer, Signal::KILL);
+        cluster.signal(&at, of, Signal::KILL);
         proving.join().unwrap()
     });
     assert_eq!(said.code, Some(1), "{said:#?}");
-    assert!(said.stderr.contains("has ended in the middle"), "{said:#?}");
+    assert!(said.stderr.contains(told), "{said:#?}");
     wait("nothing is left of it", PROOF, || throw_away(cluster).is_none().then_some(()));
     let _ = cluster.wait_until_ready();
 }

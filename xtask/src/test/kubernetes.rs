@@ -19,39 +19,15 @@ pub(super) fn build() -> Result<(), String> {
     cluster::build()
 }
 
-/// Of the tests that have the machines of the cluster for themselves. They mostly wait.
-const ALONE: [&str; 2] = ["alone::", "machines_and_definitions_that_do_not_fit"];
-
-/// Brings the test cluster up unless it is, and takes it down afterwards unless it was. `beside` is done while the
-/// processors have time for it.
-pub(super) fn run(beside: fn() -> Result<(), String>) -> Result<(), String> {
+/// Brings the test cluster up unless it is, and takes it down afterwards unless it was.
+pub(super) fn run() -> Result<(), String> {
     on_the_cluster(|tests| {
         // Of the crate that speaks to the API server.
         tests.run("real_cluster", &["--test-threads=4"])?;
-        let alone = tests.command("kubernetes", &[&ALONE[..], &["--test-threads=1"]].concat());
-        let (alone, beside) = std::thread::scope(|scope| {
-            let alone = scope.spawn(|| quietly(alone));
-            let beside = beside();
-            (alone.join(), beside)
-        });
-        let alone = alone.unwrap_or_else(|_| Err("a thread has panicked".to_owned()));
-        let alone = alone.map(|said| println!("{said}"));
-        // Whatever failed is told, and not only the first of it.
-        let reasons: Vec<String> = [beside, alone].into_iter().filter_map(Result::err).collect();
-        if !reasons.is_empty() {
-            return Err(reasons.join("\n\n"));
-        }
         // How many of them really run is seen to by the tests themselves, by what the processors do.
         let at_once = format!("--test-threads={}", 2 * super::processors());
-        let skipped = ALONE.iter().flat_map(|skipped| ["--skip", skipped]);
-        let words: Vec<_> = ["--skip", "soak::", &at_once].into_iter().chain(skipped).collect();
-        tests.run("kubernetes", &words)
+        tests.run("kubernetes", &["--skip", "soak::", &at_once])
     })
-}
-
-/// What it says, once it is over.
-fn quietly(mut command: Command) -> Result<String, String> {
-    Ok(String::from_utf8_lossy(&shell::output(&mut command)?).into_owned())
 }
 
 /// Runs what `run` leaves out, and shows what it measures.
@@ -89,10 +65,6 @@ impl Tests {
     }
 
     fn run(&self, test: &str, words: &[&str]) -> Result<(), String> {
-        shell::run(&mut self.command(test, words))
-    }
-
-    fn command(&self, test: &str, words: &[&str]) -> Command {
         let cargo = builds::tests(&["--test", test]);
         let mut within = Command::new(&self.tool);
         within.current_dir(shell::root()).args(["cluster", "exec", "--"]).arg(cargo.get_program());
@@ -101,6 +73,6 @@ impl Tests {
         within.env("VAULTYARD_BIN", &self.program).env("VAULTYARD_CLUSTER_TOOL", &self.tool);
         within.env("VAULTYARD_IMAGE", &self.images.vaultyard);
         within.env("VAULTYARD_SERVER_IMAGE", &self.images.server);
-        within
+        shell::run(&mut within)
     }
 }

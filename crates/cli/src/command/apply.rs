@@ -22,7 +22,7 @@ use crate::local::program::{self, Program};
 use crate::local::state::Known;
 use crate::local::{self, change};
 use crate::progress::Progress;
-use crate::rollback::{WITHOUT_SNAPSHOT, version_before};
+use crate::rollback::version_before;
 use crate::{output, system};
 
 /// Between two looks.
@@ -163,9 +163,10 @@ async fn carry_out(
     }
     if !how.yes && !wish.proposal.is_empty() {
         output::ask::approve("Do this?")?;
-        if !how.snapshot && wish.proposal.version.is_some() {
-            output::ask::approve(WITHOUT_SNAPSHOT)?;
-        }
+    }
+    // What is under way may be about a version, and wait for its snapshot.
+    if !how.yes && !how.snapshot && (wish.proposal.version.is_some() || !complete) {
+        output::ask::approve_without_snapshot()?;
     }
     let progress = Progress::new(common.quiet, system::fancy_terminal());
     let done = bring(&wish, edit, &control, status, how.timeout, &progress).await;
@@ -193,6 +194,7 @@ async fn bring(
     if let Some(edit) = &edit {
         edit.make(&wish.document.text)?;
     }
+    let since = Instant::now();
     // One of an earlier Vaultyard does not tell.
     let held = control.waits(Duration::ZERO).await.ok().map(|waits| waits.held);
     let replaced = match (control.change(&wish.document.text, wish.proposal.snapshot).await, &edit)
@@ -222,18 +224,20 @@ async fn bring(
     };
     tokio::time::timeout(within, followed).await.unwrap_or_else(late)?;
     let (timeline, took) = (following.timeline(), began.elapsed());
-    let waits = control.waits(took).await.ok().zip(held).map(|(now, before)| said(now, before));
+    let waits = control.waits(since.elapsed()).await.ok().zip(held);
+    let waits = waits.and_then(|(now, before)| said(now, before));
     let (waits, took) = (waits.unwrap_or_default(), took.as_secs_f64());
     Ok(format!("{timeline}{waits}every server is as the document says, after {took:.1} s"))
 }
 
-/// What clients noticed, when so many requests had been held before.
-fn said(waits: Waits, before: u64) -> String {
-    match waits.held.saturating_sub(before) {
+/// What clients noticed, when so many requests had been held before; `None` where that is not known, since what
+/// counted has begun anew.
+fn said(waits: Waits, before: u64) -> Option<String> {
+    Some(match waits.held.checked_sub(before)? {
         0 => "no request was held\n".to_owned(),
         1 => format!("1 request was held, for {:.2} s\n", waits.longest_seconds),
         held => format!("{held} requests were held, for {:.2} s at most\n", waits.longest_seconds),
-    }
+    })
 }
 
 /// Tells what happens until every server is as the document says.

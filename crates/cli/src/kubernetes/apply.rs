@@ -17,7 +17,7 @@ use crate::arguments::{Apply, Change, Common, Upgrade};
 use crate::edit::{self, Edit};
 use crate::failure::{Failure, failed};
 use crate::progress::Progress;
-use crate::rollback::{WITHOUT_SNAPSHOT, version_before};
+use crate::rollback::version_before;
 use crate::{local, output, system};
 
 /// Shows what would change, asks, and does it.
@@ -95,9 +95,10 @@ async fn carry_out(
     }
     if !yes && !proposal.changes.is_empty() {
         output::ask::approve("Do this?")?;
-        if !snapshot && proposal.changes_version() {
-            output::ask::approve(WITHOUT_SNAPSHOT)?;
-        }
+    }
+    // What is under way may be about a version, and wait for its snapshot.
+    if !yes && !snapshot && (proposal.changes_version() || proposal.under_way.is_some()) {
+        output::ask::approve_without_snapshot()?;
     }
     if let Some(edit) = edit {
         edit.make(&document.text)?;

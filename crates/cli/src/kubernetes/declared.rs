@@ -3,19 +3,23 @@
 use std::pin::Pin;
 
 use futures_util::stream::{Stream, StreamExt};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tracing::warn;
 use vaultyard_manifest::{API_VERSION, KIND, Target};
-use vaultyard_model::Cluster;
+use vaultyard_model::port::clock::Clock;
+use vaultyard_model::{Cluster, Version};
 use vaultyard_plan::change::{self, Fault};
 use vaultyard_render::kubernetes::Names;
 use vaultyard_render::kubernetes::pod::DOCUMENT_FILE;
+use vaultyard_target_kubernetes::cluster::ClusterObject;
 use vaultyard_target_kubernetes::kind::CONFIG_MAP;
 use vaultyard_target_kubernetes::{Api, ApiError, Reference};
 
-use super::version_change;
+use super::{install, version_change};
 use crate::document::{self, Document};
 use crate::failure::{Failure, Kind, failed};
+use crate::system::SystemClock;
 
 /// The annotation of a `VaultCluster` whose servers are to be at rest (`vaultyard down`).
 pub(crate) const STOPPED: &str = "vaultyard.dev/stopped";
@@ -23,8 +27,40 @@ pub(crate) const STOPPED: &str = "vaultyard.dev/stopped";
 /// The annotation of a `VaultCluster` that tells when a person last let a frozen rollout go on.
 pub(crate) const RESUMED: &str = "vaultyard.dev/rollout-resumed";
 
-/// The annotation of a `VaultCluster` whose change to this version is bound to no snapshot.
-pub(crate) const WITHOUT_SNAPSHOT: &str = "vaultyard.dev/without-snapshot";
+/// The annotation of a `VaultCluster` whose next change to a version is bound to no snapshot: the version, and when a
+/// person has said so, with a blank between.
+const WITHOUT_SNAPSHOT: &str = "vaultyard.dev/without-snapshot";
+
+/// Says whether a snapshot comes before the change to this version.
+pub(crate) async fn want_snapshot(
+    object: &ClusterObject,
+    standing: &Value,
+    version: &Version,
+    snapshot: bool,
+) -> Result<(), Failure> {
+    let said = !standing["metadata"]["annotations"][WITHOUT_SNAPSHOT].is_null();
+    if snapshot && !said {
+        return Ok(());
+    }
+    let without = (!snapshot).then(|| format!("{version} {}", SystemClock.now()));
+    let written = object.annotate(install::MANAGER, WITHOUT_SNAPSHOT, without.as_deref()).await;
+    written.map(drop).map_err(failed)
+}
+
+/// Whether a snapshot comes before the change to this version. What a person has said is over with another change
+/// since: it was about that one, or about none.
+pub(crate) fn wants_snapshot(object: &Value, version: &Version) -> bool {
+    let said = || {
+        let (of, at) =
+            object["metadata"]["annotations"][WITHOUT_SNAPSHOT].as_str()?.split_once(' ')?;
+        let at: Timestamp = at.parse().ok()?;
+        let is_open = version_change::read(object).is_none_or(|change| {
+            change.taken < at || change.towards == *version && change.snapshot.is_none()
+        });
+        (of == version.to_string() && is_open).then_some(())
+    };
+    said().is_none()
+}
 
 /// Whether a person wants it at rest.
 pub(crate) fn is_stopped(object: &Value) -> bool {
@@ -142,8 +178,9 @@ pub(crate) async fn next(
 ) -> Result<Option<Value>, Failure> {
     let identity = |object: &Value| {
         let metadata = &object["metadata"];
-        let resumed = &metadata["annotations"][RESUMED];
-        let named = [&metadata["uid"], &metadata["generation"], resumed].map(Value::clone);
+        let said = [RESUMED, WITHOUT_SNAPSHOT].map(|it| metadata["annotations"][it].clone());
+        let named = [&metadata["uid"], &metadata["generation"]].map(Value::clone);
+        let named = (named, said);
         (named, is_stopped(object))
     };
     loop {
@@ -157,6 +194,8 @@ pub(crate) async fn next(
 
 #[cfg(test)]
 mod tests {
+    use vaultyard_model::port::rollout::VersionChange;
+
     use super::*;
 
     #[test]
@@ -172,6 +211,31 @@ mod tests {
             "status": {"phase": "Ready"},
         });
         assert_eq!(text(&written), text(&kept));
+    }
+
+    #[test]
+    fn no_snapshot_is_wanted_before_the_change_of_which_that_was_said_and_before_no_later_one() {
+        let version = |text: &str| Version::new(text).unwrap();
+        let mut object = json!({"metadata": {"annotations": {
+            WITHOUT_SNAPSHOT: "2.7.2 2026-11-30T12:00:00Z",
+        }}});
+        assert!(!wants_snapshot(&object, &version("2.7.2")));
+        assert!(wants_snapshot(&object, &version("2.7.1")));
+        let mut last = |towards: &str, taken: &str, snapshot: Option<&str>| {
+            let change = VersionChange {
+                from: [version("2.6.2")].into(),
+                towards: version(towards),
+                snapshot: snapshot.map(str::to_owned),
+                taken: taken.parse().unwrap(),
+                led: false,
+            };
+            object["status"] = json!({version_change::FIELD: version_change::write(&change)});
+            wants_snapshot(&object, &version("2.7.2"))
+        };
+        assert!(!last("2.7.1", "2026-11-30T11:00:00Z", Some("s")), "before it was said");
+        assert!(!last("2.7.2", "2026-11-30T12:01:00Z", None), "this one");
+        assert!(last("2.7.1", "2026-11-30T13:00:00Z", Some("s")), "another one since");
+        assert!(wants_snapshot(&json!({}), &version("2.7.2")));
     }
 
     #[test]

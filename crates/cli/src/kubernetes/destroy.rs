@@ -105,7 +105,7 @@ async fn remove(
         delete(api, controller).await?;
     }
     for component in [Component::ClusterController, Component::CertificatesController] {
-        destroyed(api, names, operations, component, progress).await?;
+        ended(api, names, operations, component, progress, AGAIN).await?;
     }
     progress.done("the controllers are gone");
 
@@ -113,8 +113,10 @@ async fn remove(
         delete(api, &Reference::try_from(object).map_err(failed)?).await?;
     }
     retire::unwanted(api, cluster, progress).await?;
+    let servers = rollout::pods_of(api, names, namespace, Component::Server).await;
+    delete_orphans(api, namespace, &servers.map_err(failed)?).await?;
     for component in [Component::Proxy, Component::Server] {
-        destroyed(api, names, namespace, component, progress).await?;
+        ended(api, names, namespace, component, progress, AGAIN).await?;
     }
     progress.done("proxies and servers are gone");
 
@@ -198,15 +200,18 @@ async fn delete_claim(api: &Api, names: &Names, claim: &Reference) -> Result<(),
     delete_this(api, claim, &now).await
 }
 
-/// Deletes those of our pods whose workload somebody has deleted without them (`kubectl delete --cascade=orphan`): they
-/// go with nothing else.
+/// Deletes those of the servers' pods whose StatefulSet somebody has deleted without them (`kubectl delete
+/// --cascade=orphan`): they go with nothing else.
 async fn delete_orphans(api: &Api, namespace: &str, pods: &[Value]) -> Result<(), Failure> {
     let orphan = |pod: &&Value| {
         let metadata = &pod["metadata"];
-        metadata["ownerReferences"].is_null() && metadata["deletionTimestamp"].is_null()
+        metadata["ownerReferences"].is_null()
+            && metadata["deletionTimestamp"].is_null()
+            && metadata["labels"][MANAGED_BY] == VAULTYARD
     };
     for pod in pods.iter().filter(orphan) {
-        delete(api, &Reference::within(POD, namespace, &rollout::name(pod))).await?;
+        let object = Reference::within(POD, namespace, &rollout::name(pod));
+        delete_this(api, &object, pod).await?;
     }
     Ok(())
 }
@@ -232,27 +237,6 @@ pub(super) async fn ended(
     progress: &Progress,
     hint: &str,
 ) -> Result<(), Failure> {
-    until_ended(api, (names, namespace, component), progress, hint, false).await
-}
-
-/// The same, when nothing is left that they belong to.
-async fn destroyed(
-    api: &Api,
-    names: &Names,
-    namespace: &str,
-    component: Component,
-    progress: &Progress,
-) -> Result<(), Failure> {
-    until_ended(api, (names, namespace, component), progress, AGAIN, true).await
-}
-
-async fn until_ended(
-    api: &Api,
-    (names, namespace, component): (&Names, &str, Component),
-    progress: &Progress,
-    hint: &str,
-    orphans_go: bool,
-) -> Result<(), Failure> {
     let deadline = Instant::now() + DEADLINE;
     loop {
         let pods = rollout::pods_of(api, names, namespace, component).await.map_err(failed)?;
@@ -263,9 +247,6 @@ async fn until_ended(
         if Instant::now() > deadline {
             let what = format!("still there after {DEADLINE:?}: {}", left.join(", "));
             return Err(Failure::text(Fault::NotInTime, what).hint(hint));
-        }
-        if orphans_go {
-            delete_orphans(api, namespace, &pods).await?;
         }
         progress.waiting(format!("{} end", left.join(", ")));
         sleep(PAUSE).await;

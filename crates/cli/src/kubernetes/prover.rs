@@ -13,6 +13,7 @@ use tokio::time::sleep;
 use tracing::{info, warn};
 use vaultyard_durable::{self as durable, absent};
 use vaultyard_model::chain;
+use vaultyard_model::duration::Short;
 use vaultyard_target_kubernetes::pod::{Paths, server_process};
 use vaultyard_target_local::Spawner;
 use vaultyard_target_local::process::log::reason_of_end;
@@ -25,6 +26,8 @@ use crate::system;
 const LOOK: Duration = Duration::from_millis(500);
 /// Between two looks whether it still is.
 const SOON: Duration = Duration::from_millis(100);
+/// The longest that one runs: it is a copy of everything, and who wanted it may be gone.
+const LONGEST: Duration = Duration::from_secs(15 * 60);
 /// What it writes.
 const LOG: &str = "log";
 const MODE: u32 = 0o600;
@@ -47,7 +50,12 @@ struct Prover {
 impl Prover {
     /// For ever.
     async fn work(&self) {
-        // What one before this one has left, which died with its server.
+        // One before this one has died with its server, and whoever wanted that still does: another server would not
+        // be the one that he has begun with.
+        if self.is_wanted() {
+            self.tell("the prover was started anew meanwhile");
+            self.unwanted().await;
+        }
         self.clear();
         loop {
             while !self.is_wanted() {
@@ -73,6 +81,7 @@ impl Prover {
                         self.tell(&format!("it has ended ({ended}){}", self.last_words()));
                     }
                     () = self.unwanted() => {}
+                    () = sleep(LONGEST) => self.tell(&format!("it was ended after {}", Short(LONGEST))),
                 }
                 // One that has ended by itself cannot be killed.
                 child.kill().await.ok();

@@ -2,17 +2,17 @@
 //! reached from within the pod alone.
 
 use std::fs::File;
-use std::io::{self, BufReader};
+use std::io::{self, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustix::fs::statvfs;
+use rustix::fs::{Mode, OFlags, open, statvfs};
+use rustix::io::Errno;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName as TlsName;
 use tokio::time::sleep;
-use tracing::warn;
 use vaultyard_durable as durable;
 use vaultyard_keys::envelope::Keys;
 use vaultyard_model::Cluster;
@@ -33,6 +33,8 @@ const COPIES: u64 = 4;
 const GONE: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(100);
 const MODE: u32 = 0o600;
+/// As much is read of why a server does not run, in bytes.
+const LONGEST: u64 = 1024;
 
 /// Where the throw-away server stands, and who believes it.
 pub(crate) struct Stage {
@@ -53,10 +55,10 @@ impl Stage {
         unlocked: Unlocked<BufReader<File>>,
         bytes: u64,
     ) -> Result<usize, Failure> {
+        clear(&self.paths).map_err(failed)?;
+        self.gone().await?;
         self.refuse_without_room(bytes)?;
         let [api, raft] = free_addresses().map_err(failed)?;
-        self.clear().map_err(failed)?;
-        self.gone().await?;
         let text = throw_away(&self.cluster, &self.places(), api, raft);
         durable::replace(&self.paths.throw_away(), text.as_bytes(), MODE).map_err(failed)?;
         let software = self.cluster.servers.software;
@@ -68,18 +70,12 @@ impl Stage {
                 Err(Failure::text(Kind::Failed, format!("there is no throw-away server: {why}")))
             }
         };
-        let cleared = self.clear();
+        let cleared = clear(&self.paths);
         let gone = self.gone().await;
         let mounts = proven?;
         cleared.map_err(failed)?;
         gone?;
         Ok(mounts)
-    }
-
-    /// Has the prover end what it runs, if anything. An unsealer that died meanwhile may have left that.
-    pub(crate) fn clear(&self) -> io::Result<()> {
-        durable::remove(&self.paths.throw_away())?;
-        durable::remove(&self.paths.throw_away_ended())
     }
 
     fn refuse_without_room(&self, bytes: u64) -> Result<(), Failure> {
@@ -101,10 +97,10 @@ impl Stage {
     /// Returns when the prover says that it does not run, with the reason.
     async fn ended(&self) -> String {
         loop {
-            match durable::read(&self.paths.throw_away_ended()) {
-                Ok(Some(why)) => return String::from_utf8_lossy(&why).into_owned(),
+            match said(&self.paths.throw_away_ended()) {
+                Ok(Some(why)) => return why,
                 Ok(None) => {}
-                Err(error) => warn!("what the prover says cannot be read: {error}"),
+                Err(error) => return format!("why cannot be read: {error}"),
             }
             sleep(LOOK).await;
         }
@@ -115,8 +111,9 @@ impl Stage {
         while self.paths.throw_away_folder().exists() {
             if began.elapsed() > GONE {
                 let what = format!("the throw-away server is not gone within {GONE:?}");
-                return Err(Failure::text(Kind::Failed, what)
-                    .hint("the log of the container prover says why"));
+                return Err(
+                    Failure::text(Kind::Failed, what).hint("`kubectl logs POD -c prover` says why")
+                );
             }
             sleep(LOOK).await;
         }
@@ -136,9 +133,53 @@ impl Stage {
     }
 }
 
+/// Has the prover end what it runs, if anything.
+pub(crate) fn clear(paths: &Paths) -> io::Result<()> {
+    durable::remove(&paths.throw_away())?;
+    durable::remove(&paths.throw_away_ended())
+}
+
+/// What the prover has written. The server can write there too, and what stands here is told to everybody: it may lead
+/// to no other file, and is short and plain text whatever it is.
+fn said(path: &Path) -> io::Result<Option<String>> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = match open(path, flags, Mode::empty()) {
+        Ok(file) => File::from(file),
+        Err(Errno::NOENT) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(LONGEST).read_to_end(&mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes);
+    Ok(Some(text.chars().map(|it| if it.is_control() { ' ' } else { it }).collect()))
+}
+
 /// Two addresses of this pod alone at which nobody listens.
 fn free_addresses() -> io::Result<[SocketAddr; 2]> {
     let listen = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
     let (first, second) = (listen()?, listen()?);
     Ok([first.local_addr()?, second.local_addr()?])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_leads_nowhere_and_is_short_and_plain() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        assert_eq!(said(&at("none")).unwrap(), None);
+        std::fs::write(at("plain"), "it has\x1b[2J ended\n").unwrap();
+        assert_eq!(said(&at("plain")).unwrap().as_deref(), Some("it has [2J ended "));
+        std::fs::write(at("long"), vec![b'a'; 1 << 20]).unwrap();
+        assert_eq!(said(&at("long")).unwrap().map(|text| text.len()), Some(LONGEST as usize));
+        std::fs::write(at("secret"), "secret").unwrap();
+        std::os::unix::fs::symlink(at("secret"), at("link")).unwrap();
+        assert!(said(&at("link")).is_err());
+        assert!(said(folder.path()).is_err());
+    }
 }

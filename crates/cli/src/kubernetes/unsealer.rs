@@ -49,7 +49,7 @@ use super::hands::Hands;
 use super::mounted::Mounted;
 use super::operating::OperationKeeper;
 use super::pod::ServerPod;
-use super::rehearsal::Stage;
+use super::rehearsal::{self, Stage};
 use super::reviewer::{self, Reviewer};
 use super::sites;
 use super::snapshots::SnapshotKeeper;
@@ -75,6 +75,10 @@ const LAST_ROUND: Duration = Duration::from_secs(15);
 /// Keeps the server of this pod until it is told to stop.
 pub(crate) async fn run() -> Result<ExitCode, Failure> {
     let mut stops = Stops::listen()?;
+    // One before this one may have died in the middle of a proof, and it may take long until this one begins.
+    if let Err(error) = rehearsal::clear(&Paths::default()) {
+        warn!("a throw-away server may go on: {error}");
+    }
     let pod = Arc::new(ServerPod::this()?);
     let telling = Arc::new(Telling::new(pod.clone()));
     let (door, inner_door) = (door::open().await?, inner_door::open().await?);
@@ -307,10 +311,6 @@ impl Ground {
             tls: self.administrator,
             name: self.own.1.clone(),
         };
-        // One before this one may have died meanwhile.
-        if let Err(error) = stage.clear() {
-            warn!("a throw-away server may go on: {error}");
-        }
         let operations =
             OperationKeeper { hands, declared, told: operation_in, stage, kept: kept_in };
         keep("operations", Box::new(operations), asked);

@@ -8,16 +8,15 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
-use vaultyard_model::Cluster;
 use vaultyard_model::duration::Short;
 use vaultyard_model::port::clock::Clock;
 use vaultyard_model::status::Phase;
 use vaultyard_render::kubernetes::{Names, Release, workload};
+use vaultyard_target_kubernetes::Api;
 use vaultyard_target_kubernetes::cluster::ClusterObject;
-use vaultyard_target_kubernetes::{Api, ApiError, Reason};
 
 use super::check::{self, Plan};
-use super::declared::{self, RESUMED, STOPPED, WITHOUT_SNAPSHOT};
+use super::declared::{self, RESUMED, STOPPED};
 use super::{install, reach, retire, rollout, waiting};
 use crate::arguments::{Common, Up};
 use crate::control::wire;
@@ -96,7 +95,11 @@ pub(super) async fn bring(api: &Api, wish: &Wish, progress: &Progress) -> Result
         check::adopt(api, &plan, progress).await?;
     }
     let object = ClusterObject::new(api.clone(), &names);
-    want_snapshot(&object, cluster, *snapshot).await?;
+    // Before the version itself is said. Where there is no cluster yet nothing is said of it.
+    if let Ok(Some(standing)) = object.read().await {
+        let version = &cluster.servers.version;
+        declared::want_snapshot(&object, &standing, version, *snapshot).await?;
+    }
     install::apply(api, cluster, &objects, *adopt, progress).await?;
     let standing = object.read().await.map_err(failed)?;
     if standing.as_ref().is_some_and(declared::is_stopped) {
@@ -122,29 +125,6 @@ pub(super) async fn bring(api: &Api, wish: &Wish, progress: &Progress) -> Result
             .hint("it goes on by itself; `vaultyard status --target kubernetes` shows how far"));
     };
     Ok(format!("{}{}", following.timeline(), farewell(&names, &ready?, began.elapsed())))
-}
-
-/// Says whether the change to the version that comes is bound to a snapshot, before the version itself is said.
-async fn want_snapshot(
-    object: &ClusterObject,
-    cluster: &Cluster,
-    snapshot: bool,
-) -> Result<(), Failure> {
-    let standing = match object.read().await {
-        Ok(Some(standing)) => standing,
-        // There is none, or not even its kind or its namespace.
-        Ok(None)
-        | Err(ApiError {
-            reason: Reason::UnknownKind { .. } | Reason::NoNamespace { .. }, ..
-        }) => return Ok(()),
-        Err(error) => return Err(failed(error)),
-    };
-    let version = cluster.servers.version.to_string();
-    let wanted = (!snapshot).then_some(version.as_str());
-    if standing["metadata"]["annotations"][WITHOUT_SNAPSHOT].as_str() != wanted {
-        object.annotate(install::MANAGER, WITHOUT_SNAPSHOT, wanted).await.map_err(failed)?;
-    }
-    Ok(())
 }
 
 fn refuse_what_is_local(arguments: &Up) -> Result<(), Failure> {

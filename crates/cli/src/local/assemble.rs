@@ -96,6 +96,7 @@ pub(crate) async fn assemble(
     let (overdue_in, overdue) = watch::channel(false);
     let (cluster_in, cluster) = watch::channel(ground.cluster().clone());
     let (generation_in, generation) = watch::channel(1);
+    let (without_in, without_snapshot) = watch::channel(None);
     let (change_in, changes) = mpsc::channel(1);
 
     let servers = crew.start_servers(&ground);
@@ -112,6 +113,7 @@ pub(crate) async fn assemble(
         custody: (ground.custody.clone(), custody.clone()),
         observed: observed.clone(),
         looks,
+        without_snapshot,
         generation,
         clock: ground.clock.clone(),
     };
@@ -167,7 +169,7 @@ pub(crate) async fn assemble(
         launcher: ground.launcher.clone(),
         cluster: cluster_in,
         generation: generation_in,
-        clock: ground.clock.clone(),
+        without_snapshot: without_in,
     };
     let prober = prober::probe(ground.session.clone(), observed.clone(), probed_in);
     crew.loops.spawn(watcher.run());

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use vaultyard_model::port::clock::Clock;
-use vaultyard_model::port::rollout::{Stale, VersionChange};
+use vaultyard_model::port::rollout::Stale;
 use vaultyard_model::{Cluster, Layout, ServerName, Version};
 use vaultyard_plan::change::{self, Fault};
 use vaultyard_plan::versions::{self, Passage};
@@ -43,8 +42,8 @@ pub(crate) struct Changer {
     pub(crate) cluster: watch::Sender<Cluster>,
     /// How often a document was declared.
     pub(crate) generation: watch::Sender<u64>,
-    /// The time.
-    pub(crate) clock: Arc<dyn Clock>,
+    /// The version before which no snapshot is wanted. Whoever begins anew after Vaultyard has ended takes one.
+    pub(crate) without_snapshot: watch::Sender<Option<Version>>,
 }
 
 impl Changer {
@@ -70,9 +69,9 @@ impl Changer {
         };
         // What cannot be read now would be found out too late.
         self.launcher.standing().map_err(failed)?;
-        if !snapshot && new.cluster.servers.version != self.known.document.cluster.servers.version {
-            self.want_no_snapshot(&new.cluster.servers.version)?;
-        }
+        // Said with this document, and of its version.
+        let without = (!snapshot).then(|| new.cluster.servers.version.clone());
+        self.without_snapshot.send_replace(without);
         self.known.state.keep_document(&new.text).map_err(failed)?;
         self.launcher.declare(new.cluster.clone(), program);
         self.cluster.send_replace(new.cluster.clone());
@@ -80,19 +79,6 @@ impl Changer {
         self.known.document = new;
         let (_, stale) = self.launcher.standing().map_err(failed)?;
         Ok(stale.into_iter().map(|(server, (stale, _))| (server, stale)).collect())
-    }
-
-    /// The change to this version is bound to no snapshot.
-    fn want_no_snapshot(&self, towards: &Version) -> Result<(), Failure> {
-        let running = running(&self.known.state, &self.known.layout)?.unwrap_or_default();
-        let change = VersionChange {
-            from: running.into_iter().filter(|version| version != towards).collect(),
-            towards: towards.clone(),
-            snapshot: None,
-            taken: self.clock.now(),
-            led: false,
-        };
-        self.known.state.keep_version_change(&change).map_err(failed)
     }
 }
 

@@ -49,6 +49,8 @@ pub(crate) struct LocalRollout {
     pub(crate) observed: watch::Receiver<Option<Observed>>,
     /// What is seen now.
     pub(crate) looks: Looks,
+    /// The version before which no snapshot is wanted.
+    pub(crate) without_snapshot: watch::Receiver<Option<Version>>,
     /// How often a document was declared.
     pub(crate) generation: watch::Receiver<u64>,
     /// The time.
@@ -73,7 +75,9 @@ impl Rollout for LocalRollout {
         let lost = self.custody.1.borrow().waiting.clone();
         Ok(Standing {
             generation,
-            snapshot: change.is_some_and(|change| change.covers(begun, self.clock.now())),
+            snapshot: change.is_some_and(|change| {
+                change.covers(begun, self.wants_snapshot(&version), self.clock.now())
+            }),
             stale: stale.into_iter().map(|(server, (stale, _))| (server, stale)).collect(),
             version,
             hindrance: lost.map(|lost| lost.reason).or(barred),
@@ -86,11 +90,15 @@ impl Rollout for LocalRollout {
         let (towards, stale) = self.launcher.standing().map_err(|error| failed(&error))?;
         let from = stale.into_values().map(|(_, runs)| runs).filter(|runs| *runs != towards);
         let (from, taken) = (from.collect(), self.clock.now());
-        let kept =
-            snapshots::take(&self.known, &self.custody.0, Moment::asked(self.clock.now())).await;
-        let kept = kept.map_err(|failure| refused(WHAT, failure.message().to_owned()))?;
-        info!(snapshot = %kept.name, "the change of version is bound to this snapshot");
-        let snapshot = Some(kept.name.to_string());
+        let snapshot = if self.wants_snapshot(&towards) {
+            let kept = snapshots::take(&self.known, &self.custody.0, Moment::asked(taken)).await;
+            let kept = kept.map_err(|failure| refused(WHAT, failure.message().to_owned()))?;
+            info!(snapshot = %kept.name, "the change of version is bound to this snapshot");
+            Some(kept.name.to_string())
+        } else {
+            info!("no snapshot is wanted before the change of version");
+            None
+        };
         let change = VersionChange { from, towards, snapshot, taken, led: false };
         self.known.state.keep_version_change(&change).map_err(|error| failed(&error))
     }
@@ -153,6 +161,10 @@ impl LocalRollout {
         let change =
             change.map_err(|error| refused("read the change of version", chain(&error)))?;
         Ok(change.filter(|change| change.towards == *version))
+    }
+
+    fn wants_snapshot(&self, towards: &Version) -> bool {
+        self.without_snapshot.borrow().as_ref() != Some(towards)
     }
 
     /// From here on only the snapshot leads back.

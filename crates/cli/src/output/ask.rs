@@ -41,6 +41,11 @@ pub(crate) fn approve(question: &str) -> Result<(), Failure> {
     }
 }
 
+/// Goes on only when the person also wants no snapshot before another version.
+pub(crate) fn approve_without_snapshot() -> Result<(), Failure> {
+    approve("Without a snapshot nothing brings back what is there now. Do it all the same?")
+}
+
 /// What the person types after the question.
 fn typed(question: &str) -> Result<String, Failure> {
     eprint!("{question}");

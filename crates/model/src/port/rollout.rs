@@ -19,7 +19,7 @@ pub enum Stale {
     Version,
 }
 
-/// A change of the servers' version, and the snapshot that it is bound to.
+/// A change of the servers' version, and the snapshot that it is bound to, unless none was wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VersionChange {
     /// From these versions.
@@ -38,9 +38,11 @@ pub struct VersionChange {
 const FRESH: SignedDuration = SignedDuration::from_mins(10);
 
 impl VersionChange {
-    /// Whether its snapshot, or that none is wanted, is the one from before a change that has `begun` or begins `now`.
-    pub fn covers(&self, begun: bool, now: Timestamp) -> bool {
-        begun || now.duration_since(self.taken) < FRESH
+    /// Whether its snapshot is the one from before a change that has `begun` or begins `now`. That none was wanted counts
+    /// for another beginning only where none is `wanted` again.
+    pub fn covers(&self, begun: bool, wanted: bool, now: Timestamp) -> bool {
+        let of_use = self.snapshot.is_some() || !wanted;
+        begun || of_use && now.duration_since(self.taken) < FRESH
     }
 
     /// Whether the old version `wanted` could lead again, since the new one has written nothing yet.
@@ -58,7 +60,7 @@ pub struct Standing {
     pub version: Version,
     /// The servers that were started otherwise than the document says.
     pub stale: BTreeMap<ServerName, Stale>,
-    /// Whether there is a snapshot from before this change of version.
+    /// Whether there is a snapshot from before this change of version, or none is wanted.
     pub snapshot: bool,
     /// Why no server may be ended now, whatever else is true.
     pub hindrance: Option<String>,
@@ -99,4 +101,32 @@ pub trait Rollout: Send + Sync {
     /// # Errors
     /// [`HostError`] when that cannot be kept; the call can be repeated.
     async fn note_well(&self, server: &ServerName) -> Result<(), HostError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn that_no_snapshot_was_wanted_covers_no_change_before_which_one_is() {
+        let taken = Timestamp::UNIX_EPOCH;
+        let change = |snapshot: Option<&str>| VersionChange {
+            from: BTreeSet::new(),
+            towards: Version::new("2.7.2").unwrap(),
+            snapshot: snapshot.map(str::to_owned),
+            taken,
+            led: false,
+        };
+        let later = taken + FRESH;
+        for (snapshot, wanted, now, expected) in [
+            (Some("s"), true, taken, true),
+            (Some("s"), true, later, false),
+            (None, true, taken, false),
+            (None, false, taken, true),
+        ] {
+            let change = change(snapshot);
+            assert_eq!(change.covers(false, wanted, now), expected, "{snapshot:?} {wanted} {now}");
+            assert!(change.covers(true, wanted, now), "it has begun");
+        }
+    }
 }

@@ -64,14 +64,15 @@ struct Bench {
     run: fn(Effort) -> Report,
 }
 
-const BENCHES: [Bench; 16] = [
+const BENCHES: [Bench; 17] = [
     Bench { name: "cold-up", run: cold_up::run },
     Bench { name: "restart", run: restart::run },
     Bench { name: "proxy", run: proxy::run },
     Bench { name: "disruption", run: disruption::run },
     Bench { name: "dead-lock", run: dead_lock::run },
     Bench { name: "rollout", run: rollout::run },
-    Bench { name: "versions", run: versions::run },
+    Bench { name: "versions", run: versions::of_three },
+    Bench { name: "versions-of-five", run: versions::of_five },
     Bench { name: "snapshots", run: snapshots::run },
     Bench { name: "planner", run: planner::run },
     Bench { name: "memory", run: memory::run },

@@ -33,28 +33,34 @@ struct Change {
     kept: Kept,
 }
 
-pub(crate) fn run(effort: Effort) -> Report {
+pub(crate) fn of_three(effort: Effort) -> Report {
+    run(effort, 3)
+}
+
+pub(crate) fn of_five(effort: Effort) -> Report {
+    run(effort, 5)
+}
+
+fn run(effort: Effort, servers: u8) -> Report {
     let (runs, mut rows, mut notes) = (effort.of(10, 1), Vec::new(), Vec::new());
     for way in &WAYS {
-        for servers in [3, 5] {
-            let changes: Vec<Change> = (0..runs).flat_map(|_| run_of(way, servers)).collect();
-            let (kept, outcomes): (Vec<_>, Vec<_>) =
-                changes.into_iter().map(|change| (change.kept, change.outcome)).unzip();
-            let times: Samples = outcomes.iter().map(|it| it.election).collect();
-            let (lost, twice) =
-                kept.iter().fold((0, 0), |(lost, twice), it| (lost + it.lost, twice + it.twice));
-            let failures: usize = outcomes.iter().map(|it| failed(&it.sent).count()).sum();
-            let sent: usize = outcomes.iter().map(|it| it.sent.len()).sum();
-            let figures = format!("{}; {}", figures(&outcomes), median_and_max(&times));
-            let what = format!("{}, {servers} servers, {runs} runs", way.what);
-            let good = (failures, lost, twice) == (0, 0, 0);
-            rows.push(Row::new(&*what, figures, String::new()).goal("0 failed, lost, twice", good));
-            notes.push(format!(
-                "{what}: {failures} of {sent} requests failed, {lost} acknowledged writes were lost and {twice} \
-                 applied twice.{}",
-                reasons_of(&outcomes)
-            ));
-        }
+        let changes: Vec<Change> = (0..runs).flat_map(|_| run_of(way, servers)).collect();
+        let (kept, outcomes): (Vec<_>, Vec<_>) =
+            changes.into_iter().map(|change| (change.kept, change.outcome)).unzip();
+        let times: Samples = outcomes.iter().map(|it| it.election).collect();
+        let (lost, twice) =
+            kept.iter().fold((0, 0), |(lost, twice), it| (lost + it.lost, twice + it.twice));
+        let failures: usize = outcomes.iter().map(|it| failed(&it.sent).count()).sum();
+        let sent: usize = outcomes.iter().map(|it| it.sent.len()).sum();
+        let figures = format!("{}; {}", figures(&outcomes), median_and_max(&times));
+        let what = format!("{}, {servers} servers, {runs} runs", way.what);
+        let good = (failures, lost, twice) == (0, 0, 0);
+        rows.push(Row::new(&*what, figures, String::new()).goal("0 failed, lost, twice", good));
+        notes.push(format!(
+            "{what}: {failures} of {sent} requests failed, {lost} acknowledged writes were lost and {twice} \
+             applied twice.{}",
+            reasons_of(&outcomes)
+        ));
     }
     notes.insert(
         0,

@@ -18,7 +18,7 @@ use vaultyard_target_kubernetes::cluster::ClusterObject;
 use super::MANAGER;
 use super::reports::Told;
 use super::revisions::Outdated;
-use crate::kubernetes::declared::WITHOUT_SNAPSHOT;
+use crate::kubernetes::declared::wants_snapshot;
 use crate::kubernetes::leading::Post;
 use crate::kubernetes::report;
 use crate::kubernetes::snapshots::{ASKED, Answered};
@@ -60,15 +60,13 @@ pub(super) fn begin(
     let (observed, looks) = watch::channel(None);
     let (pods, of_pods) = watch::channel(None);
     let (publish, report) = watch::channel(Report::default());
-    let without = declared["metadata"]["annotations"][WITHOUT_SNAPSHOT].as_str();
     let port = PodRollout {
         api: post.api.clone(),
         names: post.names.clone(),
         software: cluster.servers.software,
         version: cluster.servers.version.clone(),
         generation: declared["metadata"]["generation"].as_u64().unwrap_or_default(),
-        wants_snapshot: without
-            .is_none_or(|version| version != cluster.servers.version.to_string()),
+        wants_snapshot: wants_snapshot(declared, &cluster.servers.version),
         pods: of_pods.clone(),
         object: object.clone(),
         change: Mutex::new(version_change::read(declared)),

@@ -6,6 +6,7 @@ use vaultyard_model::Cluster;
 use vaultyard_plan::proposal::{self, how_replaced};
 use vaultyard_plan::versions;
 use vaultyard_render::kubernetes::Names;
+use vaultyard_render::kubernetes::server_pod::SERVER;
 use vaultyard_target_kubernetes::Reference;
 use vaultyard_target_kubernetes::apply::Difference;
 
@@ -112,6 +113,13 @@ impl Change {
         Self { reason: Some(reason.to_string()), ..self }
     }
 
+    fn gives_servers_another_image(&self) -> bool {
+        let image = format!(".spec.template.spec.containers[{SERVER}].image");
+        self.action == Action::Update
+            && self.kind == "StatefulSet"
+            && self.fields.iter().any(|field| field.path == image)
+    }
+
     /// Whether pods that are there are not as they would be made then.
     fn renews_pods(&self) -> bool {
         self.action == Action::Update
@@ -185,28 +193,28 @@ fn consequences(
         of: "controllers",
         what: "are replaced; the next ones go on where they were".to_owned(),
     });
-    let version = followed.into_iter().flat_map(|it| another_version(it, cluster, snapshot));
-    [controllers, proxies, servers].into_iter().flatten().chain(version).collect()
+    let version = followed.into_iter().flat_map(|it| way_back(it, cluster, snapshot));
+    // Another image is taken for another version.
+    let other_image = changes.iter().any(Change::gives_servers_another_image);
+    let change = followed.is_some_and(|it| it.servers.version != cluster.servers.version);
+    let snapshot = (change || other_image).then(|| Consequence {
+        of: "snapshot",
+        what: match snapshot {
+            true => "is taken first, and kept on the volume of the server that leads",
+            false => proposal::WITHOUT_SNAPSHOT,
+        }
+        .to_owned(),
+    });
+    [controllers, proxies, servers, snapshot].into_iter().flatten().chain(version).collect()
 }
 
-/// What comes of another version of the servers.
-fn another_version(old: &Cluster, new: &Cluster, snapshot: bool) -> Vec<Consequence> {
+/// What leads back from another version of the servers.
+fn way_back(old: &Cluster, new: &Cluster, snapshot: bool) -> Option<Consequence> {
     let (before, after) = (&old.servers.version, &new.servers.version);
-    if before == after {
-        return Vec::new();
-    }
     // The way back from a version that has not led is none of those that follow another.
-    let passage = versions::passage(new.servers.software, before, after);
-    let way_back = passage.map(|passage| Consequence {
-        of: "way back",
-        what: proposal::way_back(before, after, passage, snapshot),
-    });
-    let what = match snapshot {
-        true => "is taken first, and kept on the volume of the server that leads",
-        false => proposal::WITHOUT_SNAPSHOT,
-    };
-    let snapshot = Consequence { of: "snapshot", what: what.to_owned() };
-    [Some(snapshot), way_back.ok()].into_iter().flatten().collect()
+    let passage = versions::passage(new.servers.software, before, after).ok()?;
+    let what = proposal::way_back(before, after, passage, snapshot);
+    (before != after).then_some(Consequence { of: "way back", what })
 }
 
 #[cfg(test)]
@@ -243,7 +251,7 @@ mod tests {
         ];
         let proposal = proposal(changes);
         let of: Vec<_> = proposal.consequences.iter().map(|consequence| consequence.of).collect();
-        assert_eq!(of, ["controllers", "servers"]);
+        assert_eq!(of, ["controllers", "servers", "snapshot"]);
         assert_eq!((proposal.count(Action::Update), proposal.unchanged), (3, 1));
     }
 }

@@ -149,7 +149,9 @@ impl Rollout for PodRollout {
         Ok(Standing {
             generation: self.generation,
             version: self.version.clone(),
-            snapshot: self.change().is_some_and(|it| it.covers(begun, SystemClock.now())),
+            snapshot: self
+                .change()
+                .is_some_and(|it| it.covers(begun, self.wants_snapshot, SystemClock.now())),
             stale: pods.outdated.into_iter().map(|(server, pod)| (server, kind(pod))).collect(),
             hindrance: pods.hindrance.or(barred),
         })
