@@ -50,6 +50,13 @@ pub(crate) struct Listed {
     pub(crate) proven: Option<String>,
 }
 
+impl Listed {
+    /// When it was taken, if it says so.
+    pub(crate) fn taken_at(&self) -> Option<Timestamp> {
+        self.taken.as_ref()?.parse().ok()
+    }
+}
+
 impl From<Kept> for Listed {
     fn from(kept: Kept) -> Self {
         let (fault, header) = match kept.header {

@@ -23,9 +23,6 @@ const NOT_ALONE: [&str; 2] = ["keys/join/", "access/mount-secret/"];
 const ALONE: &str = "apiVersion: vaultyard.dev/v1alpha1\nkind: VaultCluster\n\
                      metadata: {name: vault}\nspec: {servers: {replicas: 1}}\n";
 
-/// The longest that `up` may take to come to a point on a busy machine.
-const BUSY: Duration = Duration::from_secs(120);
-
 /// What one cluster is taken through: each `up` dies where the one before would have gone on.
 #[derive(Debug)]
 struct Deaths {
@@ -134,7 +131,7 @@ fn both_ways(point: &str) -> [Faults; 2] {
 /// `up` comes to this point and dies there.
 pub(crate) fn dies_at(home: &Home, faults: &Faults) {
     let mut up = home.up_until(faults);
-    let ended = up.wait(BUSY);
+    let ended = up.wait(Duration::from_secs(60));
     assert_eq!(ended.signal(), Some(9), "{faults:?} was not reached:\n{}", up.said());
     if !faults.servers_live {
         home.processes().wait_until_no_server_runs();

@@ -178,9 +178,9 @@ pub(crate) async fn next(
 ) -> Result<Option<Value>, Failure> {
     let identity = |object: &Value| {
         let metadata = &object["metadata"];
-        let said = [RESUMED, WITHOUT_SNAPSHOT].map(|it| metadata["annotations"][it].clone());
-        let named = [&metadata["uid"], &metadata["generation"]].map(Value::clone);
-        let named = (named, said);
+        let said = |annotation| &metadata["annotations"][annotation];
+        let (uid, generation) = (&metadata["uid"], &metadata["generation"]);
+        let named = [uid, generation, said(RESUMED), said(WITHOUT_SNAPSHOT)].map(Value::clone);
         (named, is_stopped(object))
     };
     loop {

@@ -64,10 +64,10 @@ pub(crate) fn room(registry: &mut Registry, free_bytes: Option<u64>) {
 /// When the newest snapshot on the server's volume was taken, and the newest of those that were proven by restoring
 /// them. What there is none of is not told: no age is that of nothing. One of the future is of a clock that was wrong.
 pub(crate) fn snapshots(registry: &mut Registry, all: &[Listed], now: Timestamp) {
-    let taken = |it: &&Listed| it.taken.as_ref()?.parse::<Timestamp>().ok().filter(|at| *at <= now);
+    let taken = |it: &Listed| it.taken_at().filter(|at| *at <= now);
     let whole = || all.iter().filter(|it| it.fault.is_none());
-    let newest = whole().filter_map(|it| taken(&it)).max();
-    let proven = whole().filter(|it| it.proven.is_some()).filter_map(|it| taken(&it)).max();
+    let newest = whole().filter_map(taken).max();
+    let proven = whole().filter(|it| it.proven.is_some()).filter_map(taken).max();
     for (name, help, newest) in [
         (
             "snapshot_taken_timestamp_seconds",

@@ -102,7 +102,6 @@ impl Prover {
 
     async fn start(&self) -> io::Result<Child> {
         let folder = self.paths.throw_away_folder();
-        self.clear();
         durable::make_private_folder(&folder.join("data"))?;
         let server = server_process(&self.paths)?;
         let server = server.ok_or_else(|| io::Error::other("the server here does not run"))?;

@@ -37,9 +37,10 @@ pub(crate) fn show(status: &Status, now: Timestamp) -> String {
 
 /// How old the data is that could be had back, and that is known to come back.
 fn snapshots(all: &[Listed], now: Timestamp) -> String {
-    let taken = |it: &Listed| it.taken.as_ref()?.parse::<Timestamp>().ok();
-    let Some(newest) = all.iter().filter_map(taken).max() else { return "none".to_owned() };
-    let proven = all.iter().filter(|it| it.proven.is_some()).filter_map(taken).max();
+    let Some(newest) = all.iter().filter_map(Listed::taken_at).max() else {
+        return "none".to_owned();
+    };
+    let proven = all.iter().filter(|it| it.proven.is_some()).filter_map(Listed::taken_at).max();
     let newest = format!("{} old", age(newest, now));
     match proven {
         None => format!("{newest}; none is proven"),

@@ -11,7 +11,7 @@ use vaultyard_e2e::{Client, Cluster, Home, journal};
 
 use crate::bare::{self, Bare, COUNT};
 use crate::front::{self, Setup};
-use crate::open_loop::{self, HALVES};
+use crate::open_loop::{self, HALVES, Running, Sent};
 use crate::outcome::{Outcome, failed, figures, gaps};
 use crate::process::Owned;
 use crate::report::{Report, Row};
@@ -105,18 +105,27 @@ fn with_vaultyard(rounds: u32) -> Vec<Outcome> {
     let round = |number: u32| {
         let file = declared(cluster.home(), LEVELS[(number as usize + 1) % LEVELS.len()]);
         let load = open_loop::start(&cluster.access(), &format!("vaultyard-{number}"), HALVES);
-        std::thread::sleep(AROUND);
-        let began = Instant::now();
-        let said = cluster.home().run(&["apply", "-f", &file, "--yes"]);
-        let over = Instant::now();
-        assert_eq!(said.code, Some(0), "{said:#?}");
-        std::thread::sleep(AROUND);
-        let sent = load.stop();
+        let (sent, began, over) = applied(&cluster, &file, load);
         let mut client = Client::new(&cluster.access());
         let lost = runtime().block_on(open_loop::lost(&mut client, &sent, PATIENCE));
         Outcome { sent, event: began..=over, election: over - began, lost }
     };
     (0..rounds).map(round).collect()
+}
+
+/// `vaultyard apply` under this load, which ends some time after it: what was sent, when that began and was over.
+pub(crate) fn applied(
+    cluster: &Cluster,
+    file: &str,
+    load: Running,
+) -> (Vec<Sent>, Instant, Instant) {
+    std::thread::sleep(AROUND);
+    let began = Instant::now();
+    let said = cluster.home().run(&["apply", "-f", file, "--yes"]);
+    let over = Instant::now();
+    assert_eq!(said.code, Some(0), "{said:#?}");
+    std::thread::sleep(AROUND);
+    (load.stop(), began, over)
 }
 
 fn declared(home: &Home, level: &str) -> String {

@@ -1,6 +1,6 @@
 //! What clients see while the version of all servers is changed: 200 requests a second, of all kinds.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use vaultyard_e2e::{Client, Cluster, Home, journal};
 
@@ -10,8 +10,6 @@ use crate::report::{Report, Row};
 use crate::samples::{Samples, median_and_max};
 use crate::{Effort, rollout, runtime};
 
-/// How long the load goes on before and after.
-const AROUND: Duration = Duration::from_secs(3);
 /// How long an acknowledged write may take to be read.
 const PATIENCE: Duration = Duration::from_secs(40);
 
@@ -91,13 +89,7 @@ fn run_of(way: &Way, servers: u8) -> Vec<Change> {
     let change = |(number, version): (usize, &&str)| {
         let file = declared(cluster.home(), version, servers);
         let load = open_loop::start(&access, &format!("change-{number}"), EVERYTHING);
-        std::thread::sleep(AROUND);
-        let began = Instant::now();
-        let said = cluster.home().run(&["apply", "-f", &file, "--yes"]);
-        let over = Instant::now();
-        assert_eq!(said.code, Some(0), "{said:#?}");
-        std::thread::sleep(AROUND);
-        let sent = load.stop();
+        let (sent, began, over) = rollout::applied(&cluster, &file, load);
         let mut client = Client::new(&access);
         let kept = runtime().block_on(open_loop::kept(&mut client, &sent, PATIENCE));
         let kept = kept.expect("the cluster answers afterwards");
