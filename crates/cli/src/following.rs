@@ -61,6 +61,10 @@ impl<'a> Following<'a> {
 fn is_of_a_server(change: &Change) -> bool {
     matches!(
         change,
-        Change::State { .. } | Change::Version { .. } | Change::Leader { now: Some(_), .. }
+        Change::Added { .. }
+            | Change::Removed { .. }
+            | Change::State { .. }
+            | Change::Version { .. }
+            | Change::Leader { now: Some(_), .. }
     )
 }

@@ -35,6 +35,8 @@ pub struct Roller {
     looked: Duration,
     /// How many looks are still to be let pass.
     blind: u32,
+    /// Whether it goes on with what another one has begun.
+    resumes: bool,
     /// What it is in the middle of.
     way: Option<Way>,
     /// Why it could not go on the last time.
@@ -53,7 +55,14 @@ struct Way {
 impl Roller {
     /// A keeper for the servers behind `port`.
     pub fn new(port: Arc<dyn Rollout>, observed: watch::Receiver<Option<Observed>>) -> Self {
-        Self { port, observed, looked: Duration::ZERO, blind: 0, way: None, failed: None }
+        let (looked, blind) = (Duration::ZERO, 0);
+        Self { port, observed, looked, blind, resumes: false, way: None, failed: None }
+    }
+
+    /// One that goes on with what was begun: what it has brought must still become as it should be.
+    #[must_use]
+    pub fn resuming(self) -> Self {
+        Self { resumes: true, ..self }
     }
 
     async fn advance(&mut self) -> Result<Round, HostError> {
@@ -62,7 +71,11 @@ impl Roller {
         for server in seen.iter().flat_map(|seen| well(seen, &standing)) {
             self.port.note_well(server).await?;
         }
-        if standing.stale.is_empty() && self.way.is_none() {
+        if std::mem::take(&mut self.resumes) {
+            self.way = Some(Way::towards(standing.clone()));
+        }
+        let left = Left::of(&standing, seen.as_ref());
+        if left.is_nothing() && self.way.is_none() {
             return Ok(Round { did: None, waiting: None, next: CALM });
         }
         // A person who asks once more, and a server that is stale anew, begin from the start.
@@ -71,10 +84,11 @@ impl Roller {
             return Ok(Round { did: None, waiting: Some(stuck(frozen)), next: CALM });
         }
         let Some(seen) = seen else {
-            return Ok(waits(&standing, "the servers are looked at"));
+            return Ok(left.waits("the servers are looked at"));
         };
         let wanted = Wanted {
             version: &standing.version,
+            servers: &standing.servers,
             stale: &standing.stale,
             snapshot: standing.snapshot,
             hindrance: standing.hindrance.as_deref(),
@@ -86,36 +100,52 @@ impl Roller {
                     self.way = None;
                     Ok(Round { did: None, waiting: None, next: CALM })
                 }
-                Err(held) => Ok(self.held(&standing, &held.to_string(), &seen)),
+                Err(held) => Ok(self.held(&standing, left, &held.to_string(), &seen)),
             },
             Next::Snapshot => {
                 info!(version = %standing.version, "a snapshot is taken before servers change");
                 self.port.take_snapshot().await?;
-                Ok(did("take-snapshot", &standing, "the snapshot is taken"))
+                Ok(left.did("take-snapshot", "the snapshot is taken"))
             }
             Next::Replace { server, leads } => {
                 info!(%server, leads, version = %standing.version, "the server is replaced");
                 let replaced = self.port.replace(server, leads, &standing.version).await;
-                // Looks that have ended meanwhile tell of the one before.
-                self.look();
-                self.blind = LOOKS;
-                replaced?;
-                let round = did("replace", &standing, &format!("{server} starts anew"));
-                self.way = Some(Way { towards: standing, held: None, frozen: None });
-                Ok(round)
+                self.changed(standing, replaced)?;
+                Ok(left.did("replace", &format!("{server} starts anew")))
             }
-            Next::Held(held) => Ok(self.held(&standing, &held.to_string(), &seen)),
+            Next::Add { server } => {
+                info!(%server, "the server is added");
+                let added = self.port.add(&server).await;
+                self.changed(standing, added)?;
+                Ok(left.did("add", &format!("{server} starts")))
+            }
+            Next::Remove { server } => {
+                info!(%server, "the server is removed for good");
+                let removed = self.port.remove(server).await;
+                self.changed(standing, removed)?;
+                Ok(left.did("remove", &format!("{server} is gone")))
+            }
+            Next::Held(held) => Ok(self.held(&standing, left, &held.to_string(), &seen)),
         }
     }
 
+    /// A server was changed, or it was tried to: looks that have ended meanwhile tell of before.
+    fn changed(&mut self, towards: Standing, how: Result<(), HostError>) -> Result<(), HostError> {
+        self.look();
+        self.blind = LOOKS;
+        how?;
+        self.way = Some(Way::towards(towards));
+        Ok(())
+    }
+
     /// Waits for what holds it, and not for ever once a server has been replaced, by whomever.
-    fn held(&mut self, standing: &Standing, why: &str, seen: &Observed) -> Round {
+    fn held(&mut self, standing: &Standing, left: Left, why: &str, seen: &Observed) -> Round {
         if self.way.is_none() && standing.stale.len() < seen.servers.len() {
-            self.way = Some(Way { towards: standing.clone(), held: None, frozen: None });
+            self.way = Some(Way::towards(standing.clone()));
         }
         match self.way.as_mut().and_then(|way| way.hold(why, seen.uptime)) {
             Some(frozen) => Round { did: None, waiting: Some(stuck(frozen)), next: CALM },
-            None => waits(standing, why),
+            None => left.waits(why),
         }
     }
 
@@ -131,6 +161,10 @@ impl Roller {
 }
 
 impl Way {
+    fn towards(towards: Standing) -> Self {
+        Self { towards, held: None, frozen: None }
+    }
+
     /// Whether this is on the way to something else than `standing` is.
     fn is_other(&self, standing: &Standing) -> bool {
         let known = |server| self.towards.stale.contains_key(server);
@@ -187,21 +221,57 @@ fn stuck(reason: String) -> Waiting {
     Waiting { reason, stuck: true }
 }
 
-fn on_the_way(standing: &Standing, what: &str) -> Waiting {
-    let reason = match standing.stale.len() {
-        0 => format!("every server was replaced; {what}"),
-        1 => format!("1 server is still to be replaced; {what}"),
-        left => format!("{left} servers are still to be replaced; {what}"),
-    };
-    Waiting { reason, stuck: false }
+/// How many servers are still to be changed.
+#[derive(Clone, Copy)]
+struct Left {
+    /// Are to be replaced.
+    stale: usize,
+    /// Are to come.
+    missing: usize,
+    /// Are to go.
+    unwanted: usize,
 }
 
-fn waits(standing: &Standing, what: &str) -> Round {
-    Round { did: None, waiting: Some(on_the_way(standing, what)), next: BUSY }
-}
+impl Left {
+    fn of(standing: &Standing, seen: Option<&Observed>) -> Self {
+        let stale = standing.stale.len();
+        // Until they were seen, nobody knows which stand.
+        let Some(seen) = seen else { return Self { stale, missing: 0, unwanted: 0 } };
+        let unwanted = seen.servers.keys().filter(|it| !standing.servers.contains(*it)).count();
+        let missing = standing.servers.len() + unwanted - seen.servers.len();
+        Self { stale, missing, unwanted }
+    }
 
-fn did(step: &'static str, standing: &Standing, what: &str) -> Round {
-    Round { did: Some(step), waiting: Some(on_the_way(standing, what)), next: Duration::ZERO }
+    fn is_nothing(self) -> bool {
+        self.stale + self.missing + self.unwanted == 0
+    }
+
+    fn on_the_way(self, what: &str) -> Waiting {
+        let count = |count: usize, what: &str| match count {
+            0 => None,
+            1 => Some(format!("1 server is still to be {what}")),
+            some => Some(format!("{some} servers are still to be {what}")),
+        };
+        let parts = [
+            count(self.unwanted, "removed"),
+            count(self.stale, "replaced"),
+            count(self.missing, "added"),
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        let left = match parts.is_empty() {
+            true => "every server was changed".to_owned(),
+            false => parts.join(", "),
+        };
+        Waiting { reason: format!("{left}; {what}"), stuck: false }
+    }
+
+    fn waits(self, what: &str) -> Round {
+        Round { did: None, waiting: Some(self.on_the_way(what)), next: BUSY }
+    }
+
+    fn did(self, step: &'static str, what: &str) -> Round {
+        Round { did: Some(step), waiting: Some(self.on_the_way(what)), next: Duration::ZERO }
+    }
 }
 
 #[cfg(test)]
@@ -228,7 +298,11 @@ mod tests {
         fn new(stale: Stale) -> Self {
             let version = sample::cluster(3).servers.version;
             let stale = (0..3).map(|ordinal| (name(ordinal), stale)).collect();
-            let port = Arc::new(FakeRollout::new(version, stale));
+            Self::with(FakeRollout::new(version, sample::cluster(3).wanted(), stale))
+        }
+
+        fn with(port: FakeRollout) -> Self {
+            let port = Arc::new(port);
             let (publish, observed) = watch::channel(None);
             let roller = Roller::new(port.clone(), observed);
             Self { port, roller, seen: sample::observed(3), publish }
@@ -259,6 +333,37 @@ mod tests {
         let replace = |ordinal, leads| Asked::Replace(name(ordinal), leads);
         let expected = [Asked::Snapshot, replace(2, false), replace(1, false), replace(0, true)];
         assert_eq!(scene.port.asked(), expected);
+    }
+
+    #[tokio::test]
+    async fn another_number_of_servers_is_come_to_one_at_a_time() {
+        let cluster = sample::cluster(5);
+        let port = FakeRollout::new(cluster.servers.version.clone(), cluster.wanted(), [].into());
+        let mut scene = Scene::with(port);
+        for standing in 3..=5 {
+            scene.seen = Observed { uptime: scene.seen.uptime, ..sample::observed(standing) };
+            for _ in 0..LOOKS {
+                scene.round(Duration::from_secs(1)).await;
+            }
+        }
+        assert_eq!(scene.port.asked(), [Asked::Add(name(3)), Asked::Add(name(4))]);
+        scene.seen.servers.insert(name(5), scene.seen.servers[&name(4)].clone());
+        scene.round(Duration::from_secs(1)).await;
+        assert_eq!(scene.port.asked().last(), Some(&Asked::Remove(name(5))));
+    }
+
+    /// Who takes over a keeper's work in the middle does not call it done.
+    #[tokio::test]
+    async fn who_resumes_waits_for_what_was_brought() {
+        let cluster = sample::cluster(3);
+        let port = FakeRollout::new(cluster.servers.version.clone(), cluster.wanted(), [].into());
+        let mut scene = Scene::with(port);
+        scene.roller = Roller::new(scene.port.clone(), scene.publish.subscribe()).resuming();
+        scene.seen.peers.as_mut().unwrap()[2].voter = false;
+        let waiting = scene.round(Duration::from_secs(1)).await.waiting.unwrap();
+        assert_eq!(waiting.reason, "every server was changed; vault-2: it has no vote in raft yet");
+        scene.seen = Observed { uptime: scene.seen.uptime, ..sample::observed(3) };
+        assert_eq!(scene.round(Duration::from_secs(1)).await.waiting, None);
     }
 
     #[tokio::test]
@@ -301,7 +406,7 @@ mod tests {
             scene.round(Duration::from_secs(1)).await;
         }
         let reason = waiting(scene.round(Duration::from_secs(1)).await);
-        assert_eq!(reason, "every server was replaced; vault-0: it is sealed");
+        assert_eq!(reason, "every server was changed; vault-0: it is sealed");
         let frozen = waiting(scene.round(PATIENCE).await);
         assert!(frozen.contains("frozen"), "{frozen}");
     }

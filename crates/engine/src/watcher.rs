@@ -53,6 +53,8 @@ pub struct Watcher {
     pub sites: Vec<Site>,
     /// The servers.
     pub servers: BTreeMap<ServerName, Watched>,
+    /// What is known of the past already.
+    pub history: History,
     /// What the other loops report.
     pub board: Board,
     /// Whether who copies the disk has both the keys and what opens them.
@@ -83,7 +85,7 @@ impl Watcher {
     /// Watches for ever.
     pub async fn run(mut self) {
         let began = Instant::now();
-        let (mut history, mut reached) = (History::default(), Reached::default());
+        let (mut history, mut reached) = (std::mem::take(&mut self.history), Reached::default());
         let mut mending: Option<JoinHandle<()>> = None;
         let (mut shape, mut since) = (Vec::new(), began);
         loop {
@@ -245,6 +247,7 @@ mod tests {
             url: String::new(),
             sites: Vec::new(),
             servers: BTreeMap::from([(name, Watched { api, host: None })]),
+            history: History::default(),
             board: Board {
                 unsealers: BTreeMap::new(),
                 access: fixed(Report::default()),

@@ -6,7 +6,7 @@ mod place;
 mod resources;
 mod seal;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -301,14 +301,19 @@ pub struct Member {
 }
 
 impl Cluster {
+    /// The names of the servers that the document asks for.
+    pub fn wanted(&self) -> BTreeSet<ServerName> {
+        (0..self.servers.replicas.count()).map(|ordinal| self.name.server(ordinal)).collect()
+    }
+
     /// What the keys of this cluster are good for.
     pub fn key_kind(&self) -> KeyKind {
         if self.seal.is_some() { KeyKind::Recovery } else { KeyKind::Unseal }
     }
 
-    /// The servers by ordinal, spread over `zones` in turn; `zones` must not be empty.
-    pub fn members(&self, zones: &[Zone]) -> Vec<Member> {
-        (0..self.servers.replicas.count())
+    /// The first `servers` by ordinal, spread over `zones` in turn; `zones` must not be empty.
+    pub fn members(&self, servers: u8, zones: &[Zone]) -> Vec<Member> {
+        (0..servers)
             .zip(zones.iter().cycle())
             .map(|(ordinal, zone)| Member { name: self.name.server(ordinal), zone: zone.clone() })
             .collect()

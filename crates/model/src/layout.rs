@@ -72,10 +72,23 @@ impl Layout {
     /// # Errors
     /// [`LayoutError`] when `first` is not a loopback address or too few follow it.
     pub fn beginning_at(cluster: &Cluster, first: Ipv4Addr) -> Result<Self, LayoutError> {
+        Self::of_servers(cluster, cluster.servers.replicas.count(), first)
+    }
+
+    /// The same where other servers stand than the document asks for: the first so many.
+    ///
+    /// # Errors
+    /// [`LayoutError`]
+    pub fn of_servers(
+        cluster: &Cluster,
+        servers: u8,
+        first: Ipv4Addr,
+    ) -> Result<Self, LayoutError> {
+        let members = local_members(cluster, servers);
         if first == Ipv4Addr::LOCALHOST {
-            return Ok(Self::by_port(cluster, first));
+            return Ok(Self::by_port(members, first));
         }
-        Self::by_address(cluster, first)
+        Self::by_address(members, first)
     }
 
     /// The proxy and the DNS server on `first`, the servers on the addresses behind it: each with
@@ -83,7 +96,7 @@ impl Layout {
     ///
     /// # Errors
     /// [`LayoutError`] when `first` is not a loopback address or too few follow it.
-    fn by_address(cluster: &Cluster, first: Ipv4Addr) -> Result<Self, LayoutError> {
+    fn by_address(members: Vec<Member>, first: Ipv4Addr) -> Result<Self, LayoutError> {
         if !first.is_loopback() {
             return Err(LayoutError::NotLoopback(first));
         }
@@ -106,13 +119,13 @@ impl Layout {
             proxy: SocketAddr::new(ip, API_PORT),
             dns: SocketAddr::new(ip, DNS_PORT),
             metrics: SocketAddr::new(ip, METRICS_PORT),
-            servers: local_members(cluster).into_iter().map(place).collect::<Result<_, _>>()?,
+            servers: members.into_iter().map(place).collect::<Result<_, _>>()?,
         })
     }
 
     /// Everything on one address, for platforms whose loopback has only one: the proxy on 8200,
     /// server 0 on 8210 and 8211, server 1 on 8220 and 8221, and so on.
-    fn by_port(cluster: &Cluster, address: Ipv4Addr) -> Self {
+    fn by_port(members: Vec<Member>, address: Ipv4Addr) -> Self {
         let ip = IpAddr::V4(address);
         let place = |member: Member| {
             let api = API_PORT + 10 * (u16::from(member.name.ordinal()) + 1);
@@ -127,7 +140,7 @@ impl Layout {
             proxy: SocketAddr::new(ip, API_PORT),
             dns: SocketAddr::new(ip, DNS_PORT),
             metrics: SocketAddr::new(ip, METRICS_PORT),
-            servers: local_members(cluster).into_iter().map(place).collect(),
+            servers: members.into_iter().map(place).collect(),
         }
     }
 
@@ -168,10 +181,10 @@ impl Layout {
 
 /// The members on one machine: in the document's zones, else in the pretended zones a, b, c ...,
 /// one for each server.
-fn local_members(cluster: &Cluster) -> Vec<Member> {
+fn local_members(cluster: &Cluster, servers: u8) -> Vec<Member> {
     if cluster.servers.zones.is_empty() {
         let letters = ('a'..='i').filter_map(|letter| Zone::new(&letter.to_string()).ok());
-        return cluster.members(&letters.collect::<Vec<_>>());
+        return cluster.members(servers, &letters.collect::<Vec<_>>());
     }
-    cluster.members(&cluster.servers.zones)
+    cluster.members(servers, &cluster.servers.zones)
 }

@@ -12,6 +12,7 @@
 //! | [`change`] | which changes of a document an existing cluster cannot follow |
 //! | [`proposal`] | what a changed document means for servers that run, before anything happens |
 //! | [`rollout`] | which server is replaced next, and what must hold before |
+//! | `scale` | which server comes or goes next where another number of them is wanted |
 //! | [`versions`] | which version may follow which, and what cannot be undone then |
 //! | [`shutdown`] | in which order servers are stopped |
 
@@ -22,6 +23,7 @@ pub mod proposal;
 pub mod reached;
 pub mod restart;
 pub mod rollout;
+mod scale;
 pub mod shortfall;
 pub mod shutdown;
 pub mod status;

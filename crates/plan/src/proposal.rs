@@ -13,8 +13,8 @@ pub struct Proposal {
     pub version: Option<(Version, Version, Passage)>,
     /// Whether servers get another configuration.
     pub configuration: bool,
-    /// How many servers there are.
-    pub servers: u8,
+    /// How many servers there were, and are to be.
+    pub servers: (u8, u8),
     /// Whether a snapshot comes before another version, as it does unless a person wants none.
     pub snapshot: bool,
 }
@@ -28,12 +28,18 @@ impl Proposal {
             .then(|| (before.version.clone(), after.version.clone(), passage));
         let configuration = before.configuration != after.configuration
             || before.performance_multiplier != after.performance_multiplier;
-        Self { version, configuration, servers: after.replicas.count(), snapshot: true }
+        let servers = (before.replicas.count(), after.replicas.count());
+        Self { version, configuration, servers, snapshot: true }
     }
 
     /// Whether nothing would be done.
     pub fn is_empty(&self) -> bool {
-        self.version.is_none() && !self.configuration
+        !self.replaces() && self.servers.0 == self.servers.1
+    }
+
+    /// Whether servers are replaced.
+    pub fn replaces(&self) -> bool {
+        self.version.is_some() || self.configuration
     }
 }
 
@@ -48,15 +54,51 @@ impl Display for Proposal {
         if self.configuration {
             writeln!(f, "~ the servers' configuration")?;
         }
-        let how = how_replaced(self.servers);
-        match self.servers {
-            1 => write!(f, "Plan: the server is {how}.")?,
-            servers => write!(f, "Plan: {servers} servers are {how}.")?,
+        let (before, after) = self.servers;
+        if before != after {
+            writeln!(f, "~ spec.servers.replicas: {before} → {after}")?;
+        }
+        f.write_str("Plan: ")?;
+        if before > after {
+            f.write_str(&fewer(before - after))?;
+        }
+        if self.replaces() {
+            // Those that come begin as what the others become.
+            let servers = before.min(after);
+            let separator = if before > after { "\n      " } else { "" };
+            let how = how_replaced(servers);
+            match servers {
+                1 => write!(f, "{separator}the server is {how}.")?,
+                servers => write!(f, "{separator}{servers} servers are {how}.")?,
+            }
+        }
+        if before < after {
+            let separator = if self.replaces() { "\n      " } else { "" };
+            write!(f, "{separator}{}", more(after - before))?;
         }
         let Some((before, after, passage)) = &self.version else { return Ok(()) };
         let snapshot = if self.snapshot { "one is taken first" } else { WITHOUT_SNAPSHOT };
         let way_back = way_back(before, after, *passage, self.snapshot);
         write!(f, "\n  snapshot    {snapshot}\n  way back    {way_back}")
+    }
+}
+
+/// What is said of servers that go.
+fn fewer(count: u8) -> String {
+    let who = match count {
+        1 => "the last server is".to_owned(),
+        some => format!("the last {some} servers are, one after another,"),
+    };
+    format!("{who} taken out of raft and ended; their data is removed.")
+}
+
+/// What is said of servers that come.
+fn more(count: u8) -> String {
+    match count {
+        1 => "1 server is added, and waited for until it votes.".to_owned(),
+        some => {
+            format!("{some} servers are added one after another, each when the one before votes.")
+        }
     }
 }
 
@@ -133,6 +175,27 @@ be lost";
         assert!(without.starts_with("none, once a server of 2.7.2 has led"), "{without}");
         let back = "way back    2.6.3 and 2.6.2 each lead on what the other has written";
         assert!(proposal(3, "2.6.3", 1).ends_with(back));
+    }
+
+    #[test]
+    fn servers_that_come_and_go_are_told_in_the_order_in_which_they_do() {
+        let scaled = |from, to, multiplier| {
+            let old = sample::cluster(from);
+            let mut new = sample::cluster(to);
+            new.servers.performance_multiplier = multiplier;
+            Proposal::between(&old, &new, Passage::BothWays).to_string()
+        };
+        let expected = "\
+~ spec.servers.replicas: 3 → 5
+Plan: 2 servers are added one after another, each when the one before votes.";
+        assert_eq!(scaled(3, 5, 1), expected);
+        let expected = "\
+~ the servers' configuration
+~ spec.servers.replicas: 5 → 3
+Plan: the last 2 servers are, one after another, taken out of raft and ended; their data is removed.
+      3 servers are replaced one after another, the leader last; requests wait for a moment while another \
+one takes its place.";
+        assert_eq!(scaled(5, 3, 5), expected);
     }
 
     #[test]

@@ -1,17 +1,18 @@
-//! The next step of a rollout: which server is replaced by one that is as the document says, or what
-//! must hold before any is touched.
+//! The next step of a rollout: which server is replaced by one that is as the document says, comes or goes,
+//! or what must hold before any is touched.
 //!
 //! One server at a time, the leader last. Whoever asks has nothing to remember: what was done is seen
 //! in the servers themselves, so a rollout goes on where it was after any interruption, and a leader
 //! that moves by itself in the middle changes only who is the last.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display};
 
 use vaultyard_model::observed::{Observed, ServerSeen, State};
 use vaultyard_model::port::rollout::Stale;
 use vaultyard_model::{ServerName, Version};
 
+use crate::scale;
 use crate::shortfall::{self, Shortfall};
 use crate::shutdown::{self, HandOver};
 
@@ -28,6 +29,16 @@ pub enum Next<'a> {
         server: &'a ServerName,
         /// Whether it leads: requests are held until another one does.
         leads: bool,
+    },
+    /// Have this server stand too.
+    Add {
+        /// Which.
+        server: ServerName,
+    },
+    /// Take this server, which does not lead, out of raft, and end it for good.
+    Remove {
+        /// Which.
+        server: &'a ServerName,
     },
     /// Wait: no server may be touched before this has changed.
     Held(Held),
@@ -49,6 +60,8 @@ pub enum Held {
     TwoLeaders,
     /// The leader is the last, and cannot hand its leadership over, for this reason.
     NoSuccessor(&'static str),
+    /// With one less there might be no majority, or there is none to take it out of raft.
+    NoMajority,
     /// No server may be ended now, for this reason.
     Hindered(String),
 }
@@ -60,6 +73,9 @@ impl Display for Held {
             Self::NotServed => f.write_str("nothing can be read through the leader"),
             Self::TwoLeaders => f.write_str("two servers answer as the leader"),
             Self::NoSuccessor(why) => write!(f, "the leader cannot go: {why}"),
+            Self::NoMajority => {
+                f.write_str("too few servers are as they should be for one to be taken out of raft")
+            }
             Self::Hindered(why) => f.write_str(why),
         }
     }
@@ -70,7 +86,9 @@ impl Display for Held {
 pub struct Wanted<'a> {
     /// The version that the document says.
     pub version: &'a Version,
-    /// The servers that are not as it says, and in what.
+    /// The servers that it asks for.
+    pub servers: &'a BTreeSet<ServerName>,
+    /// Those that stand and are not as it says, and in what.
     pub stale: &'a BTreeMap<ServerName, Stale>,
     /// Whether there is a snapshot from before this change of version, and none is asked for otherwise.
     pub snapshot: bool,
@@ -81,8 +99,12 @@ pub struct Wanted<'a> {
 /// What is to be done now.
 pub fn next<'a>(seen: &'a Observed, wanted: Wanted<'_>) -> Next<'a> {
     let changes_version = wanted.stale.values().any(|stale| *stale == Stale::Version);
-    match (decide(seen, wanted), wanted.hindrance) {
-        (Next::Replace { .. }, Some(why)) => Next::Held(Held::Hindered(why.to_owned())),
+    let next = scale::fewer(seen, wanted)
+        .unwrap_or_else(|| scale::more(seen, wanted, decide(seen, wanted)));
+    match (next, wanted.hindrance) {
+        (Next::Replace { .. } | Next::Add { .. } | Next::Remove { .. }, Some(why)) => {
+            Next::Held(Held::Hindered(why.to_owned()))
+        }
         // Only now, so that it is from just before the change.
         (Next::Replace { .. }, None) if changes_version && !wanted.snapshot && seen.serves() => {
             Next::Snapshot
@@ -96,15 +118,7 @@ fn decide<'a>(seen: &'a Observed, wanted: Wanted<'_>) -> Next<'a> {
     if !seen.servers.keys().any(|server| stale.contains_key(server)) {
         return Next::Done;
     }
-    let lame: Vec<_> = seen
-        .servers
-        .keys()
-        .filter_map(|server| {
-            let lacks = shortfall::of(server, seen, version);
-            let is_stale = stale.contains_key(server);
-            Some((server, lacks.into_iter().find(|lack| bars(lack, is_stale))?))
-        })
-        .collect();
+    let lame = lame(seen, wanted);
     let majority = seen.servers.len() - lame.len() > seen.servers.len() / 2;
     // Its end costs nothing, and what is declared anew may be what makes it run. Where one that got that
     // already does not run either, no second one gets it, unless there is nothing left to lose.
@@ -142,6 +156,16 @@ fn decide<'a>(seen: &'a Observed, wanted: Wanted<'_>) -> Next<'a> {
     }
 }
 
+/// The servers that are not what they should be, but for what a rollout is about.
+pub(crate) fn lame<'a>(seen: &'a Observed, wanted: Wanted<'_>) -> Vec<(&'a ServerName, Shortfall)> {
+    let lacks = |server| {
+        let lacks = shortfall::of(server, seen, wanted.version);
+        let is_stale = wanted.stale.contains_key(server);
+        Some((server, lacks.into_iter().find(|lack| bars(lack, is_stale))?))
+    };
+    seen.servers.keys().filter_map(lacks).collect()
+}
+
 /// Whether every server is what it should be of `version`, and serves: the end of a rollout.
 ///
 /// # Errors
@@ -154,7 +178,7 @@ pub fn settled(seen: &Observed, version: &Version) -> Result<(), Held> {
 }
 
 /// Nothing is held by what servers lack when none of them does and reads through the leader work.
-fn sound(seen: &Observed, lame: Vec<(&ServerName, Shortfall)>) -> Result<(), Held> {
+pub(crate) fn sound(seen: &Observed, lame: Vec<(&ServerName, Shortfall)>) -> Result<(), Held> {
     match lame.into_iter().next() {
         Some((server, shortfall)) => Err(Held::Lacks { server: server.clone(), shortfall }),
         None if !seen.serves() => Err(Held::NotServed),
@@ -192,7 +216,18 @@ mod tests {
     }
 
     fn ask<'a>(seen: &'a Observed, stale: &Of, version: &Version) -> Next<'a> {
-        next(seen, Wanted { version, stale, snapshot: true, hindrance: None })
+        asked(seen, stale, version, true, None)
+    }
+
+    fn asked<'a>(
+        seen: &'a Observed,
+        stale: &Of,
+        version: &Version,
+        snapshot: bool,
+        hindrance: Option<&str>,
+    ) -> Next<'a> {
+        let servers = seen.servers.keys().cloned().collect();
+        next(seen, Wanted { version, servers: &servers, stale, snapshot, hindrance })
     }
 
     /// The name of what is replaced next, with a star when it leads; else why nothing is.
@@ -202,6 +237,7 @@ mod tests {
             Next::Snapshot => "snapshot".to_owned(),
             Next::Replace { server, leads } => format!("{server}{}", if leads { "*" } else { "" }),
             Next::Held(held) => held.to_string(),
+            Next::Add { .. } | Next::Remove { .. } => panic!("all that stand are wanted"),
         }
     }
 
@@ -216,8 +252,7 @@ mod tests {
     #[test]
     fn another_version_is_preceded_by_a_snapshot_as_soon_as_one_can_be_taken() {
         let without = |seen: &Observed, stale: &Of| {
-            let wanted = Wanted { version: &version(), stale, snapshot: false, hindrance: None };
-            next(seen, wanted) == Next::Snapshot
+            asked(seen, stale, &version(), false, None) == Next::Snapshot
         };
         let mut seen = healthy();
         assert!(without(&seen, &stale(&[2])));
@@ -233,8 +268,8 @@ mod tests {
         let (seen, stale, version) = (healthy(), stale(&[2]), version());
         let hindrance = Some("the keys are gone: restart nothing");
         for snapshot in [true, false] {
-            let wanted = Wanted { version: &version, stale: &stale, snapshot, hindrance };
-            let Next::Held(held) = next(&seen, wanted) else { panic!("{snapshot}") };
+            let next = asked(&seen, &stale, &version, snapshot, hindrance);
+            let Next::Held(held) = next else { panic!("{snapshot}") };
             assert_eq!(Some(held.to_string().as_str()), hindrance);
         }
     }
@@ -379,9 +414,8 @@ mod tests {
         #[test]
         fn no_version_is_changed_without_a_snapshot((seen, stale) in observed()) {
             let version = version();
-            let without =
-                Wanted { version: &version, stale: &stale, snapshot: false, hindrance: None };
-            if let Next::Replace { server, .. } = next(&seen, without) {
+            let without = asked(&seen, &stale, &version, false, None);
+            if let Next::Replace { server, .. } = without {
                 prop_assert_eq!(stale[server], Stale::Configuration);
             }
         }

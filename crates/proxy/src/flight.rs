@@ -18,7 +18,8 @@ use crate::body::RequestBody;
 use crate::gate::{Gate, Permit};
 use crate::leader::Leader;
 use crate::replay::Kind;
-use crate::upstream::{Failure, Reply, Upstream, Wire};
+use crate::upstream::{Failure, Reply, Wire};
+use crate::upstreams::Upstreams;
 
 /// Answers that come within this time cost no look at the leader meanwhile.
 const SOON: Duration = Duration::from_millis(500);
@@ -36,7 +37,7 @@ const SHORT_WITHIN: Duration = Duration::from_secs(10);
 /// What a flight needs of the proxy.
 pub(crate) struct Field {
     /// All servers.
-    pub(crate) upstreams: Vec<Arc<Upstream>>,
+    pub(crate) upstreams: Upstreams,
     /// Where slots come from.
     pub(crate) gate: Arc<Gate>,
     /// Who leads.
@@ -86,7 +87,6 @@ pub(crate) async fn fly(
     };
     landing.pieces.reverse();
     let Landing { wire, pieces } = landing;
-    let upstream = Arc::clone(upstream);
     let long = Long { beginning: pieces, rest: body, wire: Some(wire), upstream, _seat: seat };
     Ok(Landed::Long(parts, long))
 }

@@ -7,6 +7,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use vaultyard_model::ServerName;
 
+use crate::BindError;
+use crate::config::Server;
 use crate::forward::Shared;
 use crate::gate::{self, Counts};
 use crate::holds::Waits;
@@ -40,6 +42,18 @@ impl Handle {
         let place = self.shared.leadership.place(server)?;
         self.shared.leadership.exclude(place);
         Some(Excluded { shared: Arc::clone(&self.shared), place })
+    }
+
+    /// From now on these are the servers. The first ones must be those that were there before; one that is left
+    /// out must not lead any more.
+    ///
+    /// # Errors
+    /// [`BindError::TlsName`]; then nothing has changed.
+    pub fn stand(&self, servers: &[Server]) -> Result<(), BindError> {
+        self.shared.field.upstreams.stand(servers)?;
+        let names = servers.iter().map(|server| server.name.clone()).collect();
+        self.shared.leadership.stand(names);
+        Ok(())
     }
 
     /// Who leads, and who will: the receiver is told of every change.

@@ -63,6 +63,14 @@ impl Board {
         Self { servers, leader: None, term: 0, unknown_since: now, changes: 0 }
     }
 
+    /// From now on there are so many servers, the first of them those of before.
+    pub(crate) fn stand(&mut self, servers: usize, now: Instant) {
+        self.servers.resize(servers, Seen::default());
+        if self.leader.is_some_and(|leader| leader.server >= servers) {
+            self.depose(now);
+        }
+    }
+
     /// Who leads.
     pub(crate) fn leader(&self) -> Option<Leader> {
         self.leader
@@ -157,23 +165,27 @@ impl Board {
 
 /// The board, its owner's lock, and those who are told.
 pub(crate) struct Leadership {
-    board: Mutex<Board>,
+    known: Mutex<Known>,
     gate: Arc<Gate>,
     told: watch::Sender<Option<Leader>>,
-    names: Vec<ServerName>,
     told_name: watch::Sender<Option<ServerName>>,
     wake: Notify,
     metrics: Arc<Metrics>,
+}
+
+/// The board, and the names of the servers on it.
+struct Known {
+    board: Board,
+    names: Vec<ServerName>,
 }
 
 impl Leadership {
     /// Nobody leads yet.
     pub(crate) fn new(names: Vec<ServerName>, gate: Arc<Gate>, metrics: Arc<Metrics>) -> Self {
         Self {
-            board: Mutex::new(Board::new(names.len(), Instant::now())),
+            known: Mutex::new(Known { board: Board::new(names.len(), Instant::now()), names }),
             gate,
             told: watch::Sender::new(None),
-            names,
             told_name: watch::Sender::new(None),
             wake: Notify::new(),
             metrics,
@@ -192,7 +204,14 @@ impl Leadership {
 
     /// The place of a server in the configuration.
     pub(crate) fn place(&self, name: &ServerName) -> Option<usize> {
-        self.names.iter().position(|known| known == name)
+        self.lock().names.iter().position(|known| known == name)
+    }
+
+    /// From now on these are the servers; those at the same places as before are the same ones.
+    pub(crate) fn stand(&self, names: Vec<ServerName>) {
+        self.change(|board, now| board.stand(names.len(), now));
+        self.lock().names = names;
+        self.ask_now();
     }
 
     /// See [`Board::heard`].
@@ -237,15 +256,16 @@ impl Leadership {
     /// Returns when `server` is to be asked again.
     pub(crate) async fn pause(&self, server: usize) {
         let woken = self.wake.notified();
-        let pause = self.lock().pause(server, Instant::now());
+        let pause = self.lock().board.pause(server, Instant::now());
         // Either way it is time to ask.
         let _ = tokio::time::timeout(pause, woken).await;
     }
 
     fn change(&self, what: impl FnOnce(&mut Board, Instant)) {
-        let mut board = self.lock();
+        let mut known = self.lock();
+        let Known { board, names } = &mut *known;
         let before = board.leader();
-        what(&mut board, Instant::now());
+        what(board, Instant::now());
         let after = board.leader();
         if before == after {
             return;
@@ -253,7 +273,7 @@ impl Leadership {
         // Told under the lock, so that the gate hears of leaders in their order.
         self.gate.set_leader(after);
         self.told.send_replace(after);
-        let name = after.and_then(|leader| self.names.get(leader.server));
+        let name = after.and_then(|leader| names.get(leader.server));
         self.told_name.send_replace(name.cloned());
         if after.is_some() {
             self.metrics.leader_changes.inc();
@@ -264,8 +284,8 @@ impl Leadership {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Board> {
-        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -334,6 +354,18 @@ mod tests {
         play.heard(1, true);
         play.board.refused(earlier, play.now);
         assert_eq!(play.leader(), Some(1));
+    }
+
+    #[test]
+    fn servers_come_and_go_and_one_that_is_gone_does_not_lead() {
+        let mut play = Play::new();
+        play.board.stand(4, play.now);
+        assert_eq!(play.heard(3, true), Some(3));
+        play.board.stand(3, play.now);
+        assert_eq!(play.heard(3, true), None);
+        assert_eq!(play.heard(2, true), Some(2));
+        play.board.stand(4, play.now);
+        assert_eq!(play.leader(), Some(2));
     }
 
     #[test]

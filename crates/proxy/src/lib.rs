@@ -53,6 +53,7 @@ mod shares;
 mod slots;
 mod socket;
 mod upstream;
+mod upstreams;
 
 use std::io;
 use std::net::SocketAddr;
@@ -62,10 +63,9 @@ use std::time::Duration;
 
 use rustls::server::ResolvesServerCert;
 use rustls::{ClientConfig, ServerConfig};
-use rustls_pki_types::ServerName as TlsName;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::mpsc;
-use tokio_rustls::{TlsAcceptor, TlsConnector};
+use tokio_rustls::TlsAcceptor;
 use vaultyard_model::ServerName;
 
 pub use config::{Config, Server};
@@ -80,7 +80,7 @@ use flight::Field;
 use forward::Shared;
 use gate::Gate;
 use leader::Leadership;
-use upstream::Upstream;
+use upstreams::Upstreams;
 
 /// Connections that the kernel keeps until they are accepted.
 const BACKLOG: u32 = 1024;
@@ -154,7 +154,7 @@ impl Proxy {
         let leadership = Leadership::new(names, Arc::clone(&gate), Arc::clone(&metrics));
         let (hand_over, stragglers) = mpsc::channel((room.whole + room.streamed) as usize);
         let field = Field {
-            upstreams: upstreams(&config, servers)?,
+            upstreams: Upstreams::new(&config.servers, servers)?,
             gate,
             leaders: leadership.subscribe(),
             stragglers: hand_over,
@@ -241,18 +241,4 @@ fn public_tls(
     tls.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()?;
     tls.send_tls13_tickets = 1;
     Ok(Arc::new(tls))
-}
-
-fn upstreams(config: &Config, servers: &ClientConfig) -> Result<Vec<Arc<Upstream>>, BindError> {
-    let mut tls = servers.clone();
-    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-    let connector = TlsConnector::from(Arc::new(tls));
-    let upstream = |server: &Server| {
-        let name = TlsName::try_from(server.tls_name.clone()).map_err(|_| BindError::TlsName {
-            server: server.name.clone(),
-            tls_name: server.tls_name.clone(),
-        })?;
-        Ok(Upstream::new(server.address.clone(), name, connector.clone()))
-    };
-    config.servers.iter().map(upstream).collect()
 }

@@ -36,6 +36,9 @@ pub const OWNED: [&str; 11] = [
     "telemetry",
 ];
 
+/// The key of the list of those whom a server joins.
+const JOIN: &str = "retry_join";
+
 /// Where the parts of one server lie: absolute paths as text, since JSON holds nothing else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paths {
@@ -107,6 +110,17 @@ pub fn server_configuration(
     configuration(cluster, &endpoints, paths, owner)
 }
 
+/// Whether two configurations mean the same to a server that has joined. Whom it would join counts only until
+/// then, so that more servers are no reason to restart the ones that are there.
+pub fn same_for_a_member(one: &str, other: &str) -> bool {
+    let shared = |text: &str| {
+        let mut all: Json = serde_json::from_str(text).ok()?;
+        all.pointer_mut("/storage/raft")?.as_object_mut()?.shift_remove(JOIN);
+        serde_json::to_string(&all).ok()
+    };
+    one == other || shared(one).is_some_and(|one| Some(one) == shared(other))
+}
+
 /// The same for a server with these endpoints, wherever it stands.
 pub(crate) fn configuration(
     cluster: &Cluster,
@@ -176,7 +190,7 @@ fn raft(cluster: &Cluster, endpoints: &Endpoints, paths: &Paths) -> Json {
     // A server with a seal would join, and be opened, before the keys of the one that it joins are
     // safe. The unsealer tells it when (invariant 1: until then no other server is initialised).
     if !endpoints.others.is_empty() && cluster.seal.is_none() {
-        raft["retry_join"] = endpoints.others.iter().map(other).collect();
+        raft[JOIN] = endpoints.others.iter().map(other).collect();
     }
     raft
 }

@@ -34,7 +34,6 @@ pub struct LocalLauncher {
     renewed: Mutex<BTreeMap<ServerName, Release>>,
     /// Servers of which it is noted already that they ran as what they are.
     noted: Mutex<BTreeSet<ServerName>>,
-    layout: Layout,
     paths: Paths,
     spawner: Spawner,
     audit: Limit,
@@ -49,6 +48,8 @@ struct Declared {
     cluster: Cluster,
     /// Of the cluster's version.
     program: PathBuf,
+    /// Where those are that stand.
+    layout: Layout,
 }
 
 impl LocalLauncher {
@@ -61,9 +62,9 @@ impl LocalLauncher {
         spawner: Spawner,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let declared = Mutex::new(Declared { cluster, program });
+        let declared = Mutex::new(Declared { cluster, program, layout });
         let (renewed, noted) = (Mutex::default(), Mutex::default());
-        Self { declared, renewed, noted, layout, paths, spawner, audit: growing::AUDIT, clock }
+        Self { declared, renewed, noted, paths, spawner, audit: growing::AUDIT, clock }
     }
 
     /// Rotates audit files by another limit.
@@ -74,8 +75,13 @@ impl LocalLauncher {
     /// From now on this is what the document says; `program` is of its version. No server is touched.
     pub fn declare(&self, cluster: Cluster, program: PathBuf) {
         let mut declared = lock(&self.declared);
-        *declared = Declared { cluster, program };
+        *declared = Declared { cluster, program, layout: declared.layout.clone() };
         lock(&self.renewed).clear();
+    }
+
+    /// From now on these servers stand. None is touched.
+    pub fn stand(&self, layout: Layout) {
+        lock(&self.declared).layout = layout;
     }
 
     /// The version that is declared, and the servers that were last started otherwise than is declared, each
@@ -86,7 +92,7 @@ impl LocalLauncher {
     pub fn standing(&self) -> Result<(Version, OtherThanDeclared), ReleaseError> {
         let declared = lock(&self.declared);
         let mut all = BTreeMap::new();
-        for place in &self.layout.servers {
+        for place in &declared.layout.servers {
             let folder = self.paths.server(&place.name);
             let Some(kept) = Record::read(&folder.release())? else { continue };
             let stale = kept.stale(&self.release_of(&declared, place, &folder));
@@ -98,7 +104,7 @@ impl LocalLauncher {
     /// The next start of this server is as is declared now, if that is of this version still.
     pub fn renew(&self, server: &ServerName, version: &Version) -> bool {
         let declared = lock(&self.declared);
-        let place = self.layout.place(server);
+        let place = declared.layout.place(server);
         let Some(place) = place.filter(|_| declared.cluster.servers.version == *version) else {
             return false;
         };
@@ -159,11 +165,11 @@ impl LocalLauncher {
             group: rustix::process::getgid().as_raw(),
         };
         let paths = folder.for_configuration();
-        let Declared { cluster, program } = declared;
+        let Declared { cluster, program, layout } = declared;
         Release {
             version: cluster.servers.version.clone(),
             program: program.clone(),
-            configuration: server_configuration(cluster, &self.layout, place, &paths, owner),
+            configuration: server_configuration(cluster, layout, place, &paths, owner),
         }
     }
 }
@@ -172,14 +178,13 @@ impl LocalLauncher {
 impl Launcher for LocalLauncher {
     async fn launch(&self, server: &ServerName) -> Result<Box<dyn Running>, HostError> {
         let failed = |why| HostError { what: format!("start {server}"), why };
-        let place = self
-            .layout
-            .place(server)
-            .ok_or_else(|| failed("the cluster has no server of that name".to_owned()))?;
+        let place = lock(&self.declared).layout.place(server).cloned();
+        let place =
+            place.ok_or_else(|| failed("the cluster has no server of that name".to_owned()))?;
         let folder = self.paths.server(server);
-        let record = self.release(place, &folder).await.map_err(|error| failed(chain(&error)))?;
+        let record = self.release(&place, &folder).await.map_err(|error| failed(chain(&error)))?;
         let release = record.release.clone();
-        prepare(folder.clone(), place.clone(), record, self.audit).await.map_err(failed)?;
+        prepare(folder.clone(), place, record, self.audit).await.map_err(failed)?;
         lock(&self.noted).remove(server);
         let now = self.clock.now();
         let process = Process::start(&self.spawner, &release.program, server, &folder, now)

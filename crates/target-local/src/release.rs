@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use vaultyard_durable as durable;
 use vaultyard_model::Version;
 use vaultyard_model::port::rollout::Stale;
+use vaultyard_render::server_configuration::same_for_a_member;
 
 /// A program and its configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,7 +134,8 @@ impl Record {
 
 impl Release {
     fn differs_only_in_place(&self, other: &Self) -> bool {
-        self.version == other.version && self.configuration == other.configuration
+        self.version == other.version
+            && same_for_a_member(&self.configuration, &other.configuration)
     }
 }
 

@@ -11,16 +11,19 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use vaultyard_durable as durable;
-use vaultyard_model::ClusterName;
 use vaultyard_model::port::rollout::VersionChange;
+use vaultyard_model::{ClusterName, ServerName};
 
 use crate::files;
 use crate::lock::{Lock, LockError};
 use paths::Paths;
-use record::{Network, Record};
+use record::{Network, Record, Standing};
 
 /// The longest path of a unix socket, in bytes: `sun_path` of unix(7) without the final zero.
 const LONGEST_SOCKET_PATH: usize = 107;
+
+/// Of nine servers, the most there can be.
+const LAST_ORDINAL: u8 = 8;
 
 /// What may lie in a folder that is no state directory yet: what a killed first start, a file system
 /// and a program fetched in advance leave there.
@@ -228,6 +231,38 @@ impl StateDirectory {
         Network::write(&self.paths.network(), first)
     }
 
+    /// How many servers stand, the first so many by ordinal; `None` while that was never noted.
+    ///
+    /// # Errors
+    /// [`StateError`]
+    pub fn standing(&self) -> Result<Option<u8>, StateError> {
+        Standing::read(&self.paths.standing())
+    }
+
+    /// Notes how many servers stand from now on.
+    ///
+    /// # Errors
+    /// [`StateError`]
+    pub fn keep_standing(&self, servers: u8) -> Result<(), StateError> {
+        Standing::write(&self.paths.standing(), servers)
+    }
+
+    /// The servers of which something lies here though only the first `standing` do stand: a removal that was
+    /// interrupted.
+    pub fn fallen(&self, standing: u8) -> Vec<ServerName> {
+        let beyond = (standing..=LAST_ORDINAL).map(|ordinal| self.cluster.server(ordinal));
+        beyond.filter(|server| self.paths.server(server).path().exists()).collect()
+    }
+
+    /// Removes all that lies here of one server, whose process has ended.
+    ///
+    /// # Errors
+    /// [`StateError`]
+    pub fn remove_server(&self, server: &ServerName) -> Result<(), StateError> {
+        let path = self.paths.server(server).path().to_owned();
+        files::remove_folder(&path).map_err(|source| StateError::Unusable { path, source })
+    }
+
     /// The document that was last brought up.
     ///
     /// # Errors
@@ -299,6 +334,7 @@ impl StateDirectory {
             paths.version_change(),
             paths.document(),
             paths.network(),
+            paths.standing(),
             paths.record(),
             paths.lock(),
         ];
@@ -324,10 +360,11 @@ impl StateDirectory {
 }
 
 /// The files that are written as a whole: first beside their place, then moved into it.
-const WRITTEN_WHOLE: [&str; 6] = [
+const WRITTEN_WHOLE: [&str; 7] = [
     "state.json",
     "cluster.yaml",
     "network.json",
+    "standing.json",
     "last-unsealed.json",
     "root-tokens.json",
     "version-change.json",

@@ -1,6 +1,6 @@
 //! Servers that are replaced as soon as somebody asks for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use async_trait::async_trait;
@@ -17,6 +17,10 @@ pub enum Asked {
     Snapshot,
     /// This server was replaced; whether it was said to lead.
     Replace(ServerName, bool),
+    /// This one was to stand too.
+    Add(ServerName),
+    /// This one was to go for good.
+    Remove(ServerName),
 }
 
 /// A rollout that exists only here.
@@ -26,9 +30,14 @@ pub struct FakeRollout {
 }
 
 impl FakeRollout {
-    /// These servers are to be changed to this version.
-    pub fn new(version: Version, stale: BTreeMap<ServerName, Stale>) -> Self {
-        let standing = Standing { generation: 1, version, stale, snapshot: false, hindrance: None };
+    /// These servers are wanted, in this version, to which some are to be changed.
+    pub fn new(
+        version: Version,
+        servers: BTreeSet<ServerName>,
+        stale: BTreeMap<ServerName, Stale>,
+    ) -> Self {
+        let standing =
+            Standing { generation: 1, version, servers, stale, snapshot: false, hindrance: None };
         Self { standing: Mutex::new(standing), asked: Mutex::default() }
     }
 
@@ -68,6 +77,16 @@ impl Rollout for FakeRollout {
     ) -> Result<(), HostError> {
         lock(&self.asked).push(Asked::Replace(server.clone(), leads));
         lock(&self.standing).stale.remove(server);
+        Ok(())
+    }
+
+    async fn add(&self, server: &ServerName) -> Result<(), HostError> {
+        lock(&self.asked).push(Asked::Add(server.clone()));
+        Ok(())
+    }
+
+    async fn remove(&self, server: &ServerName) -> Result<(), HostError> {
+        lock(&self.asked).push(Asked::Remove(server.clone()));
         Ok(())
     }
 

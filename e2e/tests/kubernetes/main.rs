@@ -1,7 +1,6 @@
 //! What is promised on Kubernetes, tried on the test cluster: `cargo xtask test`.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-mod alone;
 mod bad_input;
 mod controllers;
 mod drains;

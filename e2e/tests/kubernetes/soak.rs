@@ -1,5 +1,5 @@
-//! What takes minutes: long outages, and every named step of unsealers and controllers. Run by
-//! `make soak`; each prints what it has measured.
+//! What takes minutes: what becomes of the machines, which all clusters share, and every named step of unsealers
+//! and controllers. Run by `make soak`; each prints what it has measured.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use vaultyard_e2e::kubernetes::{Container, Kube, Machines};
 use vaultyard_e2e::wait;
 
-use crate::outages;
+use crate::{drains, outages, pods};
 
 /// So many clusters at a time: they mostly wait.
 const AT_A_TIME: usize = 3;
@@ -28,6 +28,27 @@ const KEPT: [(&str, &str); 6] = [
 ];
 /// Secrets that are written anew when they are gone.
 const ISSUED: [&str; 3] = ["-server-certificates", "-identities", "-proxy-certificate"];
+
+type Part = fn(&Machines<'static>, &Kube);
+
+/// While one has the machines for itself no other test goes on, so one cluster goes through all of it.
+const PARTS: [(&str, Part); 4] = [
+    ("nodes are drained", drains::nodes_one_after_the_other),
+    ("a pod of higher priority", drains::a_leader_whose_place_is_taken),
+    ("a node that takes no pods", pods::a_node_that_cannot_hold_its_pod),
+    ("a kubelet is restarted", outages::a_kubelet_is_restarted),
+];
+
+#[test]
+fn a_cluster_lives_through_what_becomes_of_its_machines() {
+    let machines = Machines::own();
+    let cluster = Kube::patient();
+    for (what, part) in PARTS {
+        let began = Instant::now();
+        part(&machines, &cluster);
+        println!("{what}: whole again after {:.1} s", began.elapsed().as_secs_f64());
+    }
+}
 
 #[test]
 fn the_api_server_is_away_for_a_minute() {

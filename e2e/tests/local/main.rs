@@ -18,6 +18,7 @@ mod proxy_load;
 mod rekeys;
 mod rollout;
 mod run_command;
+mod scale;
 mod seal;
 mod second_up;
 mod secrets;

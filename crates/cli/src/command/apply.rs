@@ -78,7 +78,8 @@ pub(super) async fn plan(common: &Common, arguments: &Plan) -> Result<ExitCode, 
             reversible: *passage == Passage::BothWays,
         }),
         configuration: *configuration,
-        servers: *servers,
+        servers: servers.1,
+        servers_before: servers.0,
         under_way: under_way.map(|condition| condition.message.clone()),
     };
     output::print(arguments.output.output, &shown, |shown| match &shown.under_way {
@@ -95,8 +96,10 @@ struct Shown {
     version: Option<Moved>,
     /// Whether servers get another configuration.
     configuration: bool,
-    /// How many would be replaced, if anything is.
+    /// How many there are to be, all of which would be replaced if anything is.
     servers: u8,
+    /// How many there are now.
+    servers_before: u8,
     /// How far what was declared before is, when it is not done.
     under_way: Option<String>,
 }
@@ -197,9 +200,8 @@ async fn bring(
     let since = Instant::now();
     // One of an earlier Vaultyard does not tell.
     let held = control.waits(Duration::ZERO).await.ok().map(|waits| waits.held);
-    let replaced = match (control.change(&wish.document.text, wish.proposal.snapshot).await, &edit)
-    {
-        (Ok(replaced), _) => replaced,
+    let changed = match (control.change(&wish.document.text, wish.proposal.snapshot).await, &edit) {
+        (Ok(changed), _) => changed,
         (Err(NotChanged::Refused(failure)), Some(edit)) => {
             edit.undo()?;
             return Err(failure);
@@ -212,10 +214,10 @@ async fn bring(
             ));
         }
     };
-    if replaced.is_empty() {
-        return Ok("no server had to be replaced".to_owned());
+    if changed.is_empty() {
+        return Ok("no server had to be changed".to_owned());
     }
-    progress.done(format!("the document is taken; {} servers are to be replaced", replaced.len()));
+    progress.done(format!("the document is taken; {} servers are to be changed", changed.len()));
     let mut following = Following::new(progress, Some(status));
     let followed = follow(control, &mut following, progress);
     let late = |_| {

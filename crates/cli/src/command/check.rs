@@ -28,7 +28,13 @@ pub(super) async fn run(common: &Common, arguments: &Document) -> Result<ExitCod
     let kept = kept.map_err(bad_input)?.flatten();
     output::data(format!("state       {}", folder.display()))?;
     let random: &dyn Random = &SystemRandom;
-    let layout = prepare::layout(&document.cluster, arguments.address, kept, random)?;
+    let wanted = document.cluster.servers.replicas.count();
+    let stood = match &state {
+        Some(state) => prepare::stood(state, &document.cluster)?,
+        None => wanted,
+    };
+    let servers = wanted.max(stood);
+    let layout = prepare::layout(&document.cluster, servers, arguments.address, kept, random)?;
     if let Some(state) = &state {
         state.refuse_other(&document.cluster.name).map_err(bad_input)?;
         prepare::refuse_change(state, &document.cluster, &layout)?;

@@ -12,9 +12,9 @@ use tokio::process::{Child, Command};
 use crate::arguments::{Address, Common, Run};
 use crate::command::up::farewell;
 use crate::failure::{Failure, Kind, failed};
-use crate::local::assemble::{Assembly, assemble};
+use crate::local::assemble::{Assembly, assemble, stop};
 use crate::local::prepare::{Site, not_begun, prepare};
-use crate::local::run::{Outcome, stop, until_ready};
+use crate::local::run::{Outcome, until_ready};
 use crate::progress::Progress;
 use crate::stops::{Stop, Stops};
 use crate::{local, logging, system};
@@ -82,7 +82,7 @@ async fn around(
         }
     }
     progress.end();
-    let known = assembly.prepared.known();
+    let known = assembly.prepared().known();
     let crate::local::login::LoggedIn { login, .. } = crate::local::login::log_in(&known).await?;
     let token = login.token.expose_text().unwrap_or_default();
     let mut command = Command::new(program);
@@ -91,11 +91,11 @@ async fn around(
     // that the command calls may reach another cluster by mistake.
     command.env("BAO_TOKEN", token).env("VAULT_TOKEN", token);
     command.env("VAULTYARD_STATE", known.state.paths().root());
-    command.env("PATH", with_server_program(&assembly.prepared.program));
+    command.env("PATH", with_server_program(&assembly.prepared().program));
     let mut child = command.spawn().map_err(failed)?;
     let status = tokio::select! {
         status = wait(&mut child, stops) => status?,
-        failure = assembly.tasks.first_end() => {
+        failure = assembly.live() => {
             child.kill().await.map_err(failed)?;
             return Err(failure);
         }

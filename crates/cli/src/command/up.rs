@@ -10,9 +10,9 @@ use vaultyard_model::status::Status;
 use crate::arguments::{Common, Target, Up};
 use crate::control::wire;
 use crate::failure::{Failure, Kind, failed};
-use crate::local::assemble::{Assembly, assemble};
+use crate::local::assemble::{Assembly, assemble, stop};
 use crate::local::prepare::{Site, not_begun, prepare};
-use crate::local::run::{Outcome, stop, until_ready};
+use crate::local::run::{Outcome, until_ready};
 use crate::output::changes::between;
 use crate::progress::Progress;
 use crate::stops::Stops;
@@ -67,7 +67,7 @@ async fn live(
     stops: &mut Stops,
     began: Instant,
 ) -> Result<ExitCode, Failure> {
-    let mut asked = assembly.asked_to_stop.clone();
+    let mut asked = assembly.wires.stop.subscribe();
     let outcome = {
         let told = async {
             tokio::select! {
@@ -86,7 +86,7 @@ async fn live(
         Ok(Outcome::Late { reason, serves: true }) => {
             progress.end();
             progress.say(format!("{}; it serves, and goes on", late(arguments, &reason)));
-            assembly.overdue.send_replace(true);
+            assembly.wires.overdue.send_replace(true);
             stay(&mut assembly, arguments, progress, stops).await
         }
         Ok(Outcome::Stop) => Err(Failure::text(Kind::Interrupted, "stopped before it was ready")
@@ -114,13 +114,13 @@ async fn stay(
     if arguments.in_background {
         detach::fall_silent();
     }
-    let statuses = assembly.status.clone();
-    let mut asked = assembly.asked_to_stop.clone();
+    let statuses = assembly.wires.status.subscribe();
+    let mut asked = assembly.wires.stop.subscribe();
     tokio::select! {
         () = tell_changes(statuses, progress) => {
             Err(Failure::text(Kind::Failed, "the watcher ended"))
         }
-        failure = assembly.tasks.first_end() => Err(failure),
+        failure = assembly.live() => Err(failure),
         _ = stops.next() => Ok(ExitCode::SUCCESS),
         Ok(_) = asked.wait_for(|stop| *stop) => Ok(ExitCode::SUCCESS),
     }
@@ -132,7 +132,7 @@ fn late(arguments: &Up, reason: &str) -> String {
 
 fn welcome(assembly: &Assembly, status: &Status, progress: &Progress, began: Instant) {
     progress.end();
-    let known = assembly.prepared.known();
+    let known = assembly.prepared().known();
     progress.say(farewell::ready(&known, status, began.elapsed()));
 }
 

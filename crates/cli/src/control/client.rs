@@ -101,7 +101,7 @@ impl Control {
         &self,
         document: &str,
         snapshot: bool,
-    ) -> Result<wire::Replaced, NotChanged> {
+    ) -> Result<wire::ChangedServers, NotChanged> {
         let body = Bytes::copy_from_slice(document.as_bytes());
         let place = match snapshot {
             true => wire::CHANGE.to_owned(),

@@ -7,7 +7,7 @@ use vaultyard_model::port::rollout::Stale;
 use vaultyard_model::status;
 
 use crate::failure::{Failure, Kind};
-use crate::local::change::Accepted;
+use crate::local::change::{Accepted, Changed};
 use crate::snapshots::Listed;
 
 /// Where a document is brought that is to be followed.
@@ -15,15 +15,18 @@ pub(crate) const CHANGE: &str = "/v1/change";
 /// The query that goes with it where no snapshot is wanted before another version.
 pub(crate) const WITHOUT_SNAPSHOT: &str = "without-snapshot";
 
-/// The servers that are replaced because of a document, each with `version` or `configuration`.
-pub(crate) type Replaced = BTreeMap<String, String>;
+/// The servers that a document changes, each with `version` or `configuration`, in which it is replaced, or with
+/// `added` or `removed`.
+pub(crate) type ChangedServers = BTreeMap<String, String>;
 
-pub(crate) fn accepted(accepted: &Accepted) -> Replaced {
-    let word = |stale: &Stale| match stale {
-        Stale::Version => "version".to_owned(),
-        Stale::Configuration => "configuration".to_owned(),
+pub(crate) fn accepted(accepted: &Accepted) -> ChangedServers {
+    let word = |changed: &Changed| match changed {
+        Changed::Replaced(Stale::Version) => "version",
+        Changed::Replaced(Stale::Configuration) => "configuration",
+        Changed::Added => "added",
+        Changed::Removed => "removed",
     };
-    accepted.iter().map(|(server, stale)| (server.to_string(), word(stale))).collect()
+    accepted.iter().map(|(server, it)| (server.to_string(), word(it).to_owned())).collect()
 }
 
 /// Why a document is not followed.

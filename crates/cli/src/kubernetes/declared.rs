@@ -162,6 +162,7 @@ pub(crate) fn unfollowed(old: &Cluster, new: &Cluster, object: Option<&Value>) -
         let at_rest = object.is_some_and(is_stopped);
         faults.extend(change::at_rest(old, new).filter(|_| at_rest));
     }
+    faults.extend(change::rescaled(old, new));
     faults.extend(change::resized(old, new));
     faults.extend(change::reclassed(old, new));
     faults

@@ -37,6 +37,7 @@ use vaultyard_model::port::custody::{KeyEncryption, KeyStore};
 use vaultyard_model::port::host::Host;
 use vaultyard_model::port::keeper::Keeper;
 use vaultyard_model::port::server::Server;
+use vaultyard_plan::history::History;
 use vaultyard_snapshots::folder::Folder;
 use vaultyard_target_kubernetes::Api;
 use vaultyard_target_kubernetes::cluster::ClusterObject;
@@ -376,6 +377,7 @@ impl Ground {
         let others = others.map(|site| (site.name, site.address.host.to_string())).collect();
         loops.spawn(witness::ask(others, inner, log));
         let watcher = Watcher {
+            history: History::default(),
             cluster: watch::channel(pod.cluster.clone()).1,
             target: "kubernetes",
             url: sites::url(&pod.names),

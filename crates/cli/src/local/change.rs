@@ -10,11 +10,12 @@ use vaultyard_model::{Cluster, Layout, ServerName, Version};
 use vaultyard_plan::change::{self, Fault};
 use vaultyard_plan::versions::{self, Passage};
 use vaultyard_target_local::release::Record;
-use vaultyard_target_local::{LocalLauncher, StateDirectory};
+use vaultyard_target_local::{LocalLauncher, StateDirectory, addresses};
 
 use super::document;
+use super::prepare;
 use super::program::{self, Program};
-use super::state::Known;
+use super::state::{self, Known};
 use crate::failure::{Failure, Kind, bad_input, failed};
 
 /// What somebody wants followed, and where the answer goes.
@@ -27,8 +28,19 @@ pub(crate) struct Request {
     pub(crate) answer: oneshot::Sender<Result<Accepted, Failure>>,
 }
 
-/// The servers that are replaced now, and in what they are not as the document says.
-pub(crate) type Accepted = BTreeMap<ServerName, Stale>;
+/// The servers that a document changes.
+pub(crate) type Accepted = BTreeMap<ServerName, Changed>;
+
+/// What becomes of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Changed {
+    /// It is replaced, since it is not as the document says in this.
+    Replaced(Stale),
+    /// It comes.
+    Added,
+    /// It goes for good.
+    Removed,
+}
 
 /// The one who changes what is declared.
 pub(crate) struct Changer {
@@ -58,6 +70,8 @@ impl Changer {
     async fn follow(&mut self, text: String, snapshot: bool) -> Result<Accepted, Failure> {
         let new = document::kept("the document", text)?;
         refuse(&self.known, &new.cluster)?;
+        let standing = state::standing(&self.known.state, &self.known.document.cluster)?;
+        let coming = self.coming(&new.cluster, standing)?;
         let program = match program::look(&new.cluster, &self.binaries).await? {
             Program::Here(path) => path,
             Program::Fetch => {
@@ -76,9 +90,25 @@ impl Changer {
         self.launcher.declare(new.cluster.clone(), program);
         self.cluster.send_replace(new.cluster.clone());
         self.generation.send_modify(|generation| *generation += 1);
-        self.known.document = new;
+        let cluster = &new.cluster;
+        let going = cluster.servers.replicas.count()..standing;
+        let going = going.map(|ordinal| (cluster.name.server(ordinal), Changed::Removed));
         let (_, stale) = self.launcher.standing().map_err(failed)?;
-        Ok(stale.into_iter().map(|(server, (stale, _))| (server, stale)).collect())
+        let stale = stale.into_iter();
+        let stale = stale.map(|(server, (stale, _))| (server, Changed::Replaced(stale)));
+        let coming = coming.into_iter().map(|server| (server, Changed::Added));
+        let all = stale.chain(coming).chain(going).collect();
+        self.known.document = new;
+        Ok(all)
+    }
+
+    /// The servers that do not stand yet; their addresses must be free.
+    fn coming(&self, new: &Cluster, standing: u8) -> Result<Vec<ServerName>, Failure> {
+        let (servers, first) = (new.servers.replicas.count(), prepare::first(&self.known.layout));
+        let layout = Layout::of_servers(new, servers.max(standing), first).map_err(bad_input)?;
+        let coming: Vec<_> = layout.servers.iter().skip(standing.into()).collect();
+        prepare::refuse(coming.iter().flat_map(|place| addresses::check_place(place)).collect())?;
+        Ok(coming.into_iter().map(|place| place.name.clone()).collect())
     }
 }
 
@@ -86,9 +116,10 @@ impl Changer {
 /// version of the new document.
 pub(crate) fn refuse(known: &Known, new: &Cluster) -> Result<Passage, Failure> {
     let old = &known.document.cluster;
-    let passage = refuse_at_rest(&known.state, &known.layout, old, new, Vec::new())?;
+    let passage = refuse_at_rest(&known.state, old, new, Vec::new())?;
     if change::beyond_servers(old, new) {
-        let what = "the document changes more than version and configuration of the servers";
+        let what =
+            "the document changes more than number, version and configuration of the servers";
         return Err(Failure::text(Kind::BadInput, what)
             .hint("all of it is followed by `vaultyard down` and then `vaultyard up -f FILE`"));
     }
@@ -98,7 +129,6 @@ pub(crate) fn refuse(known: &Known, new: &Cluster) -> Result<Passage, Failure> {
 /// Refuses what a cluster cannot follow even when it starts anew. `faults` are others that were found.
 pub(crate) fn refuse_at_rest(
     state: &StateDirectory,
-    layout: &Layout,
     old: &Cluster,
     new: &Cluster,
     mut faults: Vec<Fault>,
@@ -112,18 +142,13 @@ pub(crate) fn refuse_at_rest(
              `vaultyard destroy` removes this one with its data",
         ));
     }
-    passage(state, layout, old, new)
+    passage(state, old, new)
 }
 
 /// What it is to come from the versions that servers were last started as to the one of the new document.
-fn passage(
-    state: &StateDirectory,
-    layout: &Layout,
-    old: &Cluster,
-    new: &Cluster,
-) -> Result<Passage, Failure> {
+fn passage(state: &StateDirectory, old: &Cluster, new: &Cluster) -> Result<Passage, Failure> {
     let wanted = &new.servers.version;
-    let running = running(state, layout)?;
+    let running = running(state, old)?;
     if old.servers.version == *wanted && running.is_none() {
         return Ok(Passage::BothWays);
     }
@@ -157,10 +182,11 @@ fn passage(
 }
 
 /// The versions that the servers were last started as; `None` while that of one of them is not known.
-fn running(state: &StateDirectory, layout: &Layout) -> Result<Option<BTreeSet<Version>>, Failure> {
+fn running(state: &StateDirectory, old: &Cluster) -> Result<Option<BTreeSet<Version>>, Failure> {
     let mut all = BTreeSet::new();
-    for place in &layout.servers {
-        let record = Record::read(&state.paths().server(&place.name).release());
+    for ordinal in 0..state::standing(state, old)? {
+        let server = old.name.server(ordinal);
+        let record = Record::read(&state.paths().server(&server).release());
         match record.map_err(bad_input)? {
             Some(record) => all.insert(record.release.version),
             None => return Ok(None),

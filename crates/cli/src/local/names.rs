@@ -36,7 +36,13 @@ pub(crate) async fn publish(
     list: watch::Sender<Vec<wire::Record>>,
 ) {
     loop {
-        let facts = facts(&cluster, &layout, observed.borrow_and_update().as_ref());
+        let seen = observed.borrow_and_update().clone();
+        // Nothing was seen yet, and what an earlier one has published is still so.
+        if seen.is_none() && !list.borrow().is_empty() {
+            observed.changed().await.ok();
+            continue;
+        }
+        let facts = facts(&cluster, &layout, seen.as_ref());
         // The names were proved to fit when the server was bound; other leaders bring no new ones.
         if let Ok(records) = Records::new(&facts) {
             let changed = handle.publish(records);

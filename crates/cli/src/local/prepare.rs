@@ -14,17 +14,18 @@ use vaultyard_model::cluster::Servers;
 use vaultyard_model::port::clock::{Clock, Random};
 use vaultyard_model::{Cluster, Layout};
 use vaultyard_plan::change;
+use vaultyard_target_local::addresses::{self, Unavailable};
 use vaultyard_target_local::lock::Lock;
 use vaultyard_target_local::process::leftover::leftovers;
 use vaultyard_target_local::state::StateError;
-use vaultyard_target_local::{Paths, StateDirectory, addresses};
+use vaultyard_target_local::{Paths, StateDirectory};
 
 use super::certificates;
 use super::change as local_change;
 use super::document;
 use super::program::{self, Program};
 use super::seal;
-use super::state::Known;
+use super::state::{self, Known};
 use crate::arguments::Address;
 use crate::control;
 use crate::document::Document;
@@ -100,11 +101,11 @@ pub(crate) async fn prepare(
     let (clock, random) = (SystemClock, SystemRandom);
     let Site { folder, address, binaries } = site;
     let cluster = &document.cluster;
-    let kept = match StateDirectory::open(folder) {
-        Ok(state) => state.first_address().map_err(bad_input)?,
-        Err(_) => None,
+    let (kept, standing) = match StateDirectory::open(folder) {
+        Ok(state) => (state.first_address().map_err(bad_input)?, stood(&state, cluster)?),
+        Err(_) => (None, cluster.servers.replicas.count()),
     };
-    let layout = layout(cluster, address, kept, &random)?;
+    let layout = layout(cluster, standing, address, kept, &random)?;
     if kept.is_none() {
         refuse_taken(&layout)?;
     }
@@ -115,6 +116,10 @@ pub(crate) async fn prepare(
     refuse_change(&state, cluster, &layout)?;
     let control = control::server::bind(&state.paths().control_socket()).map_err(failed)?;
     end_leftovers(state.paths(), progress).await?;
+    for server in state.fallen(standing) {
+        state.remove_server(&server).map_err(failed)?;
+        progress.done(format!("what was left of {server}, which was removed, is gone"));
+    }
     refuse_still_taken(&layout).await?;
     let program = match found {
         Program::Here(path) => path,
@@ -127,6 +132,7 @@ pub(crate) async fn prepare(
         }
     };
     state.keep_first_address(first(&layout)).map_err(failed)?;
+    state.keep_standing(standing).map_err(failed)?;
     state.keep_document(&document.text).map_err(failed)?;
     let pki = state.paths().pki();
     let now = clock.now();
@@ -158,9 +164,18 @@ pub(crate) fn not_begun() -> Failure {
 /// Our own version, as it is noted in a state directory.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// How many servers stood here last, or are to when there were none.
+pub(crate) fn stood(state: &StateDirectory, new: &Cluster) -> Result<u8, Failure> {
+    match document::of_state(state)? {
+        Some(kept) => state::standing(state, &kept.cluster),
+        None => state::standing(state, new),
+    }
+}
+
 /// Where everything will listen: where it was asked to, else where it was, else the default.
 pub(crate) fn layout(
     cluster: &Cluster,
+    servers: u8,
     asked: Option<Address>,
     kept: Option<Ipv4Addr>,
     random: &dyn Random,
@@ -173,7 +188,7 @@ pub(crate) fn layout(
         },
         None => kept.unwrap_or(FIRST_ADDRESS),
     };
-    Layout::beginning_at(cluster, first).map_err(bad_input)
+    Layout::of_servers(cluster, servers, first).map_err(bad_input)
 }
 
 pub(crate) fn first(layout: &Layout) -> Ipv4Addr {
@@ -185,7 +200,11 @@ pub(crate) fn first(layout: &Layout) -> Ipv4Addr {
 
 /// Refuses addresses that somebody else has, all in one message.
 pub(crate) fn refuse_taken(layout: &Layout) -> Result<(), Failure> {
-    let taken = addresses::check(layout);
+    refuse(addresses::check(layout))
+}
+
+/// Refuses these, all in one message.
+pub(crate) fn refuse(taken: Vec<Unavailable>) -> Result<(), Failure> {
     if taken.is_empty() {
         return Ok(());
     }
@@ -216,7 +235,7 @@ pub(crate) fn refuse_change(
     let Some(old) = document::of_state(state)? else { return Ok(()) };
     let kept = state.first_address().map_err(bad_input)?;
     let moved = change::moved(kept, first(layout)).into_iter().collect();
-    local_change::refuse_at_rest(state, layout, &old.cluster, new, moved).map(drop)
+    local_change::refuse_at_rest(state, &old.cluster, new, moved).map(drop)
 }
 
 /// A directory in use is no mistake of the person who named it.
@@ -242,7 +261,7 @@ pub(crate) async fn end_leftovers(paths: &Paths, progress: &Progress) -> Result<
 
 /// Every certificate that must be there before something starts; those of the proxy, of
 /// Vaultyard's own login and of the administrator's are handed on.
-fn leaves(
+pub(crate) fn leaves(
     cluster: &Cluster,
     layout: &Layout,
     paths: &Paths,

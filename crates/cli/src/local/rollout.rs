@@ -12,11 +12,12 @@ use tracing::{info, warn};
 use vaultyard_engine::keeping::Report;
 use vaultyard_engine::supervisor::Supervised;
 use vaultyard_engine::watcher::Looks;
-use vaultyard_model::observed::{Observed, ServerSeen};
+use vaultyard_model::observed::{Observed, ProcessSeen, ServerSeen};
 use vaultyard_model::port::clock::Clock;
 use vaultyard_model::port::host::{Host, HostError, Signal};
 use vaultyard_model::port::rollout::{Rollout, Standing, VersionChange};
-use vaultyard_model::{ServerName, Version, chain};
+use vaultyard_model::port::server::Operator;
+use vaultyard_model::{Cluster, ServerName, Version, chain};
 use vaultyard_plan::shutdown::{HandOver, hand_over};
 use vaultyard_plan::versions;
 use vaultyard_proxy::Handle;
@@ -39,6 +40,8 @@ pub(crate) struct LocalRollout {
     pub(crate) launcher: Arc<LocalLauncher>,
     /// Their processes.
     pub(crate) servers: BTreeMap<ServerName, Supervised>,
+    /// The cluster as Vaultyard's own login sees it.
+    pub(crate) operator: Arc<dyn Operator>,
     /// Holds requests.
     pub(crate) proxy: Handle,
     /// The cluster's files and addresses.
@@ -49,6 +52,10 @@ pub(crate) struct LocalRollout {
     pub(crate) observed: watch::Receiver<Option<Observed>>,
     /// What is seen now.
     pub(crate) looks: Looks,
+    /// What is declared.
+    pub(crate) cluster: watch::Receiver<Cluster>,
+    /// Told how many servers are to stand.
+    pub(crate) standing: watch::Sender<u8>,
     /// The version before which no snapshot is wanted.
     pub(crate) without_snapshot: watch::Receiver<Option<Version>>,
     /// How often a document was declared.
@@ -79,6 +86,7 @@ impl Rollout for LocalRollout {
                 change.covers(begun, self.wants_snapshot(&version), self.clock.now())
             }),
             stale: stale.into_iter().map(|(server, (stale, _))| (server, stale)).collect(),
+            servers: self.cluster.borrow().wanted(),
             version,
             hindrance: lost.map(|lost| lost.reason).or(barred),
         })
@@ -118,7 +126,7 @@ impl Rollout for LocalRollout {
             self.drain(server).await;
         }
         // Meanwhile the one that was to take over may have gone, or another one may lead.
-        let seen = timeout(LOOK, self.looks.fresh()).await.ok().flatten();
+        let seen = self.fresh().await;
         let seen = seen.ok_or_else(|| not_now("the servers are not seen"))?;
         let alone = self.servers.len() == 1;
         match hand_over(&seen, server, version) {
@@ -141,6 +149,43 @@ impl Rollout for LocalRollout {
         }
     }
 
+    async fn add(&self, server: &ServerName) -> Result<(), HostError> {
+        let (what, standing) = (format!("add {server}"), server.ordinal() + 1);
+        if usize::from(server.ordinal()) != self.servers.len() {
+            return Err(refused(&what, "it is not the next one".to_owned()));
+        }
+        let kept = self.known.state.keep_standing(standing);
+        kept.map_err(|error| refused(&what, chain(&error)))?;
+        self.standing.send_replace(standing);
+        Ok(())
+    }
+
+    /// What is noted first is what a Vaultyard goes by that begins after this one was killed: until then it
+    /// has all of them stand again, from then on it removes what is left of this one.
+    async fn remove(&self, server: &ServerName) -> Result<(), HostError> {
+        let what = format!("remove {server}");
+        let not_now = |why: &str| refused(&what, why.to_owned());
+        let process = self.servers.get(server).ok_or_else(|| not_now("there is no such server"))?;
+        let standing = server.ordinal();
+        if usize::from(standing) + 1 != self.servers.len() {
+            return Err(not_now("it is not the last one"));
+        }
+        if self.led_by_itself(server).await.ok_or_else(|| not_now("the servers are not seen"))? {
+            return Err(not_now("it leads now"));
+        }
+        let removed = self.operator.remove_peer(server).await;
+        removed.map_err(|error| refused(&what, chain(&error)))?;
+        let kept = self.known.state.keep_standing(standing);
+        kept.map_err(|error| refused(&what, chain(&error)))?;
+        if process.process() != ProcessSeen::Stopped {
+            process.stop(Signal::Terminate).await?;
+        }
+        let gone = self.known.state.remove_server(server);
+        gone.map_err(|error| refused(&what, chain(&error)))?;
+        self.standing.send_replace(standing);
+        Ok(())
+    }
+
     async fn note_well(&self, server: &ServerName) -> Result<(), HostError> {
         let noted = self.launcher.note_ran(server);
         noted.map_err(|error| refused(&format!("note that {server} runs"), chain(&error)))
@@ -148,6 +193,18 @@ impl Rollout for LocalRollout {
 }
 
 impl LocalRollout {
+    /// What is seen now.
+    async fn fresh(&self) -> Option<Observed> {
+        timeout(LOOK, self.looks.fresh()).await.ok().flatten()
+    }
+
+    /// Whether this server leads, or may; `None` while nobody knows.
+    async fn led_by_itself(&self, server: &ServerName) -> Option<bool> {
+        let seen = self.fresh().await?;
+        let version = &self.cluster.borrow().servers.version;
+        Some(hand_over(&seen, server, version) != HandOver::Nothing)
+    }
+
     /// The version of the server that leads.
     fn led_by(&self) -> Option<Version> {
         let seen = self.observed.borrow();

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use vaultyard_model::port::clock::Clock;
-use vaultyard_model::{ClusterName, Layout};
+use vaultyard_model::{Cluster, ClusterName, Layout};
 use vaultyard_target_local::StateDirectory;
 use vaultyard_target_local::lock::Lock;
 use vaultyard_target_local::state::StateError;
@@ -69,8 +69,16 @@ pub(crate) fn known(common: &Common) -> Result<Known, Failure> {
     let text = state.document().map_err(bad_input)?.ok_or_else(never)?;
     let document = document::kept(&state.paths().document().display().to_string(), text)?;
     let first = state.first_address().map_err(bad_input)?.ok_or_else(never)?;
-    let layout = Layout::beginning_at(&document.cluster, first).map_err(bad_input)?;
+    let standing = standing(&state, &document.cluster)?;
+    let layout = Layout::of_servers(&document.cluster, standing, first).map_err(bad_input)?;
     Ok(Known { state, document, layout })
+}
+
+/// How many servers stand: as many as `kept`, the document of the last `up`, asks for, until it is noted that
+/// a rollout has come to another number.
+pub(crate) fn standing(state: &StateDirectory, kept: &Cluster) -> Result<u8, Failure> {
+    let noted = state.standing().map_err(bad_input)?;
+    Ok(noted.unwrap_or(kept.servers.replicas.count()))
 }
 
 /// The control socket of the state directory.

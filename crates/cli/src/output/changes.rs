@@ -16,6 +16,10 @@ pub(crate) enum Change {
     Phase(String),
     /// Who leads now, and who led.
     Leader { now: Option<String>, before: Option<String> },
+    /// A server stands that did not before.
+    Added { server: String },
+    /// A server does not stand any more.
+    Removed { server: String },
     /// A server's process ended without having been asked to.
     Ended { server: String, reason: String },
     /// A server came to be in this state.
@@ -63,7 +67,11 @@ impl Change {
             },
             Self::Vote { votes, .. } => *votes,
             Self::Controller { error, .. } => error.is_none(),
-            Self::Version { .. } | Self::Certificate { .. } | Self::Condition { .. } => {
+            Self::Added { .. }
+            | Self::Removed { .. }
+            | Self::Version { .. }
+            | Self::Certificate { .. }
+            | Self::Condition { .. } => {
                 return Tone::Plain;
             }
         };
@@ -85,6 +93,8 @@ impl fmt::Display for Change {
                 write!(f, "nobody leads, after {before}")
             }
             Self::Leader { now: None, before: None } => f.write_str("nobody leads"),
+            Self::Added { server } => write!(f, "{server} is added"),
+            Self::Removed { server } => write!(f, "{server} is removed"),
             Self::Ended { server, reason } => write!(f, "the process of {server} ended ({reason})"),
             Self::State { server, now: "silent", .. } => write!(f, "{server} does not answer"),
             Self::State { server, now, before: "silent" } => write!(f, "{server} answers: {now}"),
@@ -106,10 +116,13 @@ impl fmt::Display for Change {
 pub(crate) fn between(before: &Status, after: &Status) -> Vec<Change> {
     let mut all = Vec::new();
     for server in &after.servers {
-        if let Some(was) = before.servers.iter().find(|was| was.name == server.name) {
-            all.extend(of_server(was, server));
+        match of_name(before, &server.name) {
+            Some(was) => all.extend(of_server(was, server)),
+            None => all.push(Change::Added { server: server.name.clone() }),
         }
     }
+    let removed = before.servers.iter().filter(|was| of_name(after, &was.name).is_none());
+    all.extend(removed.map(|was| Change::Removed { server: was.name.clone() }));
     let (was, is) = (leader(before), leader(after));
     if was != is {
         all.push(Change::Leader { now: is.map(str::to_owned), before: was.map(str::to_owned) });
@@ -120,6 +133,10 @@ pub(crate) fn between(before: &Status, after: &Status) -> Vec<Change> {
         all.push(Change::Phase(after.phase.clone()));
     }
     all
+}
+
+fn of_name<'a>(status: &'a Status, name: &str) -> Option<&'a Server> {
+    status.servers.iter().find(|server| server.name == name)
 }
 
 /// The server that leads.

@@ -16,6 +16,8 @@ pub(crate) struct Timeline {
 /// The absences of one server, in the time since all began.
 #[derive(Default)]
 struct Absences {
+    /// Whether it was there at all. One that is only about to come is not away.
+    came: bool,
     /// Since when it is away now.
     since: Option<Duration>,
     /// When the longest of those before began, and how long it was. One that is replaced is away for longer
@@ -29,6 +31,10 @@ impl Timeline {
         for server in &status.servers {
             let absences = self.servers.entry(server.name.clone()).or_default();
             let serves = server.sealed == Some(false) && server.role != "none";
+            absences.came |= serves;
+            if !absences.came {
+                continue;
+            }
             if !serves {
                 absences.since.get_or_insert(at);
             } else if let Some(since) = absences.since.take() {
@@ -91,6 +97,15 @@ mod tests {
             conditions: Vec::new(),
             snapshots: None,
         }
+    }
+
+    #[test]
+    fn one_that_comes_was_not_away_before() {
+        let mut timeline = Timeline::default();
+        for look in [Some(true), Some(false)] {
+            timeline.note(&status([Some(false), look]), Duration::ZERO);
+        }
+        assert_eq!(timeline.to_string(), "");
     }
 
     #[test]

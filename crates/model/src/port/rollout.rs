@@ -1,5 +1,5 @@
-//! What can change the servers of a cluster: one at a time, by ending one and starting it as the
-//! document says. In which order, and when, is decided elsewhere.
+//! What can change the servers of a cluster, one at a time: by ending one and starting it as the document
+//! says, by having one more, or one less. In which order, and when, is decided elsewhere.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -58,7 +58,9 @@ pub struct Standing {
     pub generation: u64,
     /// The version that the document says.
     pub version: Version,
-    /// The servers that were started otherwise than the document says.
+    /// The servers that the document asks for.
+    pub servers: BTreeSet<ServerName>,
+    /// Those that stand and were started otherwise than the document says.
     pub stale: BTreeMap<ServerName, Stale>,
     /// Whether there is a snapshot from before this change of version, or none is wanted.
     pub snapshot: bool,
@@ -94,6 +96,18 @@ pub trait Rollout: Send + Sync {
         leads: bool,
         version: &Version,
     ) -> Result<(), HostError>;
+
+    /// Has this server stand too: it is started, joins the others and is unsealed, as is seen then.
+    ///
+    /// # Errors
+    /// [`HostError`] when it cannot be had; the call can be repeated.
+    async fn add(&self, server: &ServerName) -> Result<(), HostError>;
+
+    /// Takes this server, which does not lead, out of raft, ends it for good and removes its data.
+    ///
+    /// # Errors
+    /// [`HostError`] when it must not go any more, or is still there in part; the call can be repeated.
+    async fn remove(&self, server: &ServerName) -> Result<(), HostError>;
 
     /// Notes that this server was seen to be what the document says, unsealed. Until then it can be
     /// taken back to what it was before.

@@ -1,7 +1,6 @@
 //! Asks every server how it is, for as long as the proxy runs.
 
 use std::future::poll_fn;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
@@ -12,6 +11,7 @@ use super::{Answer, Leadership};
 use crate::body::RequestBody;
 use crate::headers;
 use crate::upstream::Upstream;
+use crate::upstreams::Upstreams;
 
 /// How long an answer may take. A server that does not answer this within a second answers nothing
 /// else either; one that is merely busy answers health in milliseconds.
@@ -21,9 +21,17 @@ const DEADLINE: Duration = Duration::from_secs(1);
 const OURSELVES: HeaderValue = HeaderValue::from_static("127.0.0.1");
 
 /// Asks all servers, each at its own pace. Never returns.
-pub(crate) async fn all(leadership: &Leadership, upstreams: &[Arc<Upstream>]) {
-    let each = upstreams.iter().enumerate();
-    join_all(each.map(|(server, upstream)| one(leadership, server, upstream))).await;
+pub(crate) async fn all(leadership: &Leadership, upstreams: &Upstreams) {
+    let mut standing = upstreams.follow();
+    loop {
+        let now = standing.borrow_and_update().clone();
+        let each = now.iter().enumerate();
+        let asked = join_all(each.map(|(server, upstream)| one(leadership, server, upstream)));
+        tokio::select! {
+            _ = asked => {}
+            Ok(()) = standing.changed() => {}
+        }
+    }
 }
 
 async fn one(leadership: &Leadership, server: usize, upstream: &Upstream) {

@@ -19,6 +19,7 @@ use vaultyard_render::server_configuration::AUDIT_FILE;
 /// keys/                the encrypted unseal shares
 /// key-encryption/      the key that encrypts them, in a folder of its own
 /// snapshots/           snapshots of the data, encrypted
+/// standing.json        how many servers stand
 /// last-unsealed.json   when and where the keys last unsealed a server
 /// root-tokens.json     root tokens that were made from the shares and may live
 /// version-change.json  the last change of version, and the snapshot from before it
@@ -57,6 +58,11 @@ impl Paths {
     /// The chosen addresses.
     pub fn network(&self) -> PathBuf {
         self.at("network.json")
+    }
+
+    /// How many servers stand.
+    pub fn standing(&self) -> PathBuf {
+        self.at("standing.json")
     }
 
     /// The last document that was brought up.

@@ -93,6 +93,31 @@ impl Network {
     }
 }
 
+/// How many servers stand.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Standing {
+    servers: u8,
+}
+
+impl Standing {
+    pub(super) fn read(path: &Path) -> Result<Option<u8>, StateError> {
+        let Some(Self { servers }) = parse(path)? else { return Ok(None) };
+        match Self::POSSIBLE.contains(&servers) {
+            true => Ok(Some(servers)),
+            false => Err(StateError::Damaged {
+                path: path.to_owned(),
+                why: format!("`servers` is {servers}, and 1 to 9 can stand"),
+            }),
+        }
+    }
+
+    pub(super) fn write(path: &Path, servers: u8) -> Result<(), StateError> {
+        write(path, &Self { servers })
+    }
+
+    const POSSIBLE: std::ops::RangeInclusive<u8> = 1..=9;
+}
+
 /// The change of version that is under way, or was the last.
 #[derive(Serialize, Deserialize)]
 struct WrittenChange {

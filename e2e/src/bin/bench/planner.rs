@@ -20,6 +20,7 @@ const TOGETHER: u32 = 1000;
 pub(crate) fn run(effort: Effort) -> Report {
     let seen = sample::observed(SERVERS);
     let version = Version::new("2.7.2").unwrap();
+    let servers = seen.servers.keys().cloned().collect();
     let mut samples = Samples::default();
     for round in 0..effort.of(200, 5) {
         // Each step of a rollout in turn: all are to be replaced, then ever fewer.
@@ -32,8 +33,13 @@ pub(crate) fn run(effort: Effort) -> Report {
             .collect();
         let began = Instant::now();
         for _ in 0..TOGETHER {
-            let wanted =
-                Wanted { version: &version, stale: &stale, snapshot: true, hindrance: None };
+            let wanted = Wanted {
+                version: &version,
+                servers: &servers,
+                stale: &stale,
+                snapshot: true,
+                hindrance: None,
+            };
             let planned = next(black_box(&seen), black_box(wanted));
             assert!(matches!(planned, Next::Replace { .. }), "{planned:?}");
         }

@@ -9,7 +9,8 @@ use vaultyard_e2e::kubernetes::{Kube, Machines, SINGLE};
 use vaultyard_e2e::{Status, wait};
 
 const DEADLINE: Duration = Duration::from_secs(240);
-const PAUSE: Duration = Duration::from_millis(300);
+/// Each look reads the logs of all pods.
+const PAUSE: Duration = Duration::from_millis(600);
 /// A look at the logs takes far less.
 const LATELY: Duration = Duration::from_secs(60);
 

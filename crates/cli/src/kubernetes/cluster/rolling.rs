@@ -65,6 +65,7 @@ pub(super) fn begin(
         names: post.names.clone(),
         software: cluster.servers.software,
         version: cluster.servers.version.clone(),
+        servers: cluster.wanted(),
         generation: declared["metadata"]["generation"].as_u64().unwrap_or_default(),
         wants_snapshot: wants_snapshot(declared, &cluster.servers.version),
         pods: of_pods.clone(),

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use vaultyard_certificates::tls::Swappable;
 use vaultyard_engine::keeping::{Report, keep};
 use vaultyard_engine::rollout::Roller;
-use vaultyard_engine::supervisor::{Supervised, supervise};
+use vaultyard_engine::supervisor::Supervised;
 use vaultyard_keys::access::Settings;
 use vaultyard_keys::envelope::Split;
 use vaultyard_keys::generate_root::record::RootRecord;
@@ -66,18 +66,6 @@ impl Crew {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
         let (stop, _) = watch::channel(false);
         Self { keepers: JoinSet::new(), loops: JoinSet::new(), stop, clock }
-    }
-
-    /// Starts a supervisor, and with it the process, of every server.
-    pub(super) fn start_servers(&mut self, ground: &Ground) -> BTreeMap<ServerName, Supervised> {
-        let mut servers = BTreeMap::new();
-        for place in &ground.layout().servers {
-            let (launcher, clock) = (ground.launcher.clone(), self.clock.clone());
-            let (handle, supervisor) = supervise(place.name.clone(), launcher, clock);
-            self.loops.spawn(supervisor.run());
-            servers.insert(place.name.clone(), handle);
-        }
-        servers
     }
 
     /// Starts the unsealer of every server. Each is woken when its server's process changes.
@@ -178,10 +166,15 @@ impl Crew {
         CertificateReports { report: self.keep("certificates", Box::new(keeper), never()), served }
     }
 
-    /// Starts who changes the servers. Another document wakes it.
-    pub(super) fn start_rollout(&mut self, rollout: LocalRollout) -> watch::Receiver<Report> {
+    /// Starts who changes the servers, in the middle of it when it `resumes`. Another document wakes it.
+    pub(super) fn start_rollout(
+        &mut self,
+        rollout: LocalRollout,
+        resumes: bool,
+    ) -> watch::Receiver<Report> {
         let (wake, observed) = (rollout.generation.clone(), rollout.observed.clone());
         let roller = Roller::new(Arc::new(rollout), observed);
+        let roller = if resumes { roller.resuming() } else { roller };
         self.keep("rollout", Box::new(roller), wake)
     }
 

@@ -8,6 +8,7 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use vaultyard_certificates::tls::Swappable;
 use vaultyard_dns::Records;
+use vaultyard_model::layout::Place;
 use vaultyard_model::{Cluster, Layout};
 use vaultyard_proxy::{Config, Server};
 
@@ -60,14 +61,16 @@ fn config(cluster: &Cluster, layout: &Layout) -> Config {
         listen: layout.proxy,
         limits: cluster.ingress.proxy.clone(),
         proxies: NonZeroU16::MIN,
-        servers: layout
-            .servers
-            .iter()
-            .map(|place| Server {
-                name: place.name.clone(),
-                address: place.api.into(),
-                tls_name: place.api.ip().to_string(),
-            })
-            .collect(),
+        servers: servers(layout),
     }
+}
+
+/// The servers, as the proxy reaches them.
+pub(super) fn servers(layout: &Layout) -> Vec<Server> {
+    let server = |place: &Place| Server {
+        name: place.name.clone(),
+        address: place.api.into(),
+        tls_name: place.api.ip().to_string(),
+    };
+    layout.servers.iter().map(server).collect()
 }

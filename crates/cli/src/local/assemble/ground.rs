@@ -12,11 +12,11 @@ use vaultyard_model::{Cluster, Layout, ServerName};
 use vaultyard_target_local::{LocalLauncher, Paths};
 use vaultyard_vault::{Client, Session};
 
-use crate::failure::{Failure, failed};
+use crate::failure::{Failure, bad_input, failed};
 use crate::identities;
-use crate::local::keys;
-use crate::local::keys::{Custody, Missing};
-use crate::local::prepare::Prepared;
+use crate::local::document;
+use crate::local::keys::{self, Custody, Missing};
+use crate::local::prepare::{self, Prepared};
 use crate::system::{self, SystemClock, SystemRandom};
 
 /// The ports of one cluster.
@@ -72,6 +72,27 @@ impl Ground {
             own,
             clients,
         })
+    }
+
+    /// Has so many servers stand, as the document says that is declared by now: with certificates for those
+    /// that are new, and clients of all.
+    pub(super) fn stand(&mut self, servers: u8) -> Result<(), Failure> {
+        let prepared = &mut self.prepared;
+        if let Some(declared) = document::of_state(&prepared.state)? {
+            prepared.document = declared;
+        }
+        let (cluster, first) = (&prepared.document.cluster, prepare::first(&prepared.layout));
+        prepared.layout = Layout::of_servers(cluster, servers, first).map_err(bad_input)?;
+        let paths = prepared.state.paths();
+        let (authority, now) = (&prepared.authority, self.clock.now());
+        let leaves = prepare::leaves(cluster, &prepared.layout, paths, authority, now)?;
+        [prepared.proxy, prepared.own, prepared.administrator] = leaves;
+        let tls = identities::tls_with(authority.root_pem(), self.own.clone())?;
+        let (sites, software) = (prepared.layout.sites(), cluster.servers.software);
+        self.clients = identities::clients(&sites, software, &tls)?;
+        self.session = Arc::new(Session::new(self.clients.clone(), Identity::Vaultyard));
+        self.launcher.stand(prepared.layout.clone());
+        Ok(())
     }
 
     pub(super) fn cluster(&self) -> &Cluster {

@@ -249,6 +249,16 @@ fn a_leader_that_moves_is_one_change() {
 }
 
 #[test]
+fn servers_that_come_and_go_are_told() {
+    let texts = |from: usize, to: usize| -> Vec<String> {
+        let changes = between(&ready(from, from), &ready(to, to));
+        changes.iter().map(Change::to_string).collect()
+    };
+    assert_eq!(texts(3, 5)[..2], ["vault-3 is added", "vault-4 is added"]);
+    assert_eq!(texts(5, 3)[..2], ["vault-3 is removed", "vault-4 is removed"]);
+}
+
+#[test]
 fn unsealing_is_good_news() {
     let changes = between(&sealed(ready(3, 3), 1), &ready(3, 3));
     assert_eq!(changes[0].to_string(), "vault-1: sealed → unsealed");

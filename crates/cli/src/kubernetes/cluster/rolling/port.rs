@@ -1,5 +1,6 @@
 //! Evicts the pods of servers, and has the leader's unsealer take the snapshot before.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ use crate::kubernetes::snapshots::{ASKED, Answered};
 use crate::kubernetes::version_change;
 use crate::system::SystemClock;
 
+/// A document that asks for another number is not followed (`declared.rs`).
+const FIXED: &str = "on Kubernetes the number of servers is fixed once the cluster exists";
 /// How long the server that leads may take for a snapshot.
 const SNAPSHOT: Duration = Duration::from_secs(60);
 
@@ -33,6 +36,7 @@ pub(super) struct PodRollout {
     pub(super) software: Software,
     /// What is declared, and how often.
     pub(super) version: Version,
+    pub(super) servers: BTreeSet<ServerName>,
     pub(super) generation: u64,
     /// Whether a snapshot comes before another version.
     pub(super) wants_snapshot: bool,
@@ -149,6 +153,7 @@ impl Rollout for PodRollout {
         Ok(Standing {
             generation: self.generation,
             version: self.version.clone(),
+            servers: self.servers.clone(),
             snapshot: self
                 .change()
                 .is_some_and(|it| it.covers(begun, self.wants_snapshot, SystemClock.now())),
@@ -190,6 +195,14 @@ impl Rollout for PodRollout {
         }
         let object = Reference::within(POD, self.names.namespace(), server.as_str());
         self.api.evict(&object, &pod.uid).await.map_err(|error| refused(&what, &error.to_string()))
+    }
+
+    async fn add(&self, server: &ServerName) -> Result<(), HostError> {
+        Err(refused(&format!("add {server}"), FIXED))
+    }
+
+    async fn remove(&self, server: &ServerName) -> Result<(), HostError> {
+        Err(refused(&format!("remove {server}"), FIXED))
     }
 
     /// What a pod was made of is told by its StatefulSet.
