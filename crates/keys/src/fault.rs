@@ -2,7 +2,7 @@
 //! the program that people get is given one that does nothing.
 
 /// Is told of every fault point that is reached. Points are named `keys/STEP/before`,
-/// `keys/STEP/after`, `access/STEP/before` and `access/STEP/after`.
+/// `keys/STEP/after`, and so on for `access`, `rekey` and `rollout`.
 pub trait FaultHook: Send + Sync {
     /// Called at the point; a hook that wants a fault does not return.
     fn reached(&self, point: &str);

@@ -72,9 +72,12 @@ const GIVEN_LASTS: SignedDuration = SignedDuration::from_secs(10);
 /// How long a server may say that it is not initialised while the others work. One that can join
 /// does so within seconds.
 const JOIN_LASTS: SignedDuration = SignedDuration::from_secs(30);
-/// How long after a server was told to join it is told again. Once told it is about to be unsealed; one
-/// that was started again meanwhile has forgotten it, and joins by itself too.
+/// How long after a server was told to join the same process is told again. Once told it is about to be unsealed.
 const JOIN_AGAIN: SignedDuration = SignedDuration::from_secs(5);
+/// How often it is looked whether an unsealed server still is a member, and for how long the leader must say
+/// that it is none before it begins anew.
+const MEMBER_LOOK: SignedDuration = SignedDuration::from_secs(10);
+const OUTSIDE_LASTS: SignedDuration = SignedDuration::from_secs(10);
 /// How long after refused keys they are tried again. Long enough for what a refusal leads to.
 const REFUSED_RETRY: SignedDuration = SignedDuration::from_secs(30);
 /// There are six things to look at; every decision asks for one that was not looked at yet.
@@ -193,22 +196,33 @@ impl Unsealer {
             free: None,
             membership: None,
         };
+        let decided = self.look_and_decide(&mut seen, now).await;
+        let done = decided == Decision::Rest && seen.membership.is_some();
+        if let Some(looked) = self.memory.member_looked.as_mut().filter(|_| done) {
+            *looked = now;
+        }
+        decided
+    }
+
+    async fn look_and_decide(&mut self, seen: &mut Seen, now: Timestamp) -> Decision {
         for _ in 0..MOST_LOOKS {
-            match decide(&seen) {
+            match decide(seen) {
                 Decision::Look(Look::Volume) => seen.volume = Some(self.observe_volume().await),
                 Decision::Look(Look::Store) => seen.store = Some(self.observe_store().await),
                 Decision::Look(Look::Peers) => seen.peers = Some(self.observe_peers().await),
                 Decision::Look(Look::Leader) => seen.leader = Some(self.observe_leader().await),
                 Decision::Look(Look::Free) => seen.free = Some(self.observe_free()),
                 Decision::Look(Look::Membership) => {
-                    seen.membership = Some(self.observe_membership().await);
+                    let membership = self.observe_membership().await;
+                    self.note_membership(&membership, now);
+                    seen.membership = Some(membership);
                 }
                 decided => return decided,
             }
             // What was looked at may have brought keys into memory, or shown that they are others.
             seen.memory = self.memory.clone();
         }
-        decide(&seen)
+        decide(seen)
     }
 
     async fn perform(&mut self, step: Step, now: Timestamp) -> Round {

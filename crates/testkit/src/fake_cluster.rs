@@ -170,6 +170,16 @@ impl FakeCluster {
         lock(&self.model).servers.get(&self.name.server(ordinal)).is_some_and(|one| one.stuck)
     }
 
+    /// Takes a server out of the raft configuration, of which it does not hear itself.
+    pub fn take_out(&self, ordinal: u8) {
+        lock(&self.model).members.remove(&self.name.server(ordinal));
+    }
+
+    /// Whether it is in the raft configuration.
+    pub fn is_member(&self, ordinal: u8) -> bool {
+        lock(&self.model).members.contains_key(&self.name.server(ordinal))
+    }
+
     /// The initialisations under whose keys a server was ever unsealed.
     pub fn unsealed_ever(&self) -> Vec<Serial> {
         lock(&self.model).unsealed_ever.clone()

@@ -6,7 +6,7 @@ use vaultyard_model::port::host::Signal;
 use vaultyard_model::port::server::CallError;
 use vaultyard_model::port::volume::Record;
 
-use super::seen::{Answer, Given, LostAnswers, Refused, Trouble};
+use super::seen::{Answer, Given, LostAnswers, Refused, Told, Trouble};
 use super::step::{Step, Wipe};
 use super::{HeldAnswer, Unsealer};
 use crate::envelope::{Header, Keys, seal};
@@ -300,6 +300,9 @@ impl Unsealer {
             Wipe::ForeignData => {
                 "its data is under other keys, and the cluster is active without it".to_owned()
             }
+            Wipe::TakenOut => {
+                "it was taken out of raft, and the cluster is active without it".to_owned()
+            }
             Wipe::HalfJoined => {
                 "it was ended in the middle of joining and can join no more, and the \
                                  cluster is active without it"
@@ -312,6 +315,7 @@ impl Unsealer {
         self.memory.unanswered = 0;
         self.memory.uninitialised_since = None;
         self.memory.told_to_join = None;
+        self.memory.outside_since = None;
         if let Wipe::LostAnswer(intent) = why {
             self.memory.wiped = Some(intent.clone());
         }
@@ -321,7 +325,7 @@ impl Unsealer {
     async fn join(&mut self, leader: &str, now: Timestamp) -> Done {
         let joined = self.ports.own.join(leader, &self.subject.authority).await;
         joined.map_err(|error| passing(format!("the server {error}")))?;
-        self.memory.told_to_join = Some(now);
+        self.memory.told_to_join = Some(Told { at: now, process: self.pid() });
         Ok(())
     }
 

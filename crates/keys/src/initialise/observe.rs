@@ -53,6 +53,8 @@ impl Unsealer {
             .memory
             .given
             .take_if(|given| given.process != pid || !matches!(own, Own::Sealed { .. }));
+        // One that was started again has forgotten it.
+        self.memory.told_to_join.take_if(|told| told.process != pid);
         match own {
             Own::Unsealed => {
                 // Shares that were given to this very process have unsealed it.
@@ -63,6 +65,7 @@ impl Unsealer {
                 self.memory.tried = None;
                 self.memory.unanswered = 0;
                 self.memory.uninitialised_since = None;
+                self.memory.member_looked.get_or_insert(now);
             }
             Own::Uninitialised => {
                 self.memory.uninitialised_since.get_or_insert(now);
@@ -74,6 +77,10 @@ impl Unsealer {
                 self.memory.unanswered = self.memory.unanswered.saturating_add(1);
             }
             Own::Absent(_) | Own::Hangs(_) | Own::Sealed { .. } => {}
+        }
+        if own != Own::Unsealed {
+            self.memory.member_looked = None;
+            self.memory.outside_since = None;
         }
         own
     }
@@ -212,15 +219,24 @@ impl Unsealer {
         let operator = self.ports.operator.as_ref().ok_or("there is no login to ask with")?;
         let unknown = |error: CallError| error.to_string();
         let members = operator.peers().await.map_err(unknown)?;
+        let member = members.iter().any(|peer| peer.server == self.subject.server);
+        if member && self.memory.member_looked.is_some() {
+            // Of one that is unsealed nothing else is of interest.
+            return Ok(Membership { quorum_without: false, keys_proven_elsewhere: false, member });
+        }
         let voters = operator.voters().await.map_err(unknown)?;
         let own = &self.subject.server;
         let others = members.iter().filter(|peer| peer.voter && peer.server != *own);
         let servers =
             others.filter_map(|peer| Some((&peer.server, self.ports.peers.get(&peer.server)?)));
-        let logs =
-            servers.map(|(name, server)| async move { Some((name, server.leader().await.ok()?)) });
-        let logs: Vec<_> = join_all(logs).await.into_iter().flatten().collect();
-        let caught_up = caught_up(&logs);
+        let servers: Vec<_> = servers.collect();
+        // While clients write, whoever is asked in the same moment is behind by what was just committed.
+        let committed = committed(&logs_of(&servers).await);
+        let logs = match committed {
+            Some(_) => logs_of(&servers).await,
+            None => Vec::new(),
+        };
+        let caught_up = caught_up(&logs, committed);
         let keys_proven_elsewhere = match self.subject.split.kind {
             KeyKind::Unseal => {
                 // A store that was brought back from before a rekey has shares that once unsealed all.
@@ -240,8 +256,17 @@ impl Unsealer {
         Ok(Membership {
             quorum_without: caught_up.len() > voters / 2,
             keys_proven_elsewhere,
-            member: members.iter().any(|peer| peer.server == *own),
+            member,
         })
+    }
+
+    /// Since when the unsealed server is no member; what cannot be seen changes nothing.
+    pub(super) fn note_membership(&mut self, seen: &Result<Membership, String>, now: Timestamp) {
+        match seen {
+            Ok(Membership { member: true, .. }) => self.memory.outside_since = None,
+            Ok(_) => drop(self.memory.outside_since.get_or_insert(now)),
+            Err(_) => {}
+        }
     }
 
     /// Which rekey made the keys in memory that count.
@@ -259,13 +284,29 @@ impl Unsealer {
     }
 }
 
-/// Which of the servers have applied what the leader among them has committed; none when no leader
-/// is among them.
-fn caught_up<'a>(logs: &[(&'a ServerName, LeaderSeen)]) -> Vec<&'a ServerName> {
-    let Some((_, leader)) = logs.iter().find(|(_, log)| log.is_self) else {
-        return Vec::new();
+type Asked<'a> = (&'a ServerName, &'a Arc<dyn Server>);
+
+/// What those that answer say of raft.
+async fn logs_of<'a>(servers: &[Asked<'a>]) -> Vec<(&'a ServerName, LeaderSeen)> {
+    let log = |(name, server): &Asked<'a>| {
+        let (name, server) = (*name, *server);
+        async move { Some((name, server.leader().await.ok()?)) }
     };
-    let applied = logs.iter().filter(|(_, log)| log.applied >= leader.committed);
+    join_all(servers.iter().map(log)).await.into_iter().flatten().collect()
+}
+
+/// What the leader among them has committed.
+fn committed(logs: &[(&ServerName, LeaderSeen)]) -> Option<u64> {
+    logs.iter().find(|(_, log)| log.is_self).map(|(_, leader)| leader.committed)
+}
+
+/// Which of the servers have applied what was committed before, while one of them leads.
+fn caught_up<'a>(
+    logs: &[(&'a ServerName, LeaderSeen)],
+    committed_before: Option<u64>,
+) -> Vec<&'a ServerName> {
+    let (Some(before), Some(_)) = (committed_before, committed(logs)) else { return Vec::new() };
+    let applied = logs.iter().filter(|(_, log)| log.applied >= before);
     applied.map(|(name, _)| *name).collect()
 }
 

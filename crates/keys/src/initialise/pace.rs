@@ -40,7 +40,9 @@ impl Unsealer {
                 | Waiting::Keys
                 | Waiting::Seal,
             ) => OTHERS,
-            Reason::Waiting(Waiting::Trouble(_) | Waiting::ToBeReplaced(_)) => LATE,
+            Reason::Waiting(Waiting::Trouble(_) | Waiting::ToBeReplaced(_) | Waiting::TakenOut) => {
+                LATE
+            }
             Reason::Waiting(Waiting::Room { .. } | Waiting::LostAnswers { .. })
             | Reason::Stuck(_) => STUCK,
         }

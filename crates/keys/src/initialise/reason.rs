@@ -64,6 +64,12 @@ pub enum Waiting {
          is active"
     )]
     ToBeReplaced(String),
+    /// A server that was taken out of raft cannot be replaced yet.
+    #[error(
+        "it was taken out of raft, and does not hear of writes any more; it begins anew as soon as a \
+         majority of the others is active"
+    )]
+    TakenOut,
     /// A server with a seal of its own does not join before the keys of the cluster are safe.
     #[error("it joins as soon as the keys of the cluster are in the store")]
     Keys,

@@ -59,6 +59,9 @@ pub enum Wipe {
     /// Another server: it was ended in the middle of joining, and can neither join nor be unsealed
     /// any more. The same holds of the others.
     HalfJoined,
+    /// Another server: it is unsealed, and the leader says for long that it is no member. The same holds of
+    /// the others.
+    TakenOut,
 }
 
 impl Step {

@@ -283,6 +283,19 @@ async fn a_server_with_foreign_data_is_replaced_once_the_cluster_lives_without_i
 }
 
 #[tokio::test]
+async fn a_server_that_somebody_has_taken_out_of_raft_joins_anew() {
+    let mut world = working().await;
+    world.cluster.take_out(2);
+    let mut process = world.process(Arc::new(NoFaults));
+    for _ in 0..200 {
+        assert!(world.round(&mut process).await);
+    }
+    let names: Vec<_> = process.did.iter().map(Step::name).collect();
+    assert_eq!(names, ["wipe", "join", "unseal"]);
+    assert!(world.works() && world.cluster.is_member(2));
+}
+
+#[tokio::test]
 async fn a_server_with_foreign_data_stays_while_there_is_no_quorum_without_it() {
     let mut world = working().await;
     world.cluster.set_dead(1, true);

@@ -122,10 +122,9 @@ impl Servers {
                 fs::write(home.join("ca.pem"), &server_authority.pem).unwrap();
                 fs::write(home.join("tls.crt"), leaf + &server_authority.pem).unwrap();
                 fs::write(home.join("tls.key"), key.serialize_pem()).unwrap();
-                let mut config = configuration(&name.server(n), &home, address, &addresses);
+                let mut config = configuration(&name.server(n), &home, address);
                 if let Some(seal) = &seal {
                     config["seal"] = seal.clone();
-                    config["storage"]["raft"].as_object_mut().unwrap().remove("retry_join");
                 }
                 fs::write(home.join("server.json"), config.to_string()).unwrap();
                 let host = RealHost { home, running: Mutex::default() };
@@ -254,23 +253,11 @@ fn free_addresses(count: u8) -> Vec<Ipv4Addr> {
     }
 }
 
-fn configuration(
-    server: &ServerName,
-    home: &Path,
-    address: Ipv4Addr,
-    all: &[Ipv4Addr],
-) -> serde_json::Value {
+fn configuration(server: &ServerName, home: &Path, address: Ipv4Addr) -> serde_json::Value {
     let file = |name: &str| home.join(name).display().to_string();
-    let join = all.iter().filter(|other| **other != address).map(|other| {
-        json!({"leader_api_addr": format!("https://{other}:8200"), "leader_ca_cert_file": file("ca.pem")})
-    });
-    let mut raft = json!({
+    let raft = json!({
         "path": file("data"), "node_id": server.as_str(), "performance_multiplier": 1,
     });
-    if all.len() > 1 {
-        // An empty list is an error: `invalid retry_join config`, exit 1.
-        raft["retry_join"] = join.collect::<Vec<_>>().into();
-    }
     let owner = fs::metadata(home).unwrap();
     json!({
         "cluster_name": "vault",
@@ -316,11 +303,6 @@ impl RealHost {
 
     /// Lets the server, which must not run, be initialised alone, under keys that nobody keeps.
     pub(crate) async fn plant_foreign_data(&self, client: &Client) {
-        let path = self.home.join("server.json");
-        let joined = fs::read_to_string(&path).unwrap();
-        let mut alone: serde_json::Value = serde_json::from_str(&joined).unwrap();
-        alone["storage"]["raft"].as_object_mut().unwrap().remove("retry_join");
-        fs::write(&path, alone.to_string()).unwrap();
         fs::remove_dir_all(self.home.join("data")).unwrap();
         fs::create_dir(self.home.join("data")).unwrap();
         self.start();
@@ -329,7 +311,6 @@ impl RealHost {
         }
         drop(client.initialise(KeyKind::Unseal, 5, 3).await.unwrap());
         self.kill();
-        fs::write(&path, joined).unwrap();
     }
 
     /// SIGKILL.

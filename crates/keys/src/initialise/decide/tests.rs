@@ -11,7 +11,7 @@ use vaultyard_testkit::fixed::SeededRandom;
 
 use super::*;
 use crate::initialise::seen::{
-    Absence, Answer, Given, LostAnswers, Membership, Memory, PeerSeen, Refused,
+    Absence, Answer, Given, LostAnswers, Membership, Memory, PeerSeen, Refused, Told,
 };
 use crate::initialise::step::Wipe;
 use crate::initialise::{LEAST_FREE_BYTES, MOST_LOOKS};
@@ -77,8 +77,9 @@ prop_compose! {
         refused in prop::option::of((generation(), at(), 1..4_u32)),
         uninitialised_since in prop::option::of(long_ago()),
         keys_since in prop::option::of(long_ago()),
-        told_to_join in prop::option::of(at()),
+        told in prop::option::of(at()),
         unanswered in 0..4_u32,
+        outside in (prop::option::of(long_ago()), prop::option::of(long_ago())),
     ) -> Memory {
         Memory {
             encryption_probed,
@@ -96,9 +97,11 @@ prop_compose! {
                 .map(|(keys, at, times)| Refused { keys, at, times, why: "wrong".to_owned() }),
             uninitialised_since,
             keys_since,
-            told_to_join,
+            told_to_join: told.map(|at| Told { at, process: Some(1) }),
             tried: None,
             unanswered,
+            member_looked: outside.0,
+            outside_since: outside.1,
         }
     }
 }
@@ -184,6 +187,14 @@ fn check(seen: &Seen, step: &Step) -> Result<(), TestCaseError> {
                 "an answer may be opened later"
             );
         }
+        Step::Wipe(Wipe::TakenOut) => {
+            prop_assert!(!seen.server.initialises());
+            prop_assert_eq!(&seen.own, &Own::Unsealed);
+            let of = seen.membership.clone().unwrap().unwrap();
+            prop_assert!(of.quorum_without && of.keys_proven_elsewhere && !of.member);
+            let since = seen.memory.outside_since.unwrap();
+            prop_assert!(now().duration_since(since) >= SignedDuration::from_secs(10));
+        }
         Step::Wipe(Wipe::ForeignData | Wipe::HalfJoined) | Step::RemovePeer(_) => {
             prop_assert!(!seen.server.initialises());
             // One with a seal of its own is replaced only when it cannot be opened with anything.
@@ -242,7 +253,8 @@ fn check(seen: &Seen, step: &Step) -> Result<(), TestCaseError> {
             let first = seen.server.initialises() || seen.kind == KeyKind::Recovery;
             prop_assert!(!first || known(seen).is_some());
             let told = seen.memory.told_to_join;
-            prop_assert!(!told.is_some_and(|at| seen.is_recent(at, SignedDuration::from_secs(5))));
+            let recent = |told: Told| seen.is_recent(told.at, SignedDuration::from_secs(5));
+            prop_assert!(!told.is_some_and(recent));
         }
         Step::ProbeEncryption
         | Step::ProbeStore
@@ -320,6 +332,31 @@ fn half_joined(own: Own, unanswered: u32, seconds: i64) -> Seen {
             keys_proven_elsewhere: true,
             member: true,
         })),
+    }
+}
+
+#[test]
+fn a_server_that_was_taken_out_of_raft_begins_anew_once_that_is_sure() {
+    let mut seen = half_joined(Own::Unsealed, 0, 0);
+    let ago = |seconds| Some(now() - SignedDuration::from_secs(seconds));
+    seen.memory.member_looked = ago(9);
+    seen.membership = None;
+    assert_eq!(decide(&seen), Decision::Rest, "it is not looked all the time");
+    seen.memory.member_looked = ago(10);
+    assert_eq!(decide(&seen), Decision::Look(Look::Membership));
+    let of = |member, quorum_without| {
+        Some(Ok(Membership { quorum_without, keys_proven_elsewhere: true, member }))
+    };
+    for (membership, outside, expected) in [
+        (of(true, true), ago(60), Decision::Rest),
+        (of(false, true), ago(9), Decision::Rest),
+        (of(false, true), ago(10), Decision::Do(Step::Wipe(Wipe::TakenOut))),
+        (of(false, false), ago(60), Decision::Hold(Waiting::TakenOut.into())),
+        (Some(Err("nobody answers".to_owned())), ago(60), Decision::Rest),
+    ] {
+        seen.membership = membership;
+        seen.memory.outside_since = outside;
+        assert_eq!(decide(&seen), expected);
     }
 }
 
@@ -417,7 +454,8 @@ fn a_server_without_data_is_told_to_join_whoever_leads_and_not_again_at_once() {
     joins.memory.keys = None;
     assert_eq!(decide(&joins), Decision::Do(step.clone()), "also before it knows the keys");
     for (seconds, again) in [(4, false), (5, true)] {
-        joins.memory.told_to_join = Some(now() - SignedDuration::from_secs(seconds));
+        let at = now() - SignedDuration::from_secs(seconds);
+        joins.memory.told_to_join = Some(Told { at, process: None });
         let expected =
             if again { Decision::Do(step.clone()) } else { Decision::Hold(Waiting::ToJoin.into()) };
         assert_eq!(decide(&joins), expected);

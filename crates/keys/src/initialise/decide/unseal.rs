@@ -15,7 +15,7 @@ const UNANSWERED: u32 = 2;
 
 pub(super) fn decide(seen: &Seen, keys: &Generation) -> Decided {
     match &seen.own {
-        Own::Unsealed => Ok(unsealed(seen, keys)),
+        Own::Unsealed => unsealed(seen, keys),
         Own::Absent(why) => Err(hold(why)),
         Own::Hangs(why) => hangs(seen, why),
         Own::Uninitialised => joins(seen, keys),
@@ -27,13 +27,15 @@ pub(super) fn decide(seen: &Seen, keys: &Generation) -> Decided {
 }
 
 /// Only the initialising server ever had an answer, and its volume was looked at.
-fn unsealed(seen: &Seen, keys: &Generation) -> Decision {
-    let answer_stands = seen.server.initialises()
-        && matches!(&seen.volume, Some(Ok(VolumeSeen { answer: Some(_), .. })));
-    if answer_stands && seen.memory.proven.as_ref() == Some(keys) {
-        return Decision::Do(Step::ForgetAnswer);
+fn unsealed(seen: &Seen, keys: &Generation) -> Decided {
+    if !seen.server.initialises() {
+        return foreign::taken_out(seen);
     }
-    Decision::Rest
+    let answer_stands = matches!(&seen.volume, Some(Ok(VolumeSeen { answer: Some(_), .. })));
+    if answer_stands && seen.memory.proven.as_ref() == Some(keys) {
+        return Ok(Decision::Do(Step::ForgetAnswer));
+    }
+    Ok(Decision::Rest)
 }
 
 /// A server without data joins, unless there is no data anywhere.
@@ -49,11 +51,10 @@ fn joins(seen: &Seen, keys: &Generation) -> Decided {
     join(seen)
 }
 
-/// A server without data would join by itself, and looks for a leader every two seconds; then it takes
-/// seconds more to be unsealed. One that is told to join is unsealed within one.
+/// A server without data is told whom to join, and is unsealed within a second then.
 pub(super) fn join(seen: &Seen) -> Decided {
     let told = seen.memory.told_to_join;
-    if told.is_some_and(|at| seen.is_recent(at, JOIN_AGAIN)) {
+    if told.is_some_and(|told| seen.is_recent(told.at, JOIN_AGAIN)) {
         return Err(hold(Waiting::ToJoin));
     }
     match seen.leader.as_ref().ok_or(Decision::Look(Look::Leader))? {
