@@ -36,7 +36,7 @@ pub const OWNED: [&str; 11] = [
     "telemetry",
 ];
 
-/// The key of the list of those whom a server joins.
+/// The key of the list of those whom a server would join by itself. Earlier versions of Vaultyard wrote one.
 const JOIN: &str = "retry_join";
 
 /// Where the parts of one server lie: absolute paths as text, since JSON holds nothing else.
@@ -48,8 +48,6 @@ pub struct Paths {
     pub tls_certificate: String,
     /// The private key of the API.
     pub tls_key: String,
-    /// The authority that the other servers' certificates come from.
-    pub certificate_authority: String,
     /// The unix socket for administration; at most 107 bytes.
     pub admin_socket: String,
 }
@@ -63,7 +61,7 @@ pub struct Owner {
     pub group: u32,
 }
 
-/// Where one server listens and is reached, and whom it knows.
+/// Where one server listens and is reached.
 pub(crate) struct Endpoints {
     /// The raft node id.
     pub(crate) node: String,
@@ -75,8 +73,6 @@ pub(crate) struct Endpoints {
     pub(crate) listen_api: String,
     /// The address and port that raft and request forwarding listen on.
     pub(crate) listen_cluster: String,
-    /// The URLs of the other servers' APIs.
-    pub(crate) others: Vec<String>,
     /// The networks whose `X-Forwarded-For` is believed. With none, the header is not looked at.
     pub(crate) believed: Vec<String>,
 }
@@ -97,21 +93,19 @@ pub fn server_configuration(
     paths: &Paths,
     owner: Owner,
 ) -> String {
-    let others = layout.servers.iter().filter(|other| other.name != place.name);
     let endpoints = Endpoints {
         node: place.name.to_string(),
         api: url(place.api),
         cluster: url(place.cluster),
         listen_api: place.api.to_string(),
         listen_cluster: place.cluster.to_string(),
-        others: others.map(|other| url(other.api)).collect(),
         believed: vec![single(layout.proxy.ip())],
     };
     configuration(cluster, &endpoints, paths, owner)
 }
 
-/// Whether two configurations mean the same to a server that has joined. Whom it would join counts only until
-/// then, so that more servers are no reason to restart the ones that are there.
+/// Whether two configurations mean the same to a server that has joined: whom it would join counts only until
+/// then, and servers of before are not restarted for it.
 pub fn same_for_a_member(one: &str, other: &str) -> bool {
     let shared = |text: &str| {
         let mut all: Json = serde_json::from_str(text).ok()?;
@@ -172,13 +166,10 @@ fn owned(
 }
 
 fn raft(cluster: &Cluster, endpoints: &Endpoints, paths: &Paths) -> Json {
-    let other = |url: &String| {
-        json!({
-            "leader_api_addr": url,
-            "leader_ca_cert_file": paths.certificate_authority,
-        })
-    };
-    let mut raft = json!({
+    // There is no list of whom to join. The unsealer tells a server, when it is safe (invariant 1: until the first
+    // one's keys are, no other is initialised); and one that joins by itself in the moment in which it is told
+    // to does both, fails at the second, and hangs.
+    json!({
         "path": paths.data,
         "node_id": endpoints.node,
         // By itself it would be 5: elections in 8 to 22 s instead of 2 to 4.
@@ -186,13 +177,7 @@ fn raft(cluster: &Cluster, endpoints: &Endpoints, paths: &Paths) -> Json {
         // A server that has joined gets its vote in one of these rounds, which are else 10 s apart.
         "autopilot_reconcile_interval": "1s",
         "autopilot_update_interval": "1s",
-    });
-    // A server with a seal would join, and be opened, before the keys of the one that it joins are
-    // safe. The unsealer tells it when (invariant 1: until then no other server is initialised).
-    if !endpoints.others.is_empty() && cluster.seal.is_none() {
-        raft[JOIN] = endpoints.others.iter().map(other).collect();
-    }
-    raft
+    })
 }
 
 /// The API: it believes `X-Forwarded-For` from the named networks alone and shows metrics to nobody
@@ -277,23 +262,23 @@ mod tests {
     }
 
     #[test]
-    fn one_server_joins_nobody() {
+    fn a_single_server() {
         sample::golden("server-1-of-1.json", &configuration(1, 0));
     }
 
     #[test]
-    fn each_of_three_servers_joins_the_two_others() {
+    fn servers_of_three() {
         sample::golden("server-1-of-3.json", &configuration(3, 0));
         sample::golden("server-2-of-3.json", &configuration(3, 1));
     }
 
     #[test]
-    fn the_last_of_five_servers_joins_the_four_before_it() {
+    fn the_last_of_five() {
         sample::golden("server-5-of-5.json", &configuration(5, 4));
     }
 
     #[test]
-    fn a_server_with_a_seal_names_the_file_of_its_token_and_joins_when_it_is_told_to() {
+    fn a_server_with_a_seal_names_the_file_of_its_token() {
         let mut cluster = sample::cluster(3);
         let layout = sample::layout(&cluster);
         let place = &layout.servers[1];
@@ -301,6 +286,22 @@ mod tests {
         let text =
             server_configuration(&cluster, &layout, place, &sample::paths(place), sample::OWNER);
         sample::golden("server-2-of-3-sealed-by-transit.json", &text);
+    }
+
+    #[test]
+    fn whom_a_server_would_join_means_nothing_to_one_that_has_joined() {
+        let now = configuration(3, 0);
+        let mut before: Json = serde_json::from_str(&now).unwrap();
+        before["storage"]["raft"][JOIN] = json!([{"leader_api_addr": "https://127.0.0.12:8200"}]);
+        let before = format!("{before:#}\n");
+        assert!(before != now && same_for_a_member(&before, &now));
+        let mut patient = sample::cluster(3);
+        patient.servers.performance_multiplier += 1;
+        let layout = sample::layout(&patient);
+        let place = &layout.servers[0];
+        let paths = sample::paths(place);
+        let other = server_configuration(&patient, &layout, place, &paths, sample::OWNER);
+        assert!(!same_for_a_member(&before, &other));
     }
 
     #[test]

@@ -22,12 +22,11 @@ pub fn paths() -> Paths {
         data: format!("{}/data", server_pod::DATA_FOLDER),
         tls_certificate: run("tls.crt"),
         tls_key: run("tls.key"),
-        certificate_authority: run("ca.pem"),
         admin_socket: run("admin.sock"),
     }
 }
 
-/// The configuration of the server in this pod, of which there are as many as the document says.
+/// The configuration of the server in this pod.
 ///
 /// `believed` are the networks that the proxies' addresses come from: what stands in
 /// `X-Forwarded-For` is believed from there. A pod has another address after every restart, so
@@ -41,14 +40,12 @@ pub fn server_configuration(
     let names = Names::of(cluster);
     let own = server.ordinal();
     let url = |ordinal, port| format!("https://{}:{port}", names.server_host(ordinal));
-    let others = (0..cluster.servers.replicas.count()).filter(|ordinal| *ordinal != own);
     let endpoints = Endpoints {
         node: server.to_string(),
         api: url(own, API_PORT),
         cluster: url(own, CLUSTER_PORT),
         listen_api: format!("0.0.0.0:{API_PORT}"),
         listen_cluster: format!("0.0.0.0:{CLUSTER_PORT}"),
-        others: others.map(|ordinal| url(ordinal, API_PORT)).collect(),
         believed: believed.iter().map(|net| format!("{}/{}", net.address, net.prefix)).collect(),
     };
     configuration(cluster, &endpoints, &paths(), Owner { user: pod::USER, group: pod::USER })
@@ -62,15 +59,13 @@ pub fn throw_away(cluster: &Cluster, paths: &Paths, api: SocketAddr, raft: Socke
         cluster: format!("https://{raft}"),
         listen_api: api.to_string(),
         listen_cluster: raft.to_string(),
-        others: Vec::new(),
         believed: Vec::new(),
     };
     configuration(cluster, &endpoints, paths, Owner { user: pod::USER, group: pod::USER })
 }
 
 /// A hash of what all servers' configurations share, in hexadecimal digits. Servers need a restart
-/// when it changes. Whom a server joins is left out: it counts only until the server has joined, so
-/// that more servers are no reason to restart the ones that are there.
+/// when it changes.
 pub fn configuration_hash(cluster: &Cluster) -> String {
     let shared = Endpoints {
         node: String::new(),
@@ -78,7 +73,6 @@ pub fn configuration_hash(cluster: &Cluster) -> String {
         cluster: String::new(),
         listen_api: format!("0.0.0.0:{API_PORT}"),
         listen_cluster: format!("0.0.0.0:{CLUSTER_PORT}"),
-        others: Vec::new(),
         believed: Vec::new(),
     };
     let owner = Owner { user: pod::USER, group: pod::USER };
@@ -116,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_throw_away_server_listens_within_the_pod_and_joins_nobody() {
+    fn a_throw_away_server_listens_within_the_pod() {
         let [api, raft] = [1, 2].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
         let paths = Paths { data: "/elsewhere/data".to_owned(), ..paths() };
         let text = throw_away(&sample::cluster(3), &paths, api, raft);
@@ -126,11 +120,7 @@ mod tests {
             (&tcp["address"], &tcp["cluster_address"]),
             (&"127.0.0.1:1".into(), &"127.0.0.1:2".into())
         );
-        let raft = &all["storage"]["raft"];
-        assert_eq!(
-            (&raft["path"], raft["retry_join"].is_null()),
-            (&"/elsewhere/data".into(), true)
-        );
+        assert_eq!(all["storage"]["raft"]["path"], "/elsewhere/data");
     }
 
     #[test]
