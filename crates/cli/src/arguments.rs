@@ -201,10 +201,22 @@ apply fails for that one object and makes all others; the second makes it too:
     #[cfg(feature = "fault-injection")]
     #[command(hide = true)]
     FaultPoints {
-        /// Those of a rekey, instead of those that unsealers come by
-        #[arg(long)]
-        rekey: bool,
+        /// Who comes by them
+        #[arg(long, value_enum, default_value = "unsealers")]
+        of: Steps,
     },
+}
+
+/// Whose steps have fault points.
+#[cfg(feature = "fault-injection")]
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Steps {
+    /// The unsealers of a new cluster
+    Unsealers,
+    /// A rekey
+    Rekey,
+    /// A rollout on this machine
+    Rollout,
 }
 
 /// What runs in a pod of its own.

@@ -73,7 +73,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Controller(which) => controller::run(common.verbose, which),
         Command::Completions { shell } => completions::run(shell),
         #[cfg(feature = "fault-injection")]
-        Command::FaultPoints { rekey } => crate::faults::list(common.target, rekey),
+        Command::FaultPoints { of } => crate::faults::list(common.target, of),
     }
 }
 

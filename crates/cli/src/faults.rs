@@ -39,8 +39,9 @@ mod active {
     use vaultyard_render::kubernetes::server_pod::DATA_FOLDER;
 
     use super::{Arc, FaultHook, SignedDuration, Spawner};
-    use crate::arguments::Target;
+    use crate::arguments::{Steps, Target};
     use crate::failure::Failure;
+    use crate::local::rollout;
     use crate::output;
 
     /// The entry of the ConfigMap with the document.
@@ -94,8 +95,8 @@ mod active {
         if live { Spawner::start_for_survivors() } else { Spawner::start() }
     }
 
-    /// Every point that the unsealers of a cluster come by, or a rekey does, one a line.
-    pub(crate) fn list(target: Target, of_rekey: bool) -> Result<ExitCode, Failure> {
+    /// Every point that they come by, one a line.
+    pub(crate) fn list(target: Target, of: Steps) -> Result<ExitCode, Failure> {
         use access::step::Step;
         use vaultyard_keys::{access, initialise, rekey};
         // Points are tried with OpenBao, whose audit file is declared.
@@ -106,11 +107,13 @@ mod active {
         };
         let here = Step::ALL.into_iter().filter(is_here);
         let access = here.map(|step| ("access", step.name()));
-        let steps: Vec<_> = if of_rekey {
-            rekey::STEPS.map(|step| ("rekey", step)).into()
-        } else {
-            let keys = initialise::step::Step::ALL_NAMES.map(|step| ("keys", step));
-            keys.into_iter().chain(access).collect()
+        let steps: Vec<_> = match of {
+            Steps::Rekey => rekey::STEPS.map(|step| ("rekey", step)).into(),
+            Steps::Rollout => rollout::STEPS.map(|step| ("rollout", step)).into(),
+            Steps::Unsealers => {
+                let keys = initialise::step::Step::ALL_NAMES.map(|step| ("keys", step));
+                keys.into_iter().chain(access).collect()
+            }
         };
         for (area, step) in steps {
             for point in vaultyard_keys::fault::points(area, step) {

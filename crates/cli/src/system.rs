@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
@@ -39,6 +40,12 @@ pub(crate) fn own_program() -> Option<PathBuf> {
     let path = std::env::current_exe().ok()?;
     let text = path.to_str().and_then(|text| text.strip_suffix(" (deleted)")).map(PathBuf::from);
     Some(text.unwrap_or(path))
+}
+
+/// Has this program begin anew in the same process, as it was called. Returns only why that cannot be.
+pub(crate) fn begin_anew() -> std::io::Error {
+    let Some(program) = own_program() else { return std::io::ErrorKind::NotFound.into() };
+    std::process::Command::new(program).args(std::env::args_os().skip(1)).exec()
 }
 
 /// A variable of the environment; `None` also when it is empty.

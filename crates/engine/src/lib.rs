@@ -10,9 +10,11 @@
 //! | [`rollout`] | bring the servers to what the document says, one after another |
 //! | [`prober`] | the authenticated read through the leader, and the raft configuration |
 //! | [`watcher`] | observe all servers, mend what only looks alive, publish the status |
+//! | [`departure`] | take a server out of raft so that it stays out |
 //! | [`shutdown`] | stop all servers in order |
 
 pub mod board;
+pub mod departure;
 pub mod keeping;
 pub mod prober;
 pub mod rollout;

@@ -1,5 +1,6 @@
 //! Brings the servers to what the document says, one after another.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -237,9 +238,11 @@ impl Left {
         let stale = standing.stale.len();
         // Until they were seen, nobody knows which stand.
         let Some(seen) = seen else { return Self { stale, missing: 0, unwanted: 0 } };
-        let unwanted = seen.servers.keys().filter(|it| !standing.servers.contains(*it)).count();
-        let missing = standing.servers.len() + unwanted - seen.servers.len();
-        Self { stale, missing, unwanted }
+        let not_wanted = |server: &&ServerName| !standing.servers.contains(*server);
+        let members = seen.peers.iter().flatten().map(|peer| &peer.server);
+        let all: BTreeSet<_> = seen.servers.keys().chain(members).filter(not_wanted).collect();
+        let missing = standing.servers.iter().filter(|it| !seen.servers.contains_key(*it)).count();
+        Self { stale, missing, unwanted: all.len() }
     }
 
     fn is_nothing(self) -> bool {

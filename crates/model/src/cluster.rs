@@ -79,7 +79,7 @@ pub struct Servers {
     pub resources: Resources,
 }
 
-/// A number of servers that can form a majority: odd, 1 to 9.
+/// A number of servers: in documents an odd one, 1 to 9.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Replicas(u8);
 
@@ -91,6 +91,11 @@ impl Replicas {
     pub fn new(count: u64) -> Option<Self> {
         let count = u8::try_from(count).ok()?;
         Self::ALLOWED.contains(&count).then_some(Self(count))
+    }
+
+    /// So many as there are on the way from one number to another, 1 to 9.
+    fn on_the_way(count: u8) -> Self {
+        Self(count.clamp(1, 9))
     }
 
     /// How many servers.
@@ -301,6 +306,14 @@ pub struct Member {
 }
 
 impl Cluster {
+    /// The same cluster where so many servers stand, 1 to 9, on the way to as many as the document asks for.
+    #[must_use]
+    pub fn standing(&self, servers: u8) -> Self {
+        let mut stands = self.clone();
+        stands.servers.replicas = Replicas::on_the_way(servers);
+        stands
+    }
+
     /// The names of the servers that the document asks for.
     pub fn wanted(&self) -> BTreeSet<ServerName> {
         (0..self.servers.replicas.count()).map(|ordinal| self.name.server(ordinal)).collect()
@@ -330,6 +343,12 @@ mod tests {
         for wrong in [0, 2, 4, 11, 300] {
             assert_eq!(Replicas::new(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn on_the_way_there_may_be_an_even_number() {
+        assert_eq!(Replicas::on_the_way(4).quorum(), 3);
+        assert_eq!((Replicas::on_the_way(0).count(), Replicas::on_the_way(99).count()), (1, 9));
     }
 
     #[test]

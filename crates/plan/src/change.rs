@@ -117,12 +117,6 @@ pub fn moved(old_first: Option<Ipv4Addr>, new_first: Ipv4Addr) -> Option<Fault> 
     Fault::between("the first address", old_first.to_string(), new_first.to_string(), Why::Fixed)
 }
 
-/// Whether a cluster on Kubernetes is to have another number of servers.
-pub fn rescaled(old: &Cluster, new: &Cluster) -> Option<Fault> {
-    let replicas = |cluster: &Cluster| cluster.servers.replicas.count().to_string();
-    Fault::between("spec.servers.replicas", replicas(old), replicas(new), Why::NotYet)
-}
-
 /// Whether the volumes of a cluster on Kubernetes have another size: the claims of a StatefulSet are
 /// immutable, and so is the size of most volumes.
 pub fn resized(old: &Cluster, new: &Cluster) -> Option<Fault> {
@@ -197,11 +191,8 @@ mod tests {
                 "spec.keys.store"
             ]
         );
-        let rescaled = rescaled(&old, &new).unwrap().to_string();
-        assert_eq!(
-            rescaled,
-            "spec.servers.replicas was 3 and is 1 now: this change is not supported by this version"
-        );
+        let expected = "spec.seal was none and is transit by transit/unseal now: this change is not supported by this version";
+        assert_eq!(faults[0].to_string(), expected);
     }
 
     #[test]

@@ -2,14 +2,14 @@
 //! or fewer by one.
 //!
 //! The ones to go are those that the document does not ask for, the highest first; they go before anything
-//! else changes, whatever has become of them. The ones to come do so when all that stand are as they should
-//! be, and never in the middle of a change of version: one that joins in a newer version could lead in it.
+//! else changes, whatever has become of them. The ones to come do so when all that stand are what the document
+//! says: one that joins in a newer version than theirs could lead in it, and on Kubernetes pods of before may keep
+//! a zone for themselves.
 
 use std::collections::BTreeSet;
 
 use vaultyard_model::ServerName;
 use vaultyard_model::observed::{Observed, ServerSeen, State};
-use vaultyard_model::port::rollout::Stale;
 
 use crate::rollout::{Held, Next, Wanted, lame, settled, sound};
 use crate::shutdown::{HandOver, hand_over};
@@ -17,7 +17,14 @@ use crate::shutdown::{HandOver, hand_over};
 /// What must happen now because servers stand that are not wanted; `None` when there are none.
 pub(crate) fn fewer<'a>(seen: &'a Observed, wanted: Wanted<'_>) -> Option<Next<'a>> {
     let unwanted = |server: &&ServerName| !wanted.servers.contains(*server);
-    let last = seen.servers.keys().rfind(unwanted)?;
+    let last = seen.servers.keys().rfind(unwanted);
+    // Somebody who is not there any more may be a member all the same: autopilot takes one back in that was taken
+    // out while it was about to get its vote.
+    let left_over = || {
+        let members = seen.peers.iter().flatten().map(|peer| &peer.server);
+        members.filter(unwanted).find(|server| !seen.servers.contains_key(*server))
+    };
+    let last = last.or_else(left_over)?;
     let lame = lame(seen, wanted);
     let well = seen.servers.len() - lame.len();
     let (goes_lame, stays_lame): (Vec<_>, Vec<_>) =
@@ -38,23 +45,28 @@ pub(crate) fn fewer<'a>(seen: &'a Observed, wanted: Wanted<'_>) -> Option<Next<'
             HandOver::Nothing | HandOver::To(_) => Next::Replace { server, leads: true },
         });
     }
-    let left = well - usize::from(goes_lame.iter().all(|(server, _)| *server != last));
+    let is_well = |server| goes_lame.iter().all(|(lame, _)| *lame != server);
+    let left = well - usize::from(seen.servers.contains_key(last) && is_well(last));
     let majority = |of: usize, all: usize| of > all / 2;
-    let standing = seen.servers.len();
-    let enough = majority(well, standing) && majority(left, standing - 1);
+    let all = members(seen);
+    let enough = majority(well, all) && majority(left, all - 1);
     Some(if enough { Next::Remove { server: last } } else { Next::Held(Held::NoMajority) })
 }
 
 /// The same as `next`, but for a server that is wanted and does not stand, when it is its turn.
 pub(crate) fn more<'a>(seen: &'a Observed, wanted: Wanted<'_>, next: Next<'a>) -> Next<'a> {
-    let missing = missing(seen, wanted.servers);
-    let Some(server) = missing else { return next };
-    let changes_version = wanted.stale.values().any(|stale| *stale == Stale::Version);
+    let Some(server) = missing(seen, wanted.servers) else { return next };
     match (settled(seen, wanted.version), next) {
-        (Ok(()), Next::Done | Next::Replace { .. }) if !changes_version => Next::Add { server },
+        (Ok(()), Next::Done) => Next::Add { server },
         (Err(held), Next::Done) => Next::Held(held),
         (_, next) => next,
     }
+}
+
+/// How many vote, or will: those that stand, and those that only raft still knows.
+fn members(seen: &Observed) -> usize {
+    let members = seen.peers.iter().flatten().map(|peer| &peer.server);
+    seen.servers.len() + members.filter(|it| !seen.servers.contains_key(*it)).count()
 }
 
 fn missing(seen: &Observed, wanted: &BTreeSet<ServerName>) -> Option<ServerName> {
@@ -67,6 +79,7 @@ mod tests {
 
     use proptest::prelude::*;
     use vaultyard_model::observed::ProcessSeen;
+    use vaultyard_model::port::rollout::Stale;
 
     use super::*;
     use crate::rollout::next;
@@ -123,10 +136,10 @@ mod tests {
     }
 
     #[test]
-    fn a_new_version_comes_before_more_servers_and_a_configuration_after_them() {
-        let all = |stale| (0..3).map(|ordinal| (name(ordinal), stale)).collect::<Of>();
-        assert_eq!(step(&cluster(3), 5, &all(Stale::Version)), "replace vault-2");
-        assert_eq!(step(&cluster(3), 5, &all(Stale::Configuration)), "add vault-3");
+    fn what_stands_becomes_what_the_document_says_before_there_are_more() {
+        for stale in [Stale::Version, Stale::Configuration] {
+            assert_eq!(step(&cluster(3), 5, &[(name(2), stale)].into()), "replace vault-2");
+        }
         // One that does not run is no reason to have more of them.
         let mut seen = cluster(3);
         gone(&mut seen, 1);
@@ -142,6 +155,16 @@ mod tests {
         assert_eq!(step(&seen, 3, &none), "replace vault-3*");
         assert_eq!(step(&cluster(4), 3, &none), "remove vault-3");
         assert_eq!(step(&cluster(2), 1, &none), "remove vault-1");
+    }
+
+    #[test]
+    fn what_only_raft_still_knows_goes_too() {
+        let mut seen = cluster(4);
+        seen.servers.remove(&name(3));
+        assert_eq!(step(&seen, 3, &Of::new()), "remove vault-3");
+        assert_eq!(step(&seen, 5, &Of::new()), "add vault-3");
+        gone(&mut seen, 2);
+        assert_eq!(step(&seen, 3, &Of::new()), "vault-2: its process has not been started yet");
     }
 
     #[test]

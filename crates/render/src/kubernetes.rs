@@ -69,6 +69,22 @@ pub fn installation(
 /// What the cluster controller keeps, in the order in which it must be applied. `document` is the
 /// text that goes into the ConfigMap, as YAML or JSON.
 pub fn workload(cluster: &Cluster, release: &Release, document: &str) -> Vec<Object> {
+    let servers = cluster.servers.replicas.count();
+    workload_of(cluster, servers, servers, release, document)
+}
+
+/// The same while so many servers stand, and so many of them `run`, which is one more while one comes, on the way to
+/// as many as the document asks for.
+pub fn workload_of(
+    cluster: &Cluster,
+    servers: u8,
+    run: u8,
+    release: &Release,
+    document: &str,
+) -> Vec<Object> {
+    // As long as two share a zone, or are about to, none may ask for a zone of its own.
+    let largest = &cluster.standing(run.max(cluster.servers.replicas.count()));
+    let cluster = &cluster.standing(servers);
     let names = Names::of(cluster);
     let mut all = vec![config_map::document(&names, document)];
     all.extend(network_policy::of_the_application(cluster, &names));
@@ -76,7 +92,7 @@ pub fn workload(cluster: &Cluster, release: &Release, document: &str) -> Vec<Obj
     all.push(service::proxy(cluster, &names));
     all.extend(pod_disruption_budget::of_servers(cluster, &names));
     all.extend(pod_disruption_budget::of_proxies(cluster, &names));
-    all.push(stateful_set::stateful_set(cluster, &names, release));
+    all.push(stateful_set::stateful_set(largest, run, &names, release));
     all.push(deployment::proxy(cluster, &names, release));
     all.extend(optional::objects(cluster, &names));
     all

@@ -17,5 +17,6 @@ mod plans;
 mod pods;
 mod questions;
 mod rollouts;
+mod scale;
 mod soak;
 mod vault;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use vaultyard_e2e::kubernetes::{Container, Kube, Machines};
 use vaultyard_e2e::wait;
 
-use crate::{drains, outages, pods};
+use crate::{drains, outages, pods, scale};
 
 /// So many clusters at a time: they mostly wait.
 const AT_A_TIME: usize = 3;
@@ -48,6 +48,14 @@ fn a_cluster_lives_through_what_becomes_of_its_machines() {
         part(&machines, &cluster);
         println!("{what}: whole again after {:.1} s", began.elapsed().as_secs_f64());
     }
+}
+
+#[test]
+fn three_servers_become_five_and_three_again() {
+    let _machines = Machines::shared();
+    let began = Instant::now();
+    scale::three_become_five_and_three_again(&Kube::patient());
+    println!("3, 5 and 3 servers: {:.1} s in all", began.elapsed().as_secs_f64());
 }
 
 #[test]

@@ -99,7 +99,7 @@ fn a_rekey_that_died_anywhere_costs_nothing() {
 
 /// A rekey of this cluster of one server dies at each of its steps, and the next one settles it.
 pub(crate) fn dies_at_each_step(mut cluster: Cluster) {
-    let points = cluster.home().run(&["fault-points", "--rekey"]).done();
+    let points = cluster.home().run(&["fault-points", "--of", "rekey"]).done();
     assert!(points.lines().count() > 10, "{points}");
     for point in points.lines() {
         println!("{point}");

@@ -2,9 +2,11 @@
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
+use std::time::Duration;
 
 use serde_json::Value;
-use vaultyard_e2e::{Cluster, Home, SERVERS, Status, journal};
+use vaultyard_e2e::{Cluster, Faults, Home, SERVERS, Status, journal, wait};
 
 pub(crate) fn document(home: &Home, version: &str, servers: &str) -> String {
     let text = format!(
@@ -168,4 +170,61 @@ fn a_rollout_goes_on_where_it_was_when_vaultyard_was_killed() {
     let status = cluster.wait_until_ready();
     assert_eq!(versions(&status), ["2.7.2"; 3].map(str::to_owned));
     assert_eq!(cluster.home().run(&["snapshot", "list", "--quiet"]).done().lines().count(), 2);
+}
+
+/// The first `up` dies while somebody applies the document, each later one where the one before would have gone on;
+/// the last one comes to what the document says.
+#[track_caller]
+fn dies_at_each(home: Home, file: &str, points: &[String]) -> Cluster {
+    for (number, point) in points.iter().enumerate() {
+        let faults = Faults { point: point.clone(), servers_live: false };
+        println!("{faults:?}");
+        let mut up = home.up_until(&faults);
+        if number == 0 {
+            wait("it is ready", Duration::from_secs(60), || {
+                let status = home.run(&["status", "--output", "json"]);
+                status.stdout.contains("\"phase\": \"Ready\"").then_some(())
+            });
+            // What comes of it nobody tells any more.
+            let _ = home.run(&["apply", "-f", file, "--yes"]);
+        }
+        let ended = up.wait(Duration::from_secs(60));
+        assert_eq!(ended.signal(), Some(9), "{faults:?} was not reached:\n{}", up.said());
+        home.processes().wait_until_no_server_runs();
+    }
+    let mut cluster = Cluster::of(home, &[]);
+    let status = cluster.wait_until_ready();
+    assert!(status.servers.iter().all(|server| server.voter == Some(true)), "{status:#?}");
+    cluster
+}
+
+#[test]
+fn every_fault_point_of_a_rollout_leads_to_what_is_declared() {
+    let (cluster, _) = cluster_of("2.7.1");
+    let mut home = cluster.stop();
+    let points = home.run(&["fault-points", "--of", "rollout"]).done();
+    let of = |steps: &[&str]| -> Vec<String> {
+        let of_them = |point: &&str| steps.iter().any(|step| point.contains(&format!("/{step}/")));
+        points.lines().filter(of_them).map(str::to_owned).collect()
+    };
+    // Who leads after a death is seldom the one that was to go last, so each of these is come to anew.
+    let drain = of(&["drain"]);
+    let (version, fewer, more) =
+        (of(&["take-snapshot", "renew"]), of(&["remove-peer", "remove"]), of(&["add"]));
+    let all = version.len() + drain.len() + fewer.len() + more.len();
+    assert_eq!(all, points.lines().count(), "{points}");
+    for (points, version) in
+        [(&version[..], "2.7.2"), (&drain[..1], "2.7.1"), (&drain[1..], "2.7.2")]
+    {
+        let file = document(&home, version, "");
+        let mut cluster = dies_at_each(home, &file, points);
+        assert_eq!(versions(&cluster.wait_until_ready()), [version; 3].map(str::to_owned));
+        home = cluster.stop();
+    }
+    for (points, replicas) in [(&fewer, 1), (&more, 3)] {
+        let file = document(&home, "2.7.2", &format!(", replicas: {replicas}"));
+        let mut cluster = dies_at_each(home, &file, points);
+        assert_eq!(cluster.wait_until_ready().servers.len(), replicas);
+        home = cluster.stop();
+    }
 }

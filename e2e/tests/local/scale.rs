@@ -125,3 +125,23 @@ fn a_taken_address_is_told_before_anything_happens() {
     drop(taken);
     assert_eq!(cluster.wait_until_ready().servers.len(), 3);
 }
+
+/// It answers as if all were well, and hears of no write any more.
+#[test]
+fn a_server_that_somebody_takes_out_of_raft_joins_anew() {
+    let mut cluster = Cluster::new();
+    let standby = cluster.standby();
+    let writing = cluster.start_writing();
+    writing.wait_for(5);
+    let line = format!(
+        "eval \"$(vaultyard env)\"; vaultyard login > /dev/null 2>&1 && bao operator raft remove-peer {standby}"
+    );
+    // Who got its vote a moment ago is taken in again by the server itself.
+    let _ = cluster.wait_for("told", |home, _| {
+        let _ = home.shell(&line).done();
+        home.run(&["why", &standby]).stdout.contains("it is not in the raft configuration")
+    });
+    let status = cluster.wait_until_ready();
+    assert!(status.servers.iter().all(|server| server.voter == Some(true)), "{status:#?}");
+    assert_eq!(cluster.faults_of(&writing.stop()), []);
+}

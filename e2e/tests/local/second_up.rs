@@ -74,7 +74,7 @@ fn check_refuses_what_the_existing_cluster_cannot_follow() {
     let _ = home.run(&["check"]).done();
     for (changed, words) in [
         ("metadata: {name: other}\nspec: {}", "other"),
-        ("metadata: {name: vault}\nspec: {servers: {replicas: 5}}", "replicas"),
+        ("metadata: {name: vault}\nspec: {keys: {shares: 7}}", "spec.keys.shares"),
     ] {
         let content =
             format!("apiVersion: vaultyard.dev/v1alpha1\nkind: VaultCluster\n{changed}\n");

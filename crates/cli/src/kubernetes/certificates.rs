@@ -24,6 +24,7 @@ use vaultyard_target_kubernetes::{Api, Reference};
 
 use super::declared::{self, Changes, Followed};
 use super::leading::{self, Post};
+use super::standing;
 use super::{proxy, sites, trust};
 use crate::failure::{Failure, Kind, failed};
 use crate::system::{SystemClock, SystemRandom};
@@ -67,7 +68,12 @@ async fn work(post: &Post) -> Result<std::convert::Infallible, Failure> {
     loop {
         followed.look(api, names, now.as_ref()).await.map_err(failed)?;
         let next = match (&followed.document, &followed.refused) {
-            (Some(document), _) => keeper.keep(&document.cluster, names, SystemClock.now()).await?,
+            (Some(document), _) => {
+                // One that is still to leave needs its certificate until then.
+                let servers = standing::largest(now.as_ref(), &document.cluster);
+                let cluster = document.cluster.standing(servers);
+                keeper.keep(&cluster, names, SystemClock.now()).await?
+            }
             (None, Some(why)) => return Err(Failure::text(Kind::Failed, why)),
             (None, None) => None,
         };

@@ -18,13 +18,13 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tracing::{info, warn};
 use vaultyard_render::kubernetes::labels::Component;
-use vaultyard_render::kubernetes::{Release, at_rest, workload};
+use vaultyard_render::kubernetes::{Release, at_rest, workload_of};
 use vaultyard_target_kubernetes::cluster::ClusterObject;
 use vaultyard_target_kubernetes::event::Recorder;
 
 use super::declared::{self, Changes, Followed};
 use super::leading::{self, Post};
-use super::pod;
+use super::{pod, standing};
 use crate::document::Document;
 use crate::failure::{Failure, failed};
 
@@ -51,12 +51,47 @@ async fn work(post: &Post) -> Result<Infallible, Failure> {
     let mut changes: Changes = Box::pin(object.watch());
     let mut now = declared::next(&mut changes, None).await?;
     let mut followed = Followed::default();
+    let mut before: Option<Stands> = None;
     loop {
         followed.look(&post.api, &post.names, now.as_ref()).await.map_err(failed)?;
+        let mut stands = None;
+        if let (Some(now), Some(Document { cluster, .. })) = (&mut now, &followed.document) {
+            let Post { api, names, .. } = post;
+            let settled = standing::settle(api, names, &object, now, cluster, MANAGER).await;
+            let servers = settled.map_err(failed)?;
+            standing::note(now, servers);
+            let runs = servers + u8::from(standing::coming(now, cluster).is_some());
+            stands = Some((now["metadata"]["generation"].clone(), servers, runs));
+        }
+        let standing = Standing::after(before.as_ref(), stands.as_ref());
         now = tokio::select! {
-            failure = keep(post, &release, &object, now.as_ref(), &followed) => return failure,
+            failure = keep(post, &release, &object, now.as_ref(), standing, &followed) => return failure,
             other = declared::next(&mut changes, now.as_ref()) => other?,
         };
+        before = stands;
+    }
+}
+
+/// Of which document, and how many stand and have a pod.
+type Stands = (Value, u8, u8);
+
+/// The servers that stand.
+#[derive(Clone, Copy, Default)]
+struct Standing {
+    /// How many.
+    servers: u8,
+    /// How many have a pod: one more while one comes.
+    runs: u8,
+    /// Whether these were other numbers a moment ago, by the same document.
+    resumes: bool,
+}
+
+impl Standing {
+    /// After generation and numbers were these.
+    fn after(before: Option<&Stands>, now: Option<&Stands>) -> Self {
+        let Some((generation, servers, runs)) = now else { return Self::default() };
+        let resumes = before.is_some_and(|before| before.0 == *generation && Some(before) != now);
+        Self { servers: *servers, runs: *runs, resumes }
     }
 }
 
@@ -66,6 +101,7 @@ async fn keep(
     release: &Release,
     object: &ClusterObject,
     declared: Option<&Value>,
+    standing: Standing,
     Followed { document, refused }: &Followed,
 ) -> Result<Infallible, Failure> {
     let Some(declared) = declared else {
@@ -83,7 +119,7 @@ async fn keep(
         return std::future::pending().await;
     };
     let stopped = declared::is_stopped(declared);
-    let working = workload(cluster, release, text);
+    let working = workload_of(cluster, standing.servers, standing.runs, release, text);
     let objects = if stopped { at_rest(working) } else { working };
     let (drift, servers) = (watch::channel(None).0, watch::channel(None).0);
     let events = Recorder::new(post.api.clone(), MANAGER, declared, post.names.events());
@@ -97,6 +133,6 @@ async fn keep(
     };
     tokio::select! {
         never = objects::keep(post, cluster, objects, outcomes) => match never? {},
-        failure = status::keep(post, cluster, object, declared, beside) => failure,
+        failure = status::keep(post, cluster, object, declared, standing, beside) => failure,
     }
 }

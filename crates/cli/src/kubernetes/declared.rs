@@ -16,7 +16,7 @@ use vaultyard_target_kubernetes::cluster::ClusterObject;
 use vaultyard_target_kubernetes::kind::CONFIG_MAP;
 use vaultyard_target_kubernetes::{Api, ApiError, Reference};
 
-use super::{install, version_change};
+use super::{install, standing, version_change};
 use crate::document::{self, Document};
 use crate::failure::{Failure, Kind, failed};
 use crate::system::SystemClock;
@@ -162,7 +162,6 @@ pub(crate) fn unfollowed(old: &Cluster, new: &Cluster, object: Option<&Value>) -
         let at_rest = object.is_some_and(is_stopped);
         faults.extend(change::at_rest(old, new).filter(|_| at_rest));
     }
-    faults.extend(change::rescaled(old, new));
     faults.extend(change::resized(old, new));
     faults.extend(change::reclassed(old, new));
     faults
@@ -171,8 +170,8 @@ pub(crate) fn unfollowed(old: &Cluster, new: &Cluster, object: Option<&Value>) -
 /// A `VaultCluster` as it changes.
 pub(crate) type Changes = Pin<Box<dyn Stream<Item = Result<Option<Value>, ApiError>> + Send>>;
 
-/// The next `VaultCluster` that declares something else than `before`. Its status changes all the
-/// time, and that is nothing to begin anew for.
+/// The next `VaultCluster` that declares something else than `before`, or of which another number of servers
+/// stands. What else its status says changes all the time, and that is nothing to begin anew for.
 pub(crate) async fn next(
     changes: &mut Changes,
     before: Option<&Value>,
@@ -182,7 +181,7 @@ pub(crate) async fn next(
         let said = |annotation| &metadata["annotations"][annotation];
         let (uid, generation) = (&metadata["uid"], &metadata["generation"]);
         let named = [uid, generation, said(RESUMED), said(WITHOUT_SNAPSHOT)].map(Value::clone);
-        (named, is_stopped(object))
+        (named, is_stopped(object), standing::identity(object))
     };
     loop {
         let ended = || Failure::text(Kind::Failed, "the watch of the VaultCluster ended");

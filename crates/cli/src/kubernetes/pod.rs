@@ -43,6 +43,11 @@ pub(crate) struct ServerPod {
 }
 
 impl ServerPod {
+    /// The same, among so many servers.
+    pub(crate) fn among(self, servers: u8) -> Self {
+        Self { cluster: self.cluster.standing(servers), ..self }
+    }
+
     /// The pod that this program runs in.
     pub(crate) fn this() -> Result<Self, Failure> {
         let Document { cluster, built_in, .. } = document()?;

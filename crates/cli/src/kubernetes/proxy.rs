@@ -38,7 +38,8 @@ pub(crate) const CLIENT: &str = "client";
 /// Passes requests on until it is told to stop.
 pub(crate) async fn run() -> Result<ExitCode, Failure> {
     let mut stops = Stops::listen()?;
-    let cluster = pod::document()?.cluster;
+    let standing = pod::variable("VAULTYARD_SERVERS")?.parse::<u8>().map_err(failed)?;
+    let cluster = pod::document()?.cluster.standing(standing);
     let proxies = pod::variable("VAULTYARD_PROXIES")?.parse::<NonZeroU16>().map_err(failed)?;
     let folder = PathBuf::from(vaultyard_render::kubernetes::pod::CERTIFICATES_FOLDER);
     let served = Mounted::open(&folder, SERVED)?;

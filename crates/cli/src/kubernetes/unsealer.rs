@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use tracing::warn;
+use tracing::{info, warn};
 use vaultyard_certificates::tls::{client_config, server_config};
 use vaultyard_engine::board::Board;
 use vaultyard_engine::keeping::{Report, keep};
@@ -47,6 +47,7 @@ use vaultyard_vault::{Client, Session};
 use super::custody;
 use super::delivery::DeliveryKeeper;
 use super::hands::Hands;
+use super::leaving::{self, DepartureKeeper};
 use super::mounted::Mounted;
 use super::operating::OperationKeeper;
 use super::pod::ServerPod;
@@ -54,6 +55,7 @@ use super::rehearsal::{self, Stage};
 use super::reviewer::{self, Reviewer};
 use super::sites;
 use super::snapshots::SnapshotKeeper;
+use super::standing::Part;
 use super::telling::{Begun, Telling};
 use super::{door, inner_door, witness};
 use crate::failure::{Failure, Kind, failed};
@@ -64,7 +66,7 @@ use crate::keepers::served::Loading;
 use crate::keepers::{UnsealKeeper, never};
 use crate::stops::Stops;
 use crate::system::{SystemClock, SystemRandom};
-use crate::{faults, identities};
+use crate::{faults, identities, system};
 
 /// Between two tries to get at the keys.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
@@ -80,11 +82,26 @@ pub(crate) async fn run() -> Result<ExitCode, Failure> {
     if let Err(error) = rehearsal::clear(&Paths::default()) {
         warn!("a throw-away server may go on: {error}");
     }
-    let pod = Arc::new(ServerPod::this()?);
+    let pod = ServerPod::this()?;
+    let api = Api::in_cluster().map_err(failed)?;
+    let object = ClusterObject::new(api.clone(), &pod.names);
+    let (declared_in, declared) = watch::channel(Value::Null);
+    let mut loops = JoinSet::new();
+    loops.spawn(read_on_change(object, declared_in));
+    let part = Part::first(declared.clone(), &pod).await;
+    let pod = Arc::new(pod.among(part.standing));
+    let over = part.is_over(&pod, declared.clone());
+    if part.leaves {
+        let door = door::open().await?;
+        return tokio::select! {
+            failure = leaving::leave(&pod, door) => Err(failure),
+            () = over => Err(failed(system::begin_anew())),
+            _ = stops.next() => Ok(ExitCode::SUCCESS),
+        };
+    }
     let telling = Arc::new(Telling::new(pod.clone()));
     let (door, inner_door) = (door::open().await?, inner_door::open().await?);
     let answers = telling.clone();
-    let mut loops = JoinSet::new();
     loops.spawn(door::answer(door, move |path| {
         let answers = answers.clone();
         async move { answers.answer(&path).await }
@@ -92,22 +109,26 @@ pub(crate) async fn run() -> Result<ExitCode, Failure> {
     let stop = watch::channel(false).0;
     let mut keepers = JoinSet::new();
     let work = async {
-        let ground = Ground::lay(pod, &telling).await?;
-        ground.start(&telling, inner_door, &stop, &mut keepers, &mut loops)?;
+        let ground = Ground::lay(pod.clone(), api, &telling).await?;
+        ground.start(declared, &telling, inner_door, &stop, &mut keepers, &mut loops)?;
         let ended = tokio::select! {
             Some(_) = keepers.join_next() => "a keeper",
             Some(_) = loops.join_next() => "a loop",
         };
         Err(Failure::text(Kind::Failed, format!("{ended} ended: this is a fault of Vaultyard")))
     };
-    tokio::select! {
-        failure = work => failure,
-        _ = stops.next() => {
-            stop.send_replace(true);
-            timeout(LAST_ROUND, async { while keepers.join_next().await.is_some() {} }).await.ok();
-            Ok(ExitCode::SUCCESS)
-        }
+    let stopped = tokio::select! {
+        failure = work => return failure,
+        _ = stops.next() => true,
+        () = over => false,
+    };
+    stop.send_replace(true);
+    timeout(LAST_ROUND, async { while keepers.join_next().await.is_some() {} }).await.ok();
+    if stopped {
+        return Ok(ExitCode::SUCCESS);
     }
+    info!("another number of servers stands, or this one leaves: beginning anew");
+    Err(failed(system::begin_anew()))
 }
 
 /// The ports of one server's pod.
@@ -139,11 +160,10 @@ struct Ground {
 }
 
 impl Ground {
-    async fn lay(pod: Arc<ServerPod>, telling: &Telling) -> Result<Self, Failure> {
+    async fn lay(pod: Arc<ServerPod>, api: Api, telling: &Telling) -> Result<Self, Failure> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
         let paths = Paths::default();
-        let api = Api::in_cluster().map_err(failed)?;
         let (store, encryption) = loop {
             match custody::open(&api, &pod.names, &pod.cluster.keys).await {
                 Ok(opened) => break opened,
@@ -204,6 +224,7 @@ impl Ground {
 
     fn start(
         self,
+        declared: watch::Receiver<Value>,
         telling: &Arc<Telling>,
         inner_door: TcpListener,
         stop: &watch::Sender<bool>,
@@ -288,11 +309,8 @@ impl Ground {
             observed: observed.clone(),
             folder: Folder::at(paths.snapshots()),
         });
-        let (declared_in, declared) = watch::channel(Value::Null);
         let (asked_in, asked) = watch::channel(());
-        let object = ClusterObject::new(api.clone(), &pod.names);
         let (wanted_in, wanted) = watch::channel(pod.cluster.snapshots.clone());
-        loops.spawn(read_on_change(object, declared_in));
         loops.spawn(wake_on_change(declared.clone(), asked_in));
         loops.spawn(follow_schedule(wanted_in));
         let (answered_in, answered) = watch::channel(None);
@@ -304,6 +322,14 @@ impl Ground {
         let snapshots = keep("snapshots", Box::new(snapshots), asked.clone());
         let schedule = ScheduleKeeper { wanted, taking: hands.clone() };
         let schedule = keep("schedule", Box::new(schedule), never());
+        let departures = DepartureKeeper {
+            server: pod.server.clone(),
+            names: pod.names.clone(),
+            declared: declared.clone(),
+            observed: observed.clone(),
+            operator: session.clone(),
+        };
+        keep("departures", Box::new(departures), asked.clone());
         let (operation_in, operation) = watch::channel(None);
         let (kept_in, kept_snapshots) = watch::channel(None);
         let stage = Stage {

@@ -39,6 +39,7 @@ use super::prepare::Prepared;
 use super::rollout::LocalRollout;
 use crate::control::{self, server::Desk};
 use crate::failure::{Failure, Kind, failed};
+use crate::faults;
 use crate::metrics;
 use crate::progress::Progress;
 use crate::proxy::RunningProxy;
@@ -263,6 +264,7 @@ impl Assembly {
             without_snapshot: wires.without_snapshot.subscribe(),
             generation: wires.generation.subscribe(),
             clock: ground.clock.clone(),
+            faults: faults::hook(),
         };
         let rollout = crew.start_rollout(rollout, begins != Begins::Anew);
         let snapshots = crew.start_snapshots(ground, observed.clone());

@@ -9,9 +9,11 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::{info, warn};
+use vaultyard_engine::departure::stays_out;
 use vaultyard_engine::keeping::Report;
 use vaultyard_engine::supervisor::Supervised;
 use vaultyard_engine::watcher::Looks;
+use vaultyard_keys::fault::{FaultHook, points};
 use vaultyard_model::observed::{Observed, ProcessSeen, ServerSeen};
 use vaultyard_model::port::clock::Clock;
 use vaultyard_model::port::host::{Host, HostError, Signal};
@@ -32,7 +34,14 @@ use crate::snapshots::Moment;
 const IN_FLIGHT: Duration = Duration::from_secs(10);
 /// How long a fresh look at all servers may take.
 const LOOK: Duration = Duration::from_secs(5);
+/// How long a server that was ended may take until it is seen to stay out of raft.
+const STAYS_OUT: Duration = Duration::from_secs(60);
 const WHY: &str = "it is started as is declared now";
+
+/// The named steps, in the order in which a change of version or of the number of servers comes to them. Each is a
+/// fault point before and after it: `rollout/STEP/before`, `rollout/STEP/after`.
+pub(crate) const STEPS: [&str; 6] =
+    ["take-snapshot", "drain", "renew", "remove-peer", "remove", "add"];
 
 /// The servers of this machine, as what changes them.
 pub(crate) struct LocalRollout {
@@ -62,6 +71,8 @@ pub(crate) struct LocalRollout {
     pub(crate) generation: watch::Receiver<u64>,
     /// The time.
     pub(crate) clock: Arc<dyn Clock>,
+    /// Fault points.
+    pub(crate) faults: Arc<dyn FaultHook>,
 }
 
 #[async_trait]
@@ -99,7 +110,8 @@ impl Rollout for LocalRollout {
         let from = stale.into_values().map(|(_, runs)| runs).filter(|runs| *runs != towards);
         let (from, taken) = (from.collect(), self.clock.now());
         let snapshot = if self.wants_snapshot(&towards) {
-            let kept = snapshots::take(&self.known, &self.custody.0, Moment::asked(taken)).await;
+            let taking = snapshots::take(&self.known, &self.custody.0, Moment::asked(taken));
+            let kept = self.step("take-snapshot", taking).await;
             let kept = kept.map_err(|failure| refused(WHAT, failure.message().to_owned()))?;
             info!(snapshot = %kept.name, "the change of version is bound to this snapshot");
             Some(kept.name.to_string())
@@ -123,7 +135,7 @@ impl Rollout for LocalRollout {
         // there is one.
         let _excluded = if leads { self.proxy.exclude(server) } else { None };
         if leads {
-            self.drain(server).await;
+            self.step("drain", self.drain(server)).await;
         }
         // Meanwhile the one that was to take over may have gone, or another one may lead.
         let seen = self.fresh().await;
@@ -143,10 +155,13 @@ impl Rollout for LocalRollout {
         if !self.launcher.renew(server, version) {
             return Err(not_now("the document says something else by now"));
         }
-        match seen.servers.get(server).and_then(ServerSeen::pid) {
-            Some(pid) => process.restart_process(pid, Signal::Terminate, WHY).await,
-            None => process.restart(Signal::Terminate, WHY).await,
-        }
+        let renewed = async {
+            match seen.servers.get(server).and_then(ServerSeen::pid) {
+                Some(pid) => process.restart_process(pid, Signal::Terminate, WHY).await,
+                None => process.restart(Signal::Terminate, WHY).await,
+            }
+        };
+        self.step("renew", renewed).await
     }
 
     async fn add(&self, server: &ServerName) -> Result<(), HostError> {
@@ -154,34 +169,51 @@ impl Rollout for LocalRollout {
         if usize::from(server.ordinal()) != self.servers.len() {
             return Err(refused(&what, "it is not the next one".to_owned()));
         }
-        let kept = self.known.state.keep_standing(standing);
-        kept.map_err(|error| refused(&what, chain(&error)))?;
+        let noted = async {
+            let kept = self.known.state.keep_standing(standing);
+            kept.map_err(|error| refused(&what, chain(&error)))
+        };
+        self.step("add", noted).await?;
         self.standing.send_replace(standing);
         Ok(())
     }
 
-    /// What is noted first is what a Vaultyard goes by that begins after this one was killed: until then it
-    /// has all of them stand again, from then on it removes what is left of this one.
+    /// Until it is noted that one less stands, a Vaultyard that begins after this one was killed has all of them
+    /// stand again, and from then on it removes what is left of this one.
     async fn remove(&self, server: &ServerName) -> Result<(), HostError> {
         let what = format!("remove {server}");
         let not_now = |why: &str| refused(&what, why.to_owned());
-        let process = self.servers.get(server).ok_or_else(|| not_now("there is no such server"))?;
+        let out_of_raft = || async {
+            let removed = self.operator.remove_peer(server).await;
+            removed.map_err(|error| refused(&what, chain(&error)))
+        };
         let standing = server.ordinal();
+        let Some(process) = self.servers.get(server) else {
+            // Only raft knows it still.
+            return out_of_raft().await;
+        };
         if usize::from(standing) + 1 != self.servers.len() {
             return Err(not_now("it is not the last one"));
         }
         if self.led_by_itself(server).await.ok_or_else(|| not_now("the servers are not seen"))? {
             return Err(not_now("it leads now"));
         }
-        let removed = self.operator.remove_peer(server).await;
-        removed.map_err(|error| refused(&what, chain(&error)))?;
-        let kept = self.known.state.keep_standing(standing);
-        kept.map_err(|error| refused(&what, chain(&error)))?;
-        if process.process() != ProcessSeen::Stopped {
-            process.stop(Signal::Terminate).await?;
-        }
-        let gone = self.known.state.remove_server(server);
-        gone.map_err(|error| refused(&what, chain(&error)))?;
+        let out = async {
+            // Of two servers both are needed to agree on this, so it lives to see it; and not a moment longer.
+            out_of_raft().await?;
+            if process.process() != ProcessSeen::Stopped {
+                process.stop(Signal::Kill).await?;
+            }
+            let out = timeout(STAYS_OUT, stays_out(server, self.operator.as_ref())).await;
+            out.map_err(|_| not_now("it does not stay out of raft"))
+        };
+        self.step("remove-peer", out).await?;
+        let gone = async {
+            let kept = self.known.state.keep_standing(standing);
+            kept.and_then(|()| self.known.state.remove_server(server))
+                .map_err(|error| refused(&what, chain(&error)))
+        };
+        self.step("remove", gone).await?;
         self.standing.send_replace(standing);
         Ok(())
     }
@@ -193,6 +225,15 @@ impl Rollout for LocalRollout {
 }
 
 impl LocalRollout {
+    /// Does it between the two fault points of its name.
+    async fn step<T>(&self, name: &str, what: impl Future<Output = T>) -> T {
+        let [before, after] = points("rollout", name);
+        self.faults.reached(&before);
+        let done = what.await;
+        self.faults.reached(&after);
+        done
+    }
+
     /// What is seen now.
     async fn fresh(&self) -> Option<Observed> {
         timeout(LOOK, self.looks.fresh()).await.ok().flatten()

@@ -76,6 +76,8 @@ pub(super) fn proxy(cluster: &Cluster, names: &Names, release: &Release) -> Obje
         pod::document_variable(),
         // Each takes its share of what all may have in flight, also while one more runs.
         pod::variable("VAULTYARD_PROXIES", at_most.to_string()),
+        // On the way to another number of servers the document says another one.
+        pod::variable("VAULTYARD_SERVERS", cluster.servers.replicas.count().to_string()),
     ]);
     let hold = i64::try_from(cluster.ingress.proxy.hold.as_secs()).unwrap_or(i64::MAX);
     let pod = PodSpec {

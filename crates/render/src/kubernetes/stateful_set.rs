@@ -29,15 +29,21 @@ pub const CONFIGURATION_HASH: &str = "vaultyard.dev/configuration-hash";
 const WITHOUT_AWS_ROLE: &str = "eks.amazonaws.com/skip-containers";
 
 /// The servers. Kubernetes starts all pods at once, since the unsealers know who initialises, and
-/// replaces none by itself, since only Vaultyard knows who leads. Volumes outlive everything.
-pub(super) fn stateful_set(cluster: &Cluster, names: &Names, release: &Release) -> Object {
+/// replaces none by itself, since only Vaultyard knows who leads. Volumes outlive everything. So many
+/// `servers` run now, of as many as `cluster` will have or has had.
+pub(super) fn stateful_set(
+    cluster: &Cluster,
+    servers: u8,
+    names: &Names,
+    release: &Release,
+) -> Object {
     let keep = || Some("Retain".to_owned());
     let component = Some(Component::Server);
     Object::of(&StatefulSet {
         metadata: metadata(names, Scope::Application, component, names.stateful_set()),
         spec: Some(StatefulSetSpec {
             service_name: Some(names.servers()),
-            replicas: Some(cluster.servers.replicas.count().into()),
+            replicas: Some(servers.into()),
             selector: pods_of(names, Component::Server),
             pod_management_policy: Some("Parallel".to_owned()),
             update_strategy: Some(StatefulSetUpdateStrategy {

@@ -17,6 +17,7 @@ use vaultyard_model::ServerName;
 
 use crate::converse;
 use crate::kubernetes::door;
+use crate::kubernetes::leaving::LEFT;
 use crate::kubernetes::report::Report;
 
 /// An unsealer answers from memory; one that has not by then is not there.
@@ -45,6 +46,9 @@ async fn one(address: IpAddr) -> Result<Report, String> {
     let request = Request::get("/report").header(HOST, address.to_string()).body(Empty::new());
     let request = request.map_err(|error| silent(&error))?;
     let (status, bytes) = converse::ask(stream, request).await.map_err(|error| silent(&error))?;
+    if status == StatusCode::GONE {
+        return Err(LEFT.to_owned());
+    }
     if status != StatusCode::OK {
         let why = String::from_utf8_lossy(&bytes).trim().to_owned();
         return Err(format!("its unsealer waits: {why}"));

@@ -1,29 +1,31 @@
-//! Which pods are not as their StatefulSet would make them now. Pure.
+//! Which pods there are, and in what they are not as their StatefulSet would make them now. Pure.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 use vaultyard_model::ServerName;
+use vaultyard_model::port::rollout::Stale;
 
 use crate::kubernetes::rollout::{REVISION, server_image};
 
-/// A pod that is not as it would be made now.
+/// A pod that stays.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Outdated {
+pub(super) struct Pod {
     /// Its `metadata.uid`.
     pub(super) uid: String,
-    /// Whether its server would run another image: another version, as far as can be told.
-    pub(super) other_image: bool,
+    /// In what it is not as it would be made now: in its server's image, which is another version, as far
+    /// as can be told, or in something else.
+    pub(super) stale: Option<Stale>,
 }
 
 /// Those pods. `declared` is the generation in which the StatefulSet is what is declared; `None` while it
 /// is of another one, which somebody else wrote or its own controller has not seen yet. A pod that is
 /// going is not among them.
-pub(super) fn outdated(
+pub(super) fn pods(
     set: &Value,
     declared: i64,
     pods: &BTreeMap<ServerName, Value>,
-) -> Option<BTreeMap<ServerName, Outdated>> {
+) -> Option<BTreeMap<ServerName, Pod>> {
     let (metadata, status) = (&set["metadata"], &set["status"]);
     let is_declared = |generation: &Value| generation.as_i64() == Some(declared);
     if !is_declared(&metadata["generation"]) || !is_declared(&status["observedGeneration"]) {
@@ -31,16 +33,19 @@ pub(super) fn outdated(
     }
     let revision = status["updateRevision"].as_str()?;
     let image = server_image(&set["spec"]["template"]);
-    let outdated = |pod: &Value| {
+    let stays = |pod: &Value| {
         let metadata = &pod["metadata"];
-        let goes = metadata["deletionTimestamp"].is_string();
-        if goes || metadata["labels"][REVISION] == revision {
+        if metadata["deletionTimestamp"].is_string() {
             return None;
         }
-        let uid = metadata["uid"].as_str()?.to_owned();
-        Some(Outdated { uid, other_image: server_image(pod) != image })
+        let stale = match (metadata["labels"][REVISION] == revision, server_image(pod) == image) {
+            (true, _) => None,
+            (false, true) => Some(Stale::Configuration),
+            (false, false) => Some(Stale::Version),
+        };
+        Some(Pod { uid: metadata["uid"].as_str()?.to_owned(), stale })
     };
-    Some(pods.iter().filter_map(|(server, pod)| Some((server.clone(), outdated(pod)?))).collect())
+    Some(pods.iter().filter_map(|(server, pod)| Some((server.clone(), stays(pod)?))).collect())
 }
 
 #[cfg(test)]
@@ -73,20 +78,21 @@ mod tests {
         let set = json!({"metadata": {"generation": generation},
             "spec": {"template": {"spec": spec("i")}},
             "status": {"observedGeneration": observed, "updateRevision": "new"}});
-        let found = outdated(&set, declared, &pods)?;
-        let told = |(server, of_it): (ServerName, Outdated)| {
-            format!(
-                "{server} {}{}",
-                of_it.uid,
-                if of_it.other_image { ", another image" } else { "" }
-            )
+        let found = super::pods(&set, declared, &pods)?;
+        let told = |(server, pod): (ServerName, Pod)| match pod.stale {
+            None => format!("{server} {}", pod.uid),
+            Some(stale) => format!("{server} {}, another {stale:?}", pod.uid),
         };
         Some(found.into_iter().map(told).collect())
     }
 
     #[test]
-    fn a_pod_of_another_revision_is_outdated_unless_it_is_going_already() {
-        let expected = ["vault-1 of old", "vault-2 of older, another image"];
+    fn a_pod_of_another_revision_is_stale_and_one_that_goes_is_not_there() {
+        let expected = [
+            "vault-0 of new",
+            "vault-1 of old, another Configuration",
+            "vault-2 of older, another Version",
+        ];
         assert_eq!(outdated_of((3, 3), 3), Some(expected.map(str::to_owned).into()));
     }
 

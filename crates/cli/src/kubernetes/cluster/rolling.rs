@@ -3,7 +3,7 @@
 
 mod port;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::{Arc, Mutex};
 
@@ -15,11 +15,12 @@ use vaultyard_model::observed::Observed;
 use vaultyard_model::{Cluster, ServerName, Version};
 use vaultyard_target_kubernetes::cluster::ClusterObject;
 
-use super::MANAGER;
 use super::reports::Told;
-use super::revisions::Outdated;
+use super::revisions::Pod;
+use super::{MANAGER, Standing};
 use crate::kubernetes::declared::wants_snapshot;
 use crate::kubernetes::leading::Post;
+use crate::kubernetes::leaving::LEFT;
 use crate::kubernetes::report;
 use crate::kubernetes::snapshots::{ASKED, Answered};
 use crate::kubernetes::version_change;
@@ -29,8 +30,8 @@ use port::PodRollout;
 /// What one look tells of the pods.
 #[derive(Debug, Clone, PartialEq)]
 struct Pods {
-    /// Those that are not as they would be made now.
-    outdated: BTreeMap<ServerName, Outdated>,
+    /// Those that stay, and in what they are not as they would be made now.
+    stay: BTreeMap<ServerName, Pod>,
     /// Why none may go now.
     hindrance: Option<String>,
     /// How many there should be.
@@ -41,6 +42,11 @@ struct Pods {
     /// The snapshots that were asked for, and why none can be taken.
     snapshots: Vec<Answered>,
     no_snapshot: Option<String>,
+    /// The members of raft, as the leader tells them.
+    members: Option<BTreeSet<ServerName>>,
+    /// Those that have left for good, and those that tell nothing.
+    left: BTreeSet<ServerName>,
+    silent: BTreeSet<ServerName>,
 }
 
 /// A rollout, from where the servers are looked at.
@@ -56,6 +62,7 @@ pub(super) fn begin(
     cluster: &Cluster,
     object: &ClusterObject,
     declared: &Value,
+    standing: Standing,
 ) -> (Rolling, impl Future<Output = ()> + use<>) {
     let (observed, looks) = watch::channel(None);
     let (pods, of_pods) = watch::channel(None);
@@ -66,6 +73,8 @@ pub(super) fn begin(
         software: cluster.servers.software,
         version: cluster.servers.version.clone(),
         servers: cluster.wanted(),
+        standing: standing.servers,
+        comes: standing.runs > standing.servers,
         generation: declared["metadata"]["generation"].as_u64().unwrap_or_default(),
         wants_snapshot: wants_snapshot(declared, &cluster.servers.version),
         pods: of_pods.clone(),
@@ -73,7 +82,8 @@ pub(super) fn begin(
         change: Mutex::new(version_change::read(declared)),
         asked: Mutex::new(declared["status"][ASKED].as_str().map(str::to_owned)),
     };
-    let roller = Box::new(Roller::new(Arc::new(port), looks));
+    let roller = Roller::new(Arc::new(port), looks);
+    let roller = Box::new(if standing.resumes { roller.resuming() } else { roller });
     let work = async move {
         let mut of_pods = of_pods;
         // Before there is anything to look at a round would tell of nothing but that.
@@ -91,17 +101,17 @@ impl Rolling {
         &self,
         told: &Told,
         observed: &Observed,
-        outdated: Option<BTreeMap<ServerName, Outdated>>,
+        stay: Option<BTreeMap<ServerName, Pod>>,
         hindrance: Option<String>,
     ) {
         // Whoever reads of the pods first, and then this, knows of a pod that goes no earlier than that
         // it is not to be counted on.
         self.observed.send_replace(Some(observed.clone()));
         self.pods.send_if_modified(|last| {
-            let before = last.as_ref().map(|last| last.outdated.clone());
+            let before = last.as_ref().map(|last| last.stay.clone());
             let put_back = || "the StatefulSet is not as it is declared".to_owned();
-            let hindrance = if outdated.is_some() { hindrance } else { Some(put_back()) };
-            let next = outdated.or(before).map(|it| Pods::of(told, observed, it, hindrance));
+            let hindrance = if stay.is_some() { hindrance } else { Some(put_back()) };
+            let next = stay.or(before).map(|it| Pods::of(told, observed, it, hindrance));
             let news = *last != next;
             *last = next;
             news
@@ -118,7 +128,7 @@ impl Pods {
     fn of(
         told: &Told,
         observed: &Observed,
-        outdated: BTreeMap<ServerName, Outdated>,
+        stay: BTreeMap<ServerName, Pod>,
         hindrance: Option<String>,
     ) -> Self {
         let versions = observed.servers.iter();
@@ -133,15 +143,28 @@ impl Pods {
         };
         let of_leader = leader.and_then(|leader| told.get(leader)?.as_ref().ok());
         Self {
-            outdated,
+            stay,
             hindrance,
             servers: observed.servers.len(),
             leads: leader.and_then(|leader| versions.get(leader).cloned()),
             versions,
             snapshots: told.iter().filter_map(answered).collect(),
             no_snapshot: of_leader.and_then(no_snapshot),
+            members: observed
+                .peers
+                .as_ref()
+                .map(|peers| peers.iter().map(|peer| peer.server.clone()).collect()),
+            left: those(told, |error| error == LEFT),
+            silent: those(told, |error| error != LEFT),
         }
     }
+}
+
+/// The servers that tell nothing, for such a reason.
+fn those(told: &Told, because: impl Fn(&str) -> bool) -> BTreeSet<ServerName> {
+    let of_them =
+        |told: &Result<report::Report, String>| told.as_ref().is_err_and(|error| because(error));
+    told.iter().filter(|(_, told)| of_them(told)).map(|(server, _)| server.clone()).collect()
 }
 
 /// Why the server of this unsealer gives no snapshot.

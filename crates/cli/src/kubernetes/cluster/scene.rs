@@ -22,7 +22,7 @@ use vaultyard_target_kubernetes::{Api, ApiError, Reference};
 
 use super::certificates::CertificatesController;
 use super::reports::Told;
-use super::revisions::{self, Outdated};
+use super::revisions::{self, Pod};
 use crate::failure::Failure;
 use crate::kubernetes::leading::Post;
 use crate::kubernetes::report::Report;
@@ -161,10 +161,10 @@ impl<'a> Scene<'a> {
         seen
     }
 
-    /// The pods that are not as the StatefulSet would make them now; `None` while that is not known.
-    /// `declared` is the generation in which it is what is declared.
-    pub(super) fn outdated(&self, declared: Option<i64>) -> Option<BTreeMap<ServerName, Outdated>> {
-        revisions::outdated(self.servers.as_ref()?, declared?, &self.pods)
+    /// The pods that stay, and in what they are not as the StatefulSet would make them now; `None` while that
+    /// is not known. `declared` is the generation in which it is what is declared.
+    pub(super) fn standing(&self, declared: Option<i64>) -> Option<BTreeMap<ServerName, Pod>> {
+        revisions::pods(self.servers.as_ref()?, declared?, &self.pods)
     }
 
     /// One server: by its pod, and by what its unsealer tells.

@@ -22,7 +22,7 @@ use super::compose::{self, Sources};
 use super::operations::Operations;
 use super::rolling::{self, Rolling};
 use super::scene::{self, Scene};
-use super::{MANAGER, reports};
+use super::{MANAGER, Standing, reports};
 use crate::failure::{Failure, Kind as Fault};
 use crate::kubernetes::leading::Post;
 use crate::kubernetes::sites;
@@ -83,12 +83,14 @@ pub(super) async fn keep(
     cluster: &Cluster,
     object: &ClusterObject,
     declared: &Value,
+    standing: Standing,
     beside: Beside<'_>,
 ) -> Result<Infallible, Failure> {
-    let (rolling, work) = rolling::begin(post, cluster, object, declared);
+    let (rolling, work) = rolling::begin(post, cluster, object, declared, standing);
+    let stands = cluster.standing(standing.servers);
     tokio::select! {
         () = work => Err(Failure::text(Fault::Failed, "the rollout ended: this is a fault of Vaultyard")),
-        failure = look(post, cluster, object, declared, beside, &rolling) => failure,
+        failure = look(post, &stands, object, declared, beside, &rolling) => failure,
     }
 }
 
@@ -118,9 +120,8 @@ async fn look(
         history = history.after(&seen, quorum);
         let keys = compose::custody(&told, &seen).waiting.map(|lost| lost.reason);
         // Servers at rest are asked to follow nothing.
-        let outdated =
-            (!beside.stopped).then(|| scene.outdated(*beside.servers.borrow())).flatten();
-        rolling.look(&told, &seen, outdated, keys);
+        let pods = (!beside.stopped).then(|| scene.standing(*beside.servers.borrow())).flatten();
+        rolling.look(&told, &seen, pods, keys);
         let rollout = rolling.report();
         let known = beside.stopped || rollout.as_ref().is_some_and(|report| report.begun);
         let mut pause = BUSY;

@@ -5,9 +5,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::StreamExt;
 use serde_json::json;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tracing::info;
 use vaultyard_model::port::clock::Clock;
 use vaultyard_model::port::host::HostError;
@@ -17,15 +18,22 @@ use vaultyard_plan::versions;
 use vaultyard_render::kubernetes::Names;
 use vaultyard_target_kubernetes::cluster::ClusterObject;
 use vaultyard_target_kubernetes::kind::POD;
-use vaultyard_target_kubernetes::{Api, Reference};
+use vaultyard_target_kubernetes::watch::watch as watch_object;
+use vaultyard_target_kubernetes::{Api, ApiError, Reference};
 
-use super::{MANAGER, Outdated, Pods};
+use super::{MANAGER, Pods};
 use crate::kubernetes::snapshots::{ASKED, Answered};
-use crate::kubernetes::version_change;
+use crate::kubernetes::{standing, version_change};
 use crate::system::SystemClock;
 
-/// A document that asks for another number is not followed (`declared.rs`).
-const FIXED: &str = "on Kubernetes the number of servers is fixed once the cluster exists";
+/// How long a pod that comes may take to get an address, and how long after that it has its name in DNS at the
+/// latest, as a rule.
+const COMES: Duration = Duration::from_secs(60);
+const NAMED: Duration = Duration::from_secs(2);
+/// How long a server may take to leave, and after what time one that tells nothing is held to be gone for good:
+/// an unsealer that begins anew takes less.
+const LEAVES: Duration = Duration::from_secs(60);
+const GONE: Duration = Duration::from_secs(20);
 /// How long the server that leads may take for a snapshot.
 const SNAPSHOT: Duration = Duration::from_secs(60);
 
@@ -37,6 +45,9 @@ pub(super) struct PodRollout {
     /// What is declared, and how often.
     pub(super) version: Version,
     pub(super) servers: BTreeSet<ServerName>,
+    /// How many stand, and whether one more comes.
+    pub(super) standing: u8,
+    pub(super) comes: bool,
     pub(super) generation: u64,
     /// Whether a snapshot comes before another version.
     pub(super) wants_snapshot: bool,
@@ -109,6 +120,35 @@ impl PodRollout {
         }
     }
 
+    /// Returns when the pod of this server has one.
+    async fn has_an_address(&self, server: &ServerName) {
+        let pod = Reference::within(POD, self.names.namespace(), server.as_str());
+        let mut changes = std::pin::pin!(watch_object(self.api.clone(), pod));
+        while let Some(change) = changes.next().await {
+            let pod = change.ok().flatten();
+            if pod.is_some_and(|pod| pod["status"]["podIP"].is_string()) {
+                return;
+            }
+        }
+    }
+
+    /// Whether it is no member any more, and its data is removed or out of reach.
+    async fn has_left(&self, server: &ServerName, stands: bool) -> bool {
+        let is_out = |pods: &Pods| pods.members.as_ref().is_some_and(|it| !it.contains(server));
+        let is_gone = |pods: &Pods| !stands || pods.left.contains(server);
+        let mut pods = self.pods.clone();
+        let left =
+            pods.wait_for(|pods| pods.as_ref().is_some_and(|pods| is_out(pods) && is_gone(pods)));
+        if timeout(LEAVES, left).await.is_ok() {
+            return true;
+        }
+        let mut pods = self.pods.clone();
+        let tells = pods.wait_for(|pods| {
+            pods.as_ref().is_some_and(|pods| !is_out(pods) || !pods.silent.contains(server))
+        });
+        timeout(GONE, tells).await.is_err()
+    }
+
     /// Has the server that leads take one.
     async fn answered(&self, what: &str) -> Result<Answered, HostError> {
         let asked = self.ask(what).await?;
@@ -141,15 +181,11 @@ impl Rollout for PodRollout {
         }
         let barred =
             pods.leads.and_then(|leads| versions::barred(self.software, &leads, &self.version));
-        let others = pods.outdated.values().filter(|pod| pod.other_image).count();
+        let others = pods.stay.values().filter(|pod| pod.stale == Some(Stale::Version)).count();
         let begun = others < pods.servers;
         if others == 0 {
             self.ask_no_more().await?;
         }
-        let kind = |pod: Outdated| match pod.other_image {
-            true => Stale::Version,
-            false => Stale::Configuration,
-        };
         Ok(Standing {
             generation: self.generation,
             version: self.version.clone(),
@@ -157,7 +193,7 @@ impl Rollout for PodRollout {
             snapshot: self
                 .change()
                 .is_some_and(|it| it.covers(begun, self.wants_snapshot, SystemClock.now())),
-            stale: pods.outdated.into_iter().map(|(server, pod)| (server, kind(pod))).collect(),
+            stale: pods.stay.into_iter().filter_map(|(it, pod)| Some((it, pod.stale?))).collect(),
             hindrance: pods.hindrance.or(barred),
         })
     }
@@ -189,7 +225,7 @@ impl Rollout for PodRollout {
     ) -> Result<(), HostError> {
         let what = format!("replace {server}");
         let pods = self.pods(&what)?;
-        let pod = pods.outdated.get(server).ok_or_else(|| refused(&what, "it goes already"))?;
+        let pod = pods.stay.get(server).ok_or_else(|| refused(&what, "it goes already"))?;
         if leads {
             self.note_led().await?;
         }
@@ -197,12 +233,41 @@ impl Rollout for PodRollout {
         self.api.evict(&object, &pod.uid).await.map_err(|error| refused(&what, &error.to_string()))
     }
 
+    /// The StatefulSet gets one more pod as soon as it is noted that it comes; it stands once that has a name.
     async fn add(&self, server: &ServerName) -> Result<(), HostError> {
-        Err(refused(&format!("add {server}"), FIXED))
+        let what = format!("add {server}");
+        if server.ordinal() != self.standing {
+            return Err(refused(&what, "it is not the next one"));
+        }
+        let status = if self.comes {
+            if timeout(COMES, self.has_an_address(server)).await.is_err() {
+                return Err(refused(&what, "its pod has no address yet"));
+            }
+            sleep(NAMED).await;
+            standing::stands(self.standing + 1)
+        } else {
+            standing::comes(server)
+        };
+        let noted = self.object.patch_status(MANAGER, &status).await;
+        noted.map(drop).map_err(|error| refused(&what, &error.to_string()))
     }
 
+    /// The unsealers do it: the leader's takes it out of raft, its own removes its data. One whose pod is gone
+    /// for good has no data to be removed.
     async fn remove(&self, server: &ServerName) -> Result<(), HostError> {
-        Err(refused(&format!("remove {server}"), FIXED))
+        let what = format!("remove {server}");
+        let failed = |error: ApiError| refused(&what, &error.to_string());
+        let stands = server.ordinal() < self.standing;
+        if stands && server.ordinal() + 1 != self.standing {
+            return Err(refused(&what, "it is not the last one"));
+        }
+        self.object.patch_status(MANAGER, &standing::leaves(server)).await.map_err(failed)?;
+        // Of one that does not stand only raft knows still.
+        if !self.has_left(server, stands).await {
+            return Err(refused(&what, "it has not left yet"));
+        }
+        let stands = standing::stands(server.ordinal().min(self.standing));
+        self.object.patch_status(MANAGER, &stands).await.map(drop).map_err(failed)
     }
 
     /// What a pod was made of is told by its StatefulSet.
