@@ -141,7 +141,8 @@ impl Roller {
 
     /// Waits for what holds it, and not for ever once a server has been replaced, by whomever.
     fn held(&mut self, standing: &Standing, left: Left, why: &str, seen: &Observed) -> Round {
-        if self.way.is_none() && standing.stale.len() < seen.servers.len() {
+        let begun = !standing.stale.is_empty() && standing.stale.len() < seen.servers.len();
+        if self.way.is_none() && begun {
             self.way = Some(Way::towards(standing.clone()));
         }
         match self.way.as_mut().and_then(|way| way.hold(why, seen.uptime)) {

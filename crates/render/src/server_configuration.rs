@@ -107,12 +107,17 @@ pub fn server_configuration(
 /// Whether two configurations mean the same to a server that has joined: whom it would join counts only until
 /// then, and servers of before are not restarted for it.
 pub fn same_for_a_member(one: &str, other: &str) -> bool {
-    let shared = |text: &str| {
-        let mut all: Json = serde_json::from_str(text).ok()?;
-        all.pointer_mut("/storage/raft")?.as_object_mut()?.shift_remove(JOIN);
-        serde_json::to_string(&all).ok()
+    one == other || joining_nobody(one) == joining_nobody(other)
+}
+
+/// The same configuration without a list of whom to join.
+pub fn joining_nobody(configuration: &str) -> String {
+    let without = || {
+        let mut all: Json = serde_json::from_str(configuration).ok()?;
+        all.pointer_mut("/storage/raft")?.as_object_mut()?.shift_remove(JOIN)?;
+        Some(format!("{all:#}\n"))
     };
-    one == other || shared(one).is_some_and(|one| Some(one) == shared(other))
+    without().unwrap_or_else(|| configuration.to_owned())
 }
 
 /// The same for a server with these endpoints, wherever it stands.

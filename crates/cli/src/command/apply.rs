@@ -96,7 +96,7 @@ struct Shown {
     version: Option<Moved>,
     /// Whether servers get another configuration.
     configuration: bool,
-    /// How many there are to be, all of which would be replaced if anything is.
+    /// How many there are to be.
     servers: u8,
     /// How many there are now.
     servers_before: u8,

@@ -27,12 +27,15 @@ use vaultyard_vault::Session;
 
 use super::mounted::Mounted;
 use super::pod::ServerPod;
-use super::{door, sites, standing};
+use super::standing::{self, Role};
+use super::{door, sites};
 use crate::failure::{Failure, failed};
 use crate::identities;
 
 /// What the unsealer answers to whoever asks for its report when nothing of its server is left.
 pub(crate) const LEFT: &str = "its server has left the cluster, and its data is removed";
+/// What it answers where its server is none of the cluster's.
+const OUTSIDE: &str = "its server does not stand: its pod goes soon, and nothing is done for it";
 /// What it answers before.
 const LEAVES: &str = "its server leaves the cluster";
 /// Between two looks.
@@ -40,14 +43,15 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// Between two rounds while nobody leaves.
 const CALM: Duration = Duration::from_secs(5);
 
-/// Has the server of this pod leave, and goes on saying that it has.
-pub(crate) async fn leave(pod: &ServerPod, door: TcpListener) -> Failure {
+/// Has the server of this pod leave, and goes on saying that it has; for one that is outside already nothing is done.
+pub(crate) async fn leave(pod: &ServerPod, role: Role, door: TcpListener) -> Failure {
     let left = Arc::new(AtomicBool::new(false));
     let answers = left.clone();
     let answers = door::answer(door, move |path| {
-        let (status, line) = match answers.load(Ordering::Relaxed) {
-            true => (StatusCode::GONE, LEFT),
-            false => (StatusCode::SERVICE_UNAVAILABLE, LEAVES),
+        let (status, line) = match (role, answers.load(Ordering::Relaxed)) {
+            (Role::Outside, _) => (StatusCode::SERVICE_UNAVAILABLE, OUTSIDE),
+            (_, true) => (StatusCode::GONE, LEFT),
+            (_, false) => (StatusCode::SERVICE_UNAVAILABLE, LEAVES),
         };
         std::future::ready(match path.as_str() {
             "/drained" => Some(door::word("it does not lead")),
@@ -56,6 +60,10 @@ pub(crate) async fn leave(pod: &ServerPod, door: TcpListener) -> Failure {
         })
     });
     let leaves = async {
+        if role == Role::Outside {
+            info!(server = %pod.server, "{OUTSIDE}");
+            return std::future::pending().await;
+        }
         if let Err(failure) = end(pod).await {
             return failure;
         }

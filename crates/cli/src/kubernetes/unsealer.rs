@@ -55,7 +55,7 @@ use super::rehearsal::{self, Stage};
 use super::reviewer::{self, Reviewer};
 use super::sites;
 use super::snapshots::SnapshotKeeper;
-use super::standing::Part;
+use super::standing::{Part, Role};
 use super::telling::{Begun, Telling};
 use super::{door, inner_door, witness};
 use crate::failure::{Failure, Kind, failed};
@@ -91,10 +91,10 @@ pub(crate) async fn run() -> Result<ExitCode, Failure> {
     let part = Part::first(declared.clone(), &pod).await;
     let pod = Arc::new(pod.among(part.standing));
     let over = part.is_over(&pod, declared.clone());
-    if part.leaves {
+    if part.role != Role::Member {
         let door = door::open().await?;
         return tokio::select! {
-            failure = leaving::leave(&pod, door) => Err(failure),
+            failure = leaving::leave(&pod, part.role, door) => Err(failure),
             () = over => Err(failed(system::begin_anew())),
             _ = stops.next() => Ok(ExitCode::SUCCESS),
         };

@@ -7,7 +7,7 @@
 mod crew;
 mod doors;
 mod ground;
-mod wires;
+pub(crate) mod wires;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,19 +23,20 @@ use vaultyard_engine::prober::{self, Probed};
 use vaultyard_engine::shutdown::stop_all;
 use vaultyard_engine::supervisor::{Supervised, supervise};
 use vaultyard_engine::watcher::{Looks, Watched, Watcher};
+use vaultyard_model::observed::ProcessSeen;
 use vaultyard_model::port::host::{Host, Signal};
 use vaultyard_model::status::Phase;
-use vaultyard_model::{Layout, ServerName};
+use vaultyard_model::{ServerName, chain};
 use vaultyard_plan::history::History;
 use vaultyard_plan::shutdown::{self, Stop};
 
 use self::crew::Crew;
 use self::doors::Doors;
 use self::ground::Ground;
-use self::wires::Wires;
+use self::wires::{Stand, Wires};
 use super::change::Changer;
 use super::names;
-use super::prepare::Prepared;
+use super::prepare::{Prepared, standing_of};
 use super::rollout::LocalRollout;
 use crate::control::{self, server::Desk};
 use crate::failure::{Failure, Kind, failed};
@@ -46,11 +47,15 @@ use crate::proxy::RunningProxy;
 
 /// How long a keeper may take for the round it is in: initialising takes up to 9 s.
 const LAST_ROUND: Duration = Duration::from_secs(30);
+/// Before it is tried again to have other servers stand.
+const TRY_AGAIN: Duration = Duration::from_secs(5);
 
 /// A cluster whose loops run.
 pub(crate) struct Assembly {
     /// What all of it stands on; keeps the lock.
     ground: Ground,
+    /// Whom the crew is for.
+    stands: Stand,
     /// The servers' processes.
     pub(crate) servers: BTreeMap<ServerName, Supervised>,
     /// What is published, and what is asked for.
@@ -124,7 +129,7 @@ pub(crate) async fn assemble(
 ) -> Result<Assembly, Failure> {
     let ground = Ground::lay(prepared).await?;
     let doors = Doors::open(&ground).await?;
-    let wires = Wires::new(ground.cluster().clone(), standing(ground.layout()));
+    let wires = Wires::new(ground.cluster().clone(), standing_of(ground.layout()));
     let (change, changes) = mpsc::channel(1);
     let desk = Desk {
         status: wires.status.subscribe(),
@@ -154,8 +159,10 @@ pub(crate) async fn assemble(
         supervisors: JoinSet::new(),
         proxy: doors.proxy.alive.clone(),
     };
+    let stands = *wires.standing.borrow();
     let mut assembly = Assembly {
         ground,
+        stands,
         servers: BTreeMap::new(),
         wires,
         tasks,
@@ -201,24 +208,44 @@ impl Assembly {
     /// be dropped.
     pub(crate) async fn resized(&mut self) -> Result<(), Failure> {
         let mut wanted = self.wires.standing.subscribe();
-        let now = standing(self.ground.layout());
+        let now = self.stands;
         tokio::select! {
             failure = self.tasks.first_end() => Err(failure),
-            Ok(_) = wanted.wait_for(|servers| *servers != now) => Ok(()),
+            Ok(_) = wanted.wait_for(|stand| *stand != now) => Ok(()),
         }
     }
 
-    /// Has another crew take over, for the servers that are to stand now.
+    /// Has another crew take over, for the servers that are to stand now. The present one goes on while what that
+    /// takes cannot be had.
     pub(crate) async fn hand_over(&mut self) -> Result<(), Failure> {
-        let servers = *self.wires.standing.borrow();
+        let stands = *self.wires.standing.borrow();
+        let next = match self.ground.next(stands.servers) {
+            Ok(next) => next,
+            Err(failure) => {
+                tracing::warn!("{} servers cannot stand: {}", stands.servers, failure.message());
+                tokio::time::sleep(TRY_AGAIN).await;
+                return Ok(());
+            }
+        };
         let phase = self.wires.status.borrow().as_ref().map(|status| status.phase);
         let in_service = matches!(phase, Some(Phase::Ready | Phase::Degraded | Phase::Upgrading));
         self.stop_keepers.send_replace(true);
         self.tasks.keepers_end().await;
         self.tasks.loops.shutdown().await;
-        self.ground.stand(servers)?;
+        self.ground.stand(next);
+        self.stands = stands;
         let layout = self.ground.layout();
-        self.servers.retain(|server, _| layout.place(server).is_some());
+        let stays = |server: &ServerName, process: &Supervised| {
+            layout.place(server).is_some() && process.process() != ProcessSeen::Stopped
+        };
+        self.servers.retain(|server, process| stays(server, process));
+        // Only now: a keeper of before may still have written there.
+        let state = &self.ground.prepared.state;
+        for server in state.fallen(stands.servers) {
+            if let Err(error) = state.remove_server(&server) {
+                tracing::warn!(%server, "its data is removed by the next `up`: {}", chain(&error));
+            }
+        }
         self.proxy.handle.stand(&doors::servers(layout)).map_err(failed)?;
         self.start_servers();
         self.start_crew(Begins::Between { in_service })
@@ -339,11 +366,6 @@ pub(crate) async fn stop(assembly: Assembly, progress: &Progress) {
     std::fs::remove_file(ground.prepared.state.paths().control_socket()).ok();
     drop(tasks);
     drop(ground.prepared.lock);
-}
-
-/// How many servers stand.
-fn standing(layout: &Layout) -> u8 {
-    u8::try_from(layout.servers.len()).unwrap_or(u8::MAX)
 }
 
 async fn answer_names(dns: vaultyard_dns::Server) {

@@ -105,7 +105,7 @@ pub(crate) async fn prepare(
         Ok(state) => (state.first_address().map_err(bad_input)?, stood(&state, cluster)?),
         Err(_) => (None, cluster.servers.replicas.count()),
     };
-    let layout = layout(cluster, standing, address, kept, &random)?;
+    let mut layout = layout(cluster, standing, address, kept, &random)?;
     if kept.is_none() {
         refuse_taken(&layout)?;
     }
@@ -113,6 +113,11 @@ pub(crate) async fn prepare(
     let found = program::look(cluster, &binaries).await?;
     let taken = StateDirectory::take(folder, &cluster.name, VERSION, clock.now());
     let (state, lock) = taken.map_err(not_taken)?;
+    // One that ran until now may have come to another number meanwhile.
+    let standing = stood(&state, cluster)?;
+    if standing != standing_of(&layout) {
+        layout = Layout::of_servers(cluster, standing, first(&layout)).map_err(bad_input)?;
+    }
     refuse_change(&state, cluster, &layout)?;
     let control = control::server::bind(&state.paths().control_socket()).map_err(failed)?;
     end_leftovers(state.paths(), progress).await?;
@@ -163,6 +168,11 @@ pub(crate) fn not_begun() -> Failure {
 
 /// Our own version, as it is noted in a state directory.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// How many servers have a place.
+pub(crate) fn standing_of(layout: &Layout) -> u8 {
+    u8::try_from(layout.servers.len()).unwrap_or(u8::MAX)
+}
 
 /// How many servers stood here last, or are to when there were none.
 pub(crate) fn stood(state: &StateDirectory, new: &Cluster) -> Result<u8, Failure> {

@@ -25,6 +25,7 @@ use vaultyard_plan::versions;
 use vaultyard_proxy::Handle;
 use vaultyard_target_local::LocalLauncher;
 
+use super::assemble::wires::Stand;
 use super::keys::Custody;
 use super::snapshots;
 use super::state::Known;
@@ -64,7 +65,7 @@ pub(crate) struct LocalRollout {
     /// What is declared.
     pub(crate) cluster: watch::Receiver<Cluster>,
     /// Told how many servers are to stand.
-    pub(crate) standing: watch::Sender<u8>,
+    pub(crate) standing: watch::Sender<Stand>,
     /// The version before which no snapshot is wanted.
     pub(crate) without_snapshot: watch::Receiver<Option<Version>>,
     /// How often a document was declared.
@@ -174,7 +175,7 @@ impl Rollout for LocalRollout {
             kept.map_err(|error| refused(&what, chain(&error)))
         };
         self.step("add", noted).await?;
-        self.standing.send_replace(standing);
+        self.standing.send_modify(|stand| stand.servers = standing);
         Ok(())
     }
 
@@ -195,8 +196,8 @@ impl Rollout for LocalRollout {
         if usize::from(standing) + 1 != self.servers.len() {
             return Err(not_now("it is not the last one"));
         }
-        if self.led_by_itself(server).await.ok_or_else(|| not_now("the servers are not seen"))? {
-            return Err(not_now("it leads now"));
+        if self.may_lead(server).await.ok_or_else(|| not_now("the servers are not seen"))? {
+            return Err(not_now("it leads now, or nobody is known to"));
         }
         let out = async {
             // Of two servers both are needed to agree on this, so it lives to see it; and not a moment longer.
@@ -207,14 +208,18 @@ impl Rollout for LocalRollout {
             let out = timeout(STAYS_OUT, stays_out(server, self.operator.as_ref())).await;
             out.map_err(|_| not_now("it does not stay out of raft"))
         };
-        self.step("remove-peer", out).await?;
-        let gone = async {
+        if let Err(error) = self.step("remove-peer", out).await {
+            // It is started again, as what it was: a document may ask for it by now.
+            self.standing.send_modify(|stand| stand.anew += 1);
+            return Err(error);
+        }
+        let noted = async {
             let kept = self.known.state.keep_standing(standing);
-            kept.and_then(|()| self.known.state.remove_server(server))
-                .map_err(|error| refused(&what, chain(&error)))
+            kept.map_err(|error| refused(&what, chain(&error)))
         };
-        self.step("remove", gone).await?;
-        self.standing.send_replace(standing);
+        self.step("remove", noted).await?;
+        // Its data goes with the crew that still knows of it.
+        self.standing.send_modify(|stand| stand.servers = standing);
         Ok(())
     }
 
@@ -239,11 +244,11 @@ impl LocalRollout {
         timeout(LOOK, self.looks.fresh()).await.ok().flatten()
     }
 
-    /// Whether this server leads, or may; `None` while nobody knows.
-    async fn led_by_itself(&self, server: &ServerName) -> Option<bool> {
+    /// Whether this server leads, or could without that being known: one that says nothing is seen not to by
+    /// another one that does. `None` while nothing is seen.
+    async fn may_lead(&self, server: &ServerName) -> Option<bool> {
         let seen = self.fresh().await?;
-        let version = &self.cluster.borrow().servers.version;
-        Some(hand_over(&seen, server, version) != HandOver::Nothing)
+        Some(seen.leader().is_none_or(|leader| leader == server))
     }
 
     /// The version of the server that leads.

@@ -10,11 +10,16 @@ use super::labels::{Component, Scope, metadata, pods_of};
 use super::names::Names;
 use super::object::Object;
 
-/// A majority of the servers stays. For a single server there is none: a drain would wait for ever.
+/// A majority of the servers stays. For a single server there is none: a drain would wait for ever. Nor could
+/// any of two ever go, on the way from one number to another.
 pub(super) fn of_servers(cluster: &Cluster, names: &Names) -> Option<Object> {
-    let replicas = cluster.servers.replicas;
     let name = names.stateful_set().to_owned();
-    (replicas.count() > 1).then(|| budget(names, Component::Server, name, replicas.quorum().into()))
+    let least = match cluster.servers.replicas.count() {
+        0 | 1 => return None,
+        2 => 1,
+        _ => cluster.servers.replicas.quorum(),
+    };
+    Some(budget(names, Component::Server, name, least.into()))
 }
 
 /// One proxy stays, where there is more than one.

@@ -23,6 +23,7 @@ use crate::kubernetes::leading::Post;
 use crate::kubernetes::leaving::LEFT;
 use crate::kubernetes::report;
 use crate::kubernetes::snapshots::{ASKED, Answered};
+use crate::kubernetes::standing;
 use crate::kubernetes::version_change;
 use crate::system::SystemClock;
 use port::PodRollout;
@@ -62,7 +63,7 @@ pub(super) fn begin(
     cluster: &Cluster,
     object: &ClusterObject,
     declared: &Value,
-    standing: Standing,
+    stands: Standing,
 ) -> (Rolling, impl Future<Output = ()> + use<>) {
     let (observed, looks) = watch::channel(None);
     let (pods, of_pods) = watch::channel(None);
@@ -72,9 +73,9 @@ pub(super) fn begin(
         names: post.names.clone(),
         software: cluster.servers.software,
         version: cluster.servers.version.clone(),
-        servers: cluster.wanted(),
-        standing: standing.servers,
-        comes: standing.runs > standing.servers,
+        servers: cluster.wanted().into_iter().chain(standing::coming(declared, cluster)).collect(),
+        standing: stands.servers,
+        comes: stands.runs > stands.servers,
         generation: declared["metadata"]["generation"].as_u64().unwrap_or_default(),
         wants_snapshot: wants_snapshot(declared, &cluster.servers.version),
         pods: of_pods.clone(),
@@ -83,7 +84,7 @@ pub(super) fn begin(
         asked: Mutex::new(declared["status"][ASKED].as_str().map(str::to_owned)),
     };
     let roller = Roller::new(Arc::new(port), looks);
-    let roller = Box::new(if standing.resumes { roller.resuming() } else { roller });
+    let roller = Box::new(if stands.resumes { roller.resuming() } else { roller });
     let work = async move {
         let mut of_pods = of_pods;
         // Before there is anything to look at a round would tell of nothing but that.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rustls::ClientConfig;
+use vaultyard_certificates::Leaf;
 use vaultyard_certificates::tls::{Swappable, client_config};
 use vaultyard_model::access::Identity;
 use vaultyard_model::port::clock::{Clock, Random};
@@ -12,6 +13,7 @@ use vaultyard_model::{Cluster, Layout, ServerName};
 use vaultyard_target_local::{LocalLauncher, Paths};
 use vaultyard_vault::{Client, Session};
 
+use crate::document::Document;
 use crate::failure::{Failure, bad_input, failed};
 use crate::identities;
 use crate::local::document;
@@ -39,6 +41,15 @@ pub(super) struct Ground {
     pub(super) session: Arc<Session>,
     /// Trusts the cluster's root and shows nothing.
     pub(super) trust: Arc<ClientConfig>,
+}
+
+/// What other servers stand with.
+pub(super) struct Next {
+    document: Document,
+    layout: Layout,
+    /// Of the proxy, of Vaultyard's own login and of the administrator's.
+    leaves: [Leaf; 3],
+    clients: BTreeMap<ServerName, Arc<Client>>,
 }
 
 impl Ground {
@@ -74,25 +85,31 @@ impl Ground {
         })
     }
 
-    /// Has so many servers stand, as the document says that is declared by now: with certificates for those
-    /// that are new, and clients of all.
-    pub(super) fn stand(&mut self, servers: u8) -> Result<(), Failure> {
-        let prepared = &mut self.prepared;
-        if let Some(declared) = document::of_state(&prepared.state)? {
-            prepared.document = declared;
-        }
-        let (cluster, first) = (&prepared.document.cluster, prepare::first(&prepared.layout));
-        prepared.layout = Layout::of_servers(cluster, servers, first).map_err(bad_input)?;
+    /// What it takes to have so many servers stand, as the document says that is declared by now: certificates for
+    /// those that are new, and clients of all.
+    pub(super) fn next(&self, servers: u8) -> Result<Next, Failure> {
+        let prepared = &self.prepared;
+        let declared = document::of_state(&prepared.state)?;
+        let document = declared.unwrap_or_else(|| prepared.document.clone());
+        let (cluster, first) = (&document.cluster, prepare::first(&prepared.layout));
+        let layout = Layout::of_servers(cluster, servers, first).map_err(bad_input)?;
         let paths = prepared.state.paths();
         let (authority, now) = (&prepared.authority, self.clock.now());
-        let leaves = prepare::leaves(cluster, &prepared.layout, paths, authority, now)?;
-        [prepared.proxy, prepared.own, prepared.administrator] = leaves;
+        let leaves = prepare::leaves(cluster, &layout, paths, authority, now)?;
         let tls = identities::tls_with(authority.root_pem(), self.own.clone())?;
-        let (sites, software) = (prepared.layout.sites(), cluster.servers.software);
-        self.clients = identities::clients(&sites, software, &tls)?;
-        self.session = Arc::new(Session::new(self.clients.clone(), Identity::Vaultyard));
-        self.launcher.stand(prepared.layout.clone());
-        Ok(())
+        let clients = identities::clients(&layout.sites(), cluster.servers.software, &tls)?;
+        Ok(Next { document, layout, leaves, clients })
+    }
+
+    /// Has these servers stand.
+    pub(super) fn stand(&mut self, next: Next) {
+        let Next { document, layout, leaves, clients } = next;
+        self.launcher.stand(layout.clone());
+        let prepared = &mut self.prepared;
+        (prepared.document, prepared.layout) = (document, layout);
+        [prepared.proxy, prepared.own, prepared.administrator] = leaves;
+        self.session = Arc::new(Session::new(clients.clone(), Identity::Vaultyard));
+        self.clients = clients;
     }
 
     pub(super) fn cluster(&self) -> &Cluster {

@@ -26,8 +26,17 @@ pub(crate) struct Wires {
     pub(crate) generation: watch::Sender<u64>,
     /// The version before which no snapshot is wanted.
     pub(crate) without_snapshot: watch::Sender<Option<Version>>,
-    /// How many servers are to stand now.
-    pub(crate) standing: watch::Sender<u8>,
+    /// Which servers are to stand now.
+    pub(crate) standing: watch::Sender<Stand>,
+}
+
+/// Which servers are to stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stand {
+    /// How many.
+    pub(crate) servers: u8,
+    /// How often one that was ended is to be started again.
+    pub(crate) anew: u32,
 }
 
 impl Wires {
@@ -41,7 +50,7 @@ impl Wires {
             cluster: watch::Sender::new(cluster),
             generation: watch::Sender::new(1),
             without_snapshot: watch::Sender::new(None),
-            standing: watch::Sender::new(standing),
+            standing: watch::Sender::new(Stand { servers: standing, anew: 0 }),
         }
     }
 }

@@ -139,7 +139,7 @@ impl PodRollout {
         let mut pods = self.pods.clone();
         let left =
             pods.wait_for(|pods| pods.as_ref().is_some_and(|pods| is_out(pods) && is_gone(pods)));
-        if timeout(LEAVES, left).await.is_ok() {
+        if matches!(timeout(LEAVES, left).await, Ok(Ok(_))) {
             return true;
         }
         let mut pods = self.pods.clone();
@@ -261,7 +261,8 @@ impl Rollout for PodRollout {
         if stands && server.ordinal() + 1 != self.standing {
             return Err(refused(&what, "it is not the last one"));
         }
-        self.object.patch_status(MANAGER, &standing::leaves(server)).await.map_err(failed)?;
+        let leaves = standing::leaves(server, self.generation);
+        self.object.patch_status(MANAGER, &leaves).await.map_err(failed)?;
         // Of one that does not stand only raft knows still.
         if !self.has_left(server, stands).await {
             return Err(refused(&what, "it has not left yet"));
