@@ -65,22 +65,23 @@ fn a_change_is_shown_then_approved_then_made_or_refused() {
 #[track_caller]
 fn what_it_cannot_become(cluster: &Kube) {
     let name = cluster.name().to_owned();
-    cluster.declare("  servers: {replicas: 1, storage: {raft: {size: 20Gi}}}\n");
+    cluster.declare("  keys: {shares: 7}\n  servers: {storage: {raft: {size: 20Gi}}}\n");
     for said in [cluster.plan(&[]), cluster.apply(&["--yes"]), cluster.up(&[]), cluster.check(&[])]
     {
         assert_eq!(said.code, BAD_INPUT, "{said:#?}");
-        for word in ["replicas was 3 and is 1 now", "size was 10Gi and is 20Gi now"] {
+        for word in ["shares was 5 and is 7 now", "size was 10Gi and is 20Gi now"] {
             assert!(said.stderr.contains(word), "{word:?} is missing: {said:#?}");
         }
     }
     // Who goes past the program meets the controller.
-    let patch = r#"{"spec":{"servers":{"replicas":1}}}"#;
+    let patch = r#"{"spec":{"keys":{"shares":7}}}"#;
     let _ = cluster.kubectl(&["patch", "vaultcluster", &name, "--type=merge", "-p", patch]);
-    let why = "spec.servers.replicas was 3 and is 1 now";
+    let why = "spec.keys.shares was 5 and is 7 now";
     let status = cluster.wait_for("refused", |status| status.reason.contains(why));
     assert_eq!(status.phase, "Degraded");
-    assert_eq!(cluster.object(&["statefulset", &name]).unwrap()["spec"]["replicas"], 3);
-    let patch = r#"{"spec":{"servers":null}}"#;
+    let followed = cluster.object(&["configmap", &format!("{name}-document")]).unwrap();
+    assert!(!followed["data"].to_string().contains("shares"), "{followed:#}");
+    let patch = r#"{"spec":{"keys":null}}"#;
     let _ = cluster.kubectl(&["patch", "vaultcluster", &name, "--type=merge", "-p", patch]);
     let _ = cluster.wait_until_ready();
 }

@@ -30,6 +30,23 @@ pub(crate) fn three_become_five_and_three_again(cluster: &Kube) {
     follows(cluster, 3);
 }
 
+/// Declares so many servers, and has somebody wait for it for a moment only.
+fn begins(cluster: &Kube, replicas: u8) {
+    cluster.declare(&declared(&format!("replicas: {replicas}, ")));
+    let late = cluster.apply_within("4s", &["--yes"]);
+    assert_eq!(late.code, Some(4), "{late:#?}");
+}
+
+/// Nothing is carried out of a document that another one has overtaken, and nothing is left half done.
+pub(crate) fn another_document_comes_in_the_middle() {
+    let cluster = Kube::declared_up(&declared("replicas: 1, "));
+    begins(&cluster, 3);
+    follows(&cluster, 1);
+    follows(&cluster, 3);
+    begins(&cluster, 1);
+    follows(&cluster, 3);
+}
+
 #[test]
 fn a_single_server_becomes_three_and_one_again_without_a_failed_request() {
     let _machines = Machines::shared();

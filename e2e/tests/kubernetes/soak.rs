@@ -59,6 +59,14 @@ fn three_servers_become_five_and_three_again() {
 }
 
 #[test]
+fn servers_come_and_go_and_another_document_comes_in_the_middle() {
+    let _machines = Machines::shared();
+    let began = Instant::now();
+    scale::another_document_comes_in_the_middle();
+    println!("1, 3, 1, 3, 1 and 3 servers, two halfway: {:.1} s", began.elapsed().as_secs_f64());
+}
+
+#[test]
 fn the_api_server_is_away_for_a_minute() {
     let machines = Machines::own();
     outages::without_the_api_server(&machines, &Kube::patient(), Duration::from_secs(60));

@@ -1,5 +1,5 @@
-//! A server leaves for good. Its unsealer, which does nothing else any more, takes it out of raft, ends it in the same
-//! moment, sees that it stays out, removes its data and says so. The volume stays, and holds nothing of the cluster.
+//! A server leaves for good. Its unsealer, which does nothing else any more, takes it out of raft, ends it with its data in
+//! the same moment, sees that it stays out and says so. The volume stays, and holds nothing of the cluster.
 //! One that is dead is taken out by the unsealer beside the leader.
 
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use tracing::{info, warn};
 use vaultyard_engine::departure::stays_out;
 use vaultyard_model::access::Identity;
 use vaultyard_model::observed::Observed;
-use vaultyard_model::port::host::{Host, Signal};
+use vaultyard_model::port::host::Host;
 use vaultyard_model::port::keeper::{Keeper, Round, Waiting};
 use vaultyard_model::port::server::Operator;
 use vaultyard_model::{ServerName, chain};
@@ -29,7 +29,7 @@ use super::mounted::Mounted;
 use super::pod::ServerPod;
 use super::standing::{self, Role};
 use super::{door, sites};
-use crate::failure::{Failure, failed};
+use crate::failure::{Failure, Kind, failed};
 use crate::identities;
 
 /// What the unsealer answers to whoever asks for its report when nothing of its server is left.
@@ -73,11 +73,11 @@ pub(crate) async fn leave(pod: &ServerPod, role: Role, door: TcpListener) -> Fai
     };
     tokio::select! {
         failure = leaves => failure,
-        () = answers => Failure::text(crate::failure::Kind::Failed, "the door is closed"),
+        () = answers => Failure::text(Kind::Failed, "the door is closed"),
     }
 }
 
-/// Takes the server out of raft, ends it, and removes its data when it stays out.
+/// Takes the server out of raft, ends it with its data, and returns when it stays out.
 async fn end(pod: &ServerPod) -> Result<(), Failure> {
     let paths = Paths::default();
     let root = std::fs::read_to_string(paths.certificates().join("ca.crt")).map_err(failed)?;
@@ -90,19 +90,16 @@ async fn end(pod: &ServerPod) -> Result<(), Failure> {
     let (host, looker) = watch_server(pod.server.clone(), paths, clock);
     let removed = async {
         // Of two servers both are needed to agree on this, so it lives to see it; and not a moment longer. Its
-        // container begins anew and stays sealed: nobody unseals it.
+        // container begins anew: with data, one with a seal of its own would speak up again.
         while let Err(error) = session.remove_peer(&pod.server).await {
             warn!("it cannot be taken out of raft: {}", chain(&error));
             sleep(PAUSE).await;
         }
-        if let Err(error) = host.restart(Signal::Kill, "it leaves the cluster").await {
-            warn!("{error}");
-        }
-        stays_out(&pod.server, &session).await;
-        while let Err(error) = host.wipe("it has left the cluster").await {
+        while let Err(error) = host.wipe("it leaves the cluster").await {
             warn!("{error}");
             sleep(PAUSE).await;
         }
+        stays_out(&pod.server, &session).await;
     };
     tokio::select! {
         () = removed => {}
