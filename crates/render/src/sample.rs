@@ -21,6 +21,7 @@ pub(crate) fn paths(place: &Place) -> Paths {
         data: format!("{folder}/data"),
         tls_certificate: format!("{folder}/tls.crt"),
         tls_key: format!("{folder}/tls.key"),
+        certificate_authority: format!("{folder}/ca.pem"),
         admin_socket: format!("{folder}/admin.sock"),
     }
 }

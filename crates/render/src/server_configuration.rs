@@ -36,7 +36,7 @@ pub const OWNED: [&str; 11] = [
     "telemetry",
 ];
 
-/// The key of the list of those whom a server would join by itself. Earlier versions of Vaultyard wrote one.
+/// The key of the list of those whom a server joins by itself.
 const JOIN: &str = "retry_join";
 
 /// Where the parts of one server lie: absolute paths as text, since JSON holds nothing else.
@@ -48,6 +48,8 @@ pub struct Paths {
     pub tls_certificate: String,
     /// The private key of the API.
     pub tls_key: String,
+    /// The authority that the other servers' certificates come from.
+    pub certificate_authority: String,
     /// The unix socket for administration; at most 107 bytes.
     pub admin_socket: String,
 }
@@ -73,6 +75,8 @@ pub(crate) struct Endpoints {
     pub(crate) listen_api: String,
     /// The address and port that raft and request forwarding listen on.
     pub(crate) listen_cluster: String,
+    /// The URLs of the other servers' APIs, where the server looks for one to join.
+    pub(crate) others: Vec<String>,
     /// The networks whose `X-Forwarded-For` is believed. With none, the header is not looked at.
     pub(crate) believed: Vec<String>,
 }
@@ -93,31 +97,28 @@ pub fn server_configuration(
     paths: &Paths,
     owner: Owner,
 ) -> String {
+    let others = layout.servers.iter().filter(|other| other.name != place.name);
     let endpoints = Endpoints {
         node: place.name.to_string(),
         api: url(place.api),
         cluster: url(place.cluster),
         listen_api: place.api.to_string(),
         listen_cluster: place.cluster.to_string(),
+        others: others.map(|other| url(other.api)).collect(),
         believed: vec![single(layout.proxy.ip())],
     };
     configuration(cluster, &endpoints, paths, owner)
 }
 
-/// Whether two configurations mean the same to a server that has joined: whom it would join counts only until
-/// then, and servers of before are not restarted for it.
+/// Whether two configurations mean the same to a server that has joined. Whom it would join counts only until
+/// then, so that more servers are no reason to restart the ones that are there.
 pub fn same_for_a_member(one: &str, other: &str) -> bool {
-    one == other || joining_nobody(one) == joining_nobody(other)
-}
-
-/// The same configuration without a list of whom to join.
-pub fn joining_nobody(configuration: &str) -> String {
-    let without = || {
-        let mut all: Json = serde_json::from_str(configuration).ok()?;
-        all.pointer_mut("/storage/raft")?.as_object_mut()?.shift_remove(JOIN)?;
-        Some(format!("{all:#}\n"))
+    let shared = |text: &str| {
+        let mut all: Json = serde_json::from_str(text).ok()?;
+        all.pointer_mut("/storage/raft")?.as_object_mut()?.shift_remove(JOIN);
+        serde_json::to_string(&all).ok()
     };
-    without().unwrap_or_else(|| configuration.to_owned())
+    one == other || shared(one).is_some_and(|one| Some(one) == shared(other))
 }
 
 /// The same for a server with these endpoints, wherever it stands.
@@ -171,10 +172,13 @@ fn owned(
 }
 
 fn raft(cluster: &Cluster, endpoints: &Endpoints, paths: &Paths) -> Json {
-    // There is no list of whom to join. The unsealer tells a server, when it is safe (invariant 1: until the first
-    // one's keys are, no other is initialised); and one that joins by itself in the moment in which it is told
-    // to does both, fails at the second, and hangs.
-    json!({
+    let other = |url: &String| {
+        json!({
+            "leader_api_addr": url,
+            "leader_ca_cert_file": paths.certificate_authority,
+        })
+    };
+    let mut raft = json!({
         "path": paths.data,
         "node_id": endpoints.node,
         // By itself it would be 5: elections in 8 to 22 s instead of 2 to 4.
@@ -182,7 +186,13 @@ fn raft(cluster: &Cluster, endpoints: &Endpoints, paths: &Paths) -> Json {
         // A server that has joined gets its vote in one of these rounds, which are else 10 s apart.
         "autopilot_reconcile_interval": "1s",
         "autopilot_update_interval": "1s",
-    })
+    });
+    // A server with a seal would join, and be opened, before the keys of the one that it joins are
+    // safe. The unsealer tells it when (invariant 1: until then no other server is initialised).
+    if !endpoints.others.is_empty() && cluster.seal.is_none() {
+        raft[JOIN] = endpoints.others.iter().map(other).collect();
+    }
+    raft
 }
 
 /// The API: it believes `X-Forwarded-For` from the named networks alone and shows metrics to nobody

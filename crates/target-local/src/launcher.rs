@@ -138,7 +138,6 @@ impl LocalLauncher {
             (declared.cluster.servers.software, self.release_of(&declared, place, folder))
         };
         let renewed = lock(&self.renewed).get(&place.name).cloned();
-        let kept = kept.map(|record| record.joining_nobody());
         let release = match (renewed, &kept) {
             (Some(renewed), _) => renewed,
             (None, None) => declared,

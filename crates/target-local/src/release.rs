@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use vaultyard_durable as durable;
 use vaultyard_model::Version;
 use vaultyard_model::port::rollout::Stale;
-use vaultyard_render::server_configuration::{joining_nobody, same_for_a_member};
+use vaultyard_render::server_configuration::same_for_a_member;
 
 /// A program and its configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,13 +83,6 @@ impl Record {
         let version = read(&version)?;
         let before = before.as_deref().map(read).transpose()?;
         Ok(Some(Self { release: Release { version, program, configuration }, ran, before }))
-    }
-
-    /// The same without a list of whom to join, as earlier versions of Vaultyard wrote one.
-    #[must_use]
-    pub fn joining_nobody(mut self) -> Self {
-        self.release.configuration = joining_nobody(&self.release.configuration);
-        self
     }
 
     /// The record of a server that is started as `release` now, and was started as `self` before.

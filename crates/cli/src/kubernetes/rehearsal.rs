@@ -127,6 +127,7 @@ impl Stage {
             data: text(folder.join("data")),
             tls_certificate: text(self.paths.served_certificate()),
             tls_key: text(self.paths.served_key()),
+            certificate_authority: text(self.paths.served_authority()),
             admin_socket: text(folder.join("admin.sock")),
         }
     }

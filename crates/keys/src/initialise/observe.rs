@@ -53,8 +53,6 @@ impl Unsealer {
             .memory
             .given
             .take_if(|given| given.process != pid || !matches!(own, Own::Sealed { .. }));
-        // One that was started again has forgotten it.
-        self.memory.told_to_join.take_if(|told| told.process != pid);
         match own {
             Own::Unsealed => {
                 // Shares that were given to this very process have unsealed it.

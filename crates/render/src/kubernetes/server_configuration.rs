@@ -22,11 +22,13 @@ pub fn paths() -> Paths {
         data: format!("{}/data", server_pod::DATA_FOLDER),
         tls_certificate: run("tls.crt"),
         tls_key: run("tls.key"),
+        certificate_authority: run("ca.pem"),
         admin_socket: run("admin.sock"),
     }
 }
 
-/// The configuration of the server in this pod.
+/// The configuration of the server in this pod. It has no list of whom to join: a pod is slow to begin, and one that
+/// joins by itself in the moment in which it is told to does both, fails at the second, and hangs.
 ///
 /// `believed` are the networks that the proxies' addresses come from: what stands in
 /// `X-Forwarded-For` is believed from there. A pod has another address after every restart, so
@@ -46,6 +48,7 @@ pub fn server_configuration(
         cluster: url(own, CLUSTER_PORT),
         listen_api: format!("0.0.0.0:{API_PORT}"),
         listen_cluster: format!("0.0.0.0:{CLUSTER_PORT}"),
+        others: Vec::new(),
         believed: believed.iter().map(|net| format!("{}/{}", net.address, net.prefix)).collect(),
     };
     configuration(cluster, &endpoints, &paths(), Owner { user: pod::USER, group: pod::USER })
@@ -59,6 +62,7 @@ pub fn throw_away(cluster: &Cluster, paths: &Paths, api: SocketAddr, raft: Socke
         cluster: format!("https://{raft}"),
         listen_api: api.to_string(),
         listen_cluster: raft.to_string(),
+        others: Vec::new(),
         believed: Vec::new(),
     };
     configuration(cluster, &endpoints, paths, Owner { user: pod::USER, group: pod::USER })
@@ -73,6 +77,7 @@ pub fn configuration_hash(cluster: &Cluster) -> String {
         cluster: String::new(),
         listen_api: format!("0.0.0.0:{API_PORT}"),
         listen_cluster: format!("0.0.0.0:{CLUSTER_PORT}"),
+        others: Vec::new(),
         believed: Vec::new(),
     };
     let owner = Owner { user: pod::USER, group: pod::USER };

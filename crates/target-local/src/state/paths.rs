@@ -233,6 +233,7 @@ impl ServerFolder {
             data: self.text("data"),
             tls_certificate: self.text("tls.crt"),
             tls_key: self.text("tls.key"),
+            certificate_authority: self.text("ca.pem"),
             admin_socket: self.text("admin.sock"),
         }
     }
