@@ -72,7 +72,7 @@ const GIVEN_LASTS: SignedDuration = SignedDuration::from_secs(10);
 /// How long a server may say that it is not initialised while the others work. One that can join
 /// does so within seconds.
 const JOIN_LASTS: SignedDuration = SignedDuration::from_secs(30);
-/// How long after a server was told to join the same process is told again. Once told it is about to be unsealed.
+/// How long after a server was told to join it is told again. Once told it is about to be unsealed.
 const JOIN_AGAIN: SignedDuration = SignedDuration::from_secs(5);
 /// How often it is looked whether an unsealed server still is a member, and for how long the leader must say
 /// that it is none before it begins anew.

@@ -6,7 +6,7 @@ use vaultyard_model::port::host::Signal;
 use vaultyard_model::port::server::CallError;
 use vaultyard_model::port::volume::Record;
 
-use super::seen::{Answer, Given, LostAnswers, Refused, Told, Trouble};
+use super::seen::{Answer, Given, LostAnswers, Refused, Trouble};
 use super::step::{Step, Wipe};
 use super::{HeldAnswer, Unsealer};
 use crate::envelope::{Header, Keys, seal};
@@ -325,7 +325,7 @@ impl Unsealer {
     async fn join(&mut self, leader: &str, now: Timestamp) -> Done {
         let joined = self.ports.own.join(leader, &self.subject.authority).await;
         joined.map_err(|error| passing(format!("the server {error}")))?;
-        self.memory.told_to_join = Some(Told { at: now, process: self.pid() });
+        self.memory.told_to_join = Some(now);
         Ok(())
     }
 

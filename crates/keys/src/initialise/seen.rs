@@ -166,8 +166,8 @@ pub struct Memory {
     pub uninitialised_since: Option<Timestamp>,
     /// Since when this process knows the keys.
     pub keys_since: Option<Timestamp>,
-    /// This process of the server was told to join.
-    pub told_to_join: Option<Told>,
+    /// When the server was told to join.
+    pub told_to_join: Option<Timestamp>,
     /// How often in a row it has not answered when it was given shares.
     pub unanswered: u32,
     /// When it was last seen whether the unsealed server is a member, or when it was first seen unsealed.
@@ -197,15 +197,6 @@ pub struct Answer {
     pub kept: Option<bool>,
     /// Whether the store has it, as far as the store says.
     pub stored: bool,
-}
-
-/// That a server was told to join.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Told {
-    /// When.
-    pub at: Timestamp,
-    /// The process.
-    pub process: Option<u32>,
 }
 
 /// Shares that were given and whose effect is awaited.

@@ -11,7 +11,7 @@ use vaultyard_testkit::fixed::SeededRandom;
 
 use super::*;
 use crate::initialise::seen::{
-    Absence, Answer, Given, LostAnswers, Membership, Memory, PeerSeen, Refused, Told,
+    Absence, Answer, Given, LostAnswers, Membership, Memory, PeerSeen, Refused,
 };
 use crate::initialise::step::Wipe;
 use crate::initialise::{LEAST_FREE_BYTES, MOST_LOOKS};
@@ -77,7 +77,7 @@ prop_compose! {
         refused in prop::option::of((generation(), at(), 1..4_u32)),
         uninitialised_since in prop::option::of(long_ago()),
         keys_since in prop::option::of(long_ago()),
-        told in prop::option::of(at()),
+        told_to_join in prop::option::of(at()),
         unanswered in 0..4_u32,
         outside in (prop::option::of(long_ago()), prop::option::of(long_ago())),
     ) -> Memory {
@@ -97,7 +97,7 @@ prop_compose! {
                 .map(|(keys, at, times)| Refused { keys, at, times, why: "wrong".to_owned() }),
             uninitialised_since,
             keys_since,
-            told_to_join: told.map(|at| Told { at, process: Some(1) }),
+            told_to_join,
             tried: None,
             unanswered,
             member_looked: outside.0,
@@ -253,7 +253,7 @@ fn check(seen: &Seen, step: &Step) -> Result<(), TestCaseError> {
             let first = seen.server.initialises() || seen.kind == KeyKind::Recovery;
             prop_assert!(!first || known(seen).is_some());
             let told = seen.memory.told_to_join;
-            let recent = |told: Told| seen.is_recent(told.at, SignedDuration::from_secs(5));
+            let recent = |at| seen.is_recent(at, SignedDuration::from_secs(5));
             prop_assert!(!told.is_some_and(recent));
         }
         Step::ProbeEncryption
@@ -454,8 +454,7 @@ fn a_server_without_data_is_told_to_join_whoever_leads_and_not_again_at_once() {
     joins.memory.keys = None;
     assert_eq!(decide(&joins), Decision::Do(step.clone()), "also before it knows the keys");
     for (seconds, again) in [(4, false), (5, true)] {
-        let at = now() - SignedDuration::from_secs(seconds);
-        joins.memory.told_to_join = Some(Told { at, process: None });
+        joins.memory.told_to_join = Some(now() - SignedDuration::from_secs(seconds));
         let expected =
             if again { Decision::Do(step.clone()) } else { Decision::Hold(Waiting::ToJoin.into()) };
         assert_eq!(decide(&joins), expected);

@@ -54,7 +54,7 @@ fn joins(seen: &Seen, keys: &Generation) -> Decided {
 /// A server without data is told whom to join, and is unsealed within a second then.
 pub(super) fn join(seen: &Seen) -> Decided {
     let told = seen.memory.told_to_join;
-    if told.is_some_and(|told| seen.is_recent(told.at, JOIN_AGAIN)) {
+    if told.is_some_and(|at| seen.is_recent(at, JOIN_AGAIN)) {
         return Err(hold(Waiting::ToJoin));
     }
     match seen.leader.as_ref().ok_or(Decision::Look(Look::Leader))? {
