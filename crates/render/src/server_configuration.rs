@@ -277,23 +277,23 @@ mod tests {
     }
 
     #[test]
-    fn a_single_server() {
+    fn one_server_joins_nobody() {
         sample::golden("server-1-of-1.json", &configuration(1, 0));
     }
 
     #[test]
-    fn servers_of_three() {
+    fn each_of_three_servers_joins_the_two_others() {
         sample::golden("server-1-of-3.json", &configuration(3, 0));
         sample::golden("server-2-of-3.json", &configuration(3, 1));
     }
 
     #[test]
-    fn the_last_of_five() {
+    fn the_last_of_five_servers_joins_the_four_before_it() {
         sample::golden("server-5-of-5.json", &configuration(5, 4));
     }
 
     #[test]
-    fn a_server_with_a_seal_names_the_file_of_its_token() {
+    fn a_server_with_a_seal_names_the_file_of_its_token_and_joins_when_it_is_told_to() {
         let mut cluster = sample::cluster(3);
         let layout = sample::layout(&cluster);
         let place = &layout.servers[1];

@@ -37,14 +37,10 @@ pub(crate) async fn publish(
 ) {
     loop {
         let seen = observed.borrow_and_update().clone();
-        // Nothing was seen yet, and what an earlier one has published is still so.
-        if seen.is_none() && !list.borrow().is_empty() {
-            observed.changed().await.ok();
-            continue;
-        }
-        let facts = facts(&cluster, &layout, seen.as_ref());
+        // While nothing was seen yet, what an earlier one has published is still so.
+        let news = seen.is_some() || list.borrow().is_empty();
         // The names were proved to fit when the server was bound; other leaders bring no new ones.
-        if let Ok(records) = Records::new(&facts) {
+        if news && let Ok(records) = Records::new(&facts(&cluster, &layout, seen.as_ref())) {
             let changed = handle.publish(records);
             if changed || list.borrow().is_empty() {
                 list.send_replace(listed(&handle.zone()));

@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_throw_away_server_listens_within_the_pod() {
+    fn a_throw_away_server_listens_within_the_pod_and_joins_nobody() {
         let [api, raft] = [1, 2].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
         let paths = Paths { data: "/elsewhere/data".to_owned(), ..paths() };
         let text = throw_away(&sample::cluster(3), &paths, api, raft);
@@ -125,7 +125,11 @@ mod tests {
             (&tcp["address"], &tcp["cluster_address"]),
             (&"127.0.0.1:1".into(), &"127.0.0.1:2".into())
         );
-        assert_eq!(all["storage"]["raft"]["path"], "/elsewhere/data");
+        let raft = &all["storage"]["raft"];
+        assert_eq!(
+            (&raft["path"], raft["retry_join"].is_null()),
+            (&"/elsewhere/data".into(), true)
+        );
     }
 
     #[test]
