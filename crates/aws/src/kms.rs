@@ -100,7 +100,7 @@ impl AwsKms {
             (HeaderName::from_static("x-amz-target"), target.map_err(|_| no_request())?),
             (header::CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.1")),
         ];
-        let call = Call { act, method: Method::POST, path: "/", headers: &headers, body };
+        let call = Call { act, method: Method::POST, path: "/", headers: &headers, body, piece: 0 };
         let answer = self.service.ask(call).await?;
         if answer.status != 200 {
             return Err(self.refused(act, &answer));

@@ -1,4 +1,8 @@
-//! A key store that is a folder of a bucket of S3.
+//! A folder of a bucket of S3, as a key store and as a place for snapshots.
+
+mod snapshots;
+
+use std::fmt::Display;
 
 use async_trait::async_trait;
 use http::Method;
@@ -12,6 +16,7 @@ use zeroize::Zeroizing;
 use crate::service::{Answer, Call, Said, Service};
 use crate::{Account, NoClient};
 
+const BYTES: &str = "application/octet-stream";
 const NAME: &str = "S3";
 /// What stays as it is in the path of an object, by the rules of signatures.
 const PATH: &AsciiSet =
@@ -54,7 +59,7 @@ impl S3 {
     }
 
     /// The object's place, and its path at the service.
-    fn place(&self, name: &ObjectName) -> (String, String) {
+    fn place(&self, name: impl Display) -> (String, String) {
         let place = format!("{}/{}/{name}", self.bucket, self.prefix);
         let path = format!("/{}", utf8_percent_encode(&place, PATH));
         (format!("s3://{place}"), path)
@@ -69,7 +74,32 @@ impl S3 {
         body: &[u8],
     ) -> Result<Answer, CustodyError> {
         let body = Zeroizing::new(body.to_vec());
-        self.service.ask(Call { act, method, path, headers, body }).await
+        self.service.ask(Call { act, method, path, headers, body, piece: 0 }).await
+    }
+
+    /// Creates an object in one piece, and only where none is; whether none was.
+    async fn put(&self, name: impl Display, bytes: &[u8]) -> Result<bool, CustodyError> {
+        let (place, path) = self.place(name);
+        let act = format!("create {place}");
+        let headers = [only_new(), (header::CONTENT_TYPE, HeaderValue::from_static(BYTES))];
+        let answer = self.ask(&act, Method::PUT, &path, &headers, bytes).await?;
+        match answer.status {
+            200 | 201 | 204 => Ok(true),
+            412 => Ok(false),
+            _ => Err(self.refused(&act, &answer, NEEDS)),
+        }
+    }
+
+    /// Deletes an object, and does not mind when there is none.
+    async fn delete(&self, name: impl Display) -> Result<(), CustodyError> {
+        let (place, path) = self.place(name);
+        let act = format!("delete {place}");
+        let answer = self.ask(&act, Method::DELETE, &path, &[], b"").await?;
+        match answer.status {
+            200 | 204 => Ok(()),
+            404 => self.bucket_is_there().await,
+            _ => Err(self.refused(&act, &answer, NEEDS)),
+        }
     }
 
     fn refused(&self, act: &str, answer: &Answer, needs: &str) -> CustodyError {
@@ -95,6 +125,10 @@ impl S3 {
     }
 }
 
+fn only_new() -> (HeaderName, HeaderValue) {
+    (header::IF_NONE_MATCH, HeaderValue::from_static("*"))
+}
+
 #[async_trait]
 impl KeyStore for S3 {
     fn describe(&self) -> String {
@@ -102,17 +136,8 @@ impl KeyStore for S3 {
     }
 
     async fn create(&self, name: &ObjectName, bytes: &[u8]) -> Result<Create, CustodyError> {
-        let (place, path) = self.place(name);
-        let act = format!("create {place}");
-        let only_new = (header::IF_NONE_MATCH, HeaderValue::from_static("*"));
-        let kind = HeaderValue::from_static("application/octet-stream");
-        let headers = [only_new, (header::CONTENT_TYPE, kind)];
-        let answer = self.ask(&act, Method::PUT, &path, &headers, bytes).await?;
-        match answer.status {
-            200 | 201 | 204 => Ok(Create::Created(VERSION)),
-            412 => Ok(Create::Exists),
-            _ => Err(self.refused(&act, &answer, NEEDS)),
-        }
+        let is_new = self.put(name, bytes).await?;
+        Ok(if is_new { Create::Created(VERSION) } else { Create::Exists })
     }
 
     async fn read(&self, name: &ObjectName) -> Result<Option<Object>, CustodyError> {
@@ -130,13 +155,6 @@ impl KeyStore for S3 {
     }
 
     async fn discard_probe(&self, probe: &str) -> Result<(), CustodyError> {
-        let (place, path) = self.place(&ObjectName::Probe(probe.to_owned()));
-        let act = format!("delete {place}");
-        let answer = self.ask(&act, Method::DELETE, &path, &[], b"").await?;
-        match answer.status {
-            200 | 204 => Ok(()),
-            404 => self.bucket_is_there().await,
-            _ => Err(self.refused(&act, &answer, NEEDS)),
-        }
+        self.delete(ObjectName::Probe(probe.to_owned())).await
     }
 }

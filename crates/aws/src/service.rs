@@ -1,10 +1,12 @@
 //! One service of AWS, spoken to over HTTPS with signed requests.
 
 use std::fmt::Display;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use http_body_util::BodyExt;
+use object_store::ClientOptions;
 use object_store::aws::AwsAuthorizer;
 use object_store::client::{HttpClient, HttpConnector, HttpRequestBody, ReqwestConnector};
 use vaultyard_model::chain;
@@ -17,6 +19,8 @@ use crate::account::client_options;
 
 /// The largest answer that is read, in bytes. The largest object has 255 shares.
 const LARGEST_ANSWER: usize = 1024 * 1024;
+/// For a call with a piece of a large object.
+const DEADLINE_OF_PIECE: Duration = Duration::from_secs(120);
 /// How many bytes of an answer get room at once: no answer with a key in it is moved in memory.
 const ROOM: usize = 8 * 1024;
 
@@ -35,6 +39,8 @@ pub(crate) struct Service {
     base: String,
     account: Account,
     http: HttpClient,
+    /// For calls with a piece of a large object.
+    patient: HttpClient,
 }
 
 /// What is asked.
@@ -45,6 +51,8 @@ pub(crate) struct Call<'a> {
     pub(crate) path: &'a str,
     pub(crate) headers: &'a [(HeaderName, HeaderValue)],
     pub(crate) body: Zeroizing<Vec<u8>>,
+    /// How much of a large object is read, in bytes.
+    pub(crate) piece: usize,
 }
 
 /// What came back.
@@ -63,20 +71,26 @@ impl Service {
         account: Account,
     ) -> Result<Self, NoClient> {
         let base = other.map_or_else(|| own_address(id, &region), Web::to_string);
-        // `Web` is without TLS on this machine only.
-        let options = client_options().with_allow_http(other.is_some_and(|web| !web.tls()));
-        let http = ReqwestConnector::default().connect(&options);
-        let http = http.map_err(|error| NoClient(chain(&error)))?;
-        Ok(Self { name, id, region, base, account, http })
+        let client = |options: ClientOptions| {
+            // `Web` is without TLS on this machine only.
+            let options = options.with_allow_http(other.is_some_and(|web| !web.tls()));
+            let http = ReqwestConnector::default().connect(&options);
+            http.map_err(|error| NoClient(chain(&error)))
+        };
+        let http = client(client_options())?;
+        let patient = client(client_options().with_timeout(DEADLINE_OF_PIECE))?;
+        Ok(Self { name, id, region, base, account, http, patient })
     }
 
     /// Asks.
     pub(crate) async fn ask(&self, call: Call<'_>) -> Result<Answer, CustodyError> {
-        let Call { act, method, path, headers, body } = call;
+        let Call { act, method, path, headers, body, piece } = call;
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
         for (name, value) in headers {
             request = request.header(name, value);
         }
+        let is_small = body.len().max(piece) <= LARGEST_ANSWER;
+        let http = if is_small { &self.http } else { &self.patient };
         let body = HttpRequestBody::from(Bytes::from_owner(body));
         let mut request = request.body(body).map_err(|error| self.fatal(act, &error))?;
         let credential = self.account.credential().await?;
@@ -87,12 +101,12 @@ impl Service {
         let failed = |error: &dyn std::error::Error| {
             CustodyError::Retryable(format!("{} cannot {act}: {}", self.name, chain(error)))
         };
-        let answer = self.http.execute(request).await.map_err(|error| failed(&error))?;
+        let answer = http.execute(request).await.map_err(|error| failed(&error))?;
         let (parts, mut incoming) = answer.into_parts();
         let mut body = Zeroizing::new(Vec::with_capacity(ROOM));
         while let Some(frame) = incoming.frame().await {
             let Ok(data) = frame.map_err(|error| failed(&error))?.into_data() else { continue };
-            if body.len() + data.len() > LARGEST_ANSWER {
+            if body.len() + data.len() > LARGEST_ANSWER.max(piece) {
                 return Err(self.odd(act, "the answer is larger than any that is right"));
             }
             body.extend_from_slice(&data);
@@ -140,13 +154,14 @@ pub(crate) struct Said {
     pub(crate) message: String,
 }
 
-/// Refusals with a status of 4xx that pass by themselves: throttling, credentials that are replaced,
-/// and what KMS says of a part of itself that is away.
+/// Refusals with a status below 500 that pass by themselves: throttling, credentials that are replaced,
+/// what KMS says of a part of itself that is away, and what S3 says when it has begun an answer too early.
 const PASSES: &[&str] = &[
     "ConditionalRequestConflict",
     "DependencyTimeoutException",
     "ExpiredToken",
     "ExpiredTokenException",
+    "InternalError",
     "KeyUnavailableException",
     "KMSInternalException",
     "OperationAborted",

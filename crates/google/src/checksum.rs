@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use crc_fast::{CrcAlgorithm, checksum};
+use crc_fast::{CrcAlgorithm, Digest};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A checksum.
@@ -11,8 +11,9 @@ pub(crate) struct Crc32c(u32);
 
 impl Crc32c {
     pub(crate) fn of(bytes: &[u8]) -> Self {
-        // The algorithm has 32 bits; the library has one type for all of them.
-        Self(u32::try_from(checksum(CrcAlgorithm::Crc32Iscsi, bytes)).unwrap_or_default())
+        let mut growing = Growing::default();
+        growing.add(bytes);
+        growing.so_far()
     }
 
     /// As Cloud Storage writes it: base64 of the bytes, the most significant first.
@@ -25,6 +26,27 @@ impl Crc32c {
     pub(crate) fn from_header(value: &str) -> Option<Self> {
         let found = value.split(',').find_map(|part| part.trim().strip_prefix("crc32c="));
         found.and_then(Self::from_base64)
+    }
+}
+
+/// The checksum of what comes in pieces.
+pub(crate) struct Growing(Digest);
+
+impl Default for Growing {
+    fn default() -> Self {
+        Self(Digest::new(CrcAlgorithm::Crc32Iscsi))
+    }
+}
+
+impl Growing {
+    pub(crate) fn add(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The checksum of all that was added.
+    pub(crate) fn so_far(&self) -> Crc32c {
+        // The algorithm has 32 bits; the library has one type for all of them.
+        Crc32c(u32::try_from(self.0.finalize()).unwrap_or_default())
     }
 }
 

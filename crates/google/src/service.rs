@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, HeaderName, Method, header};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use vaultyard_model::chain;
@@ -17,6 +17,8 @@ use crate::Account;
 const CONNECTING: Duration = Duration::from_secs(5);
 /// For a whole call. The objects are small; who waits longer asks again.
 const DEADLINE: Duration = Duration::from_secs(15);
+/// For a call with a piece of a large object.
+const DEADLINE_OF_PIECE: Duration = Duration::from_secs(120);
 /// The largest answer that is read, in bytes. The largest object has 255 shares.
 const LARGEST_ANSWER: usize = 1024 * 1024;
 /// How many bytes of an answer get room at once: no answer with a key in it is moved in memory.
@@ -33,6 +35,18 @@ pub(crate) struct Service {
     base: String,
     account: Account,
     http: reqwest::Client,
+}
+
+/// What is asked.
+pub(crate) struct Call<'a> {
+    /// What for, for messages: `create gs://bucket/object`.
+    pub(crate) act: &'a str,
+    pub(crate) method: Method,
+    pub(crate) path: &'a str,
+    pub(crate) headers: &'a [(HeaderName, String)],
+    pub(crate) body: Option<Body>,
+    /// How much of a large object is read, in bytes.
+    pub(crate) piece: usize,
 }
 
 /// What is sent.
@@ -71,14 +85,13 @@ impl Service {
             .user_agent(concat!("vaultyard/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECTING)
-            .timeout(DEADLINE)
             .build()
             .map_err(|error| NoClient(chain(&error)))?;
         let base = other.map_or_else(|| own.to_owned(), Web::to_string);
         Ok(Self { name, base, account, http })
     }
 
-    /// Asks. `act` is what for, for messages: `create gs://bucket/object`.
+    /// Asks for something small. `act` is what for, for messages.
     pub(crate) async fn ask(
         &self,
         act: &str,
@@ -86,10 +99,22 @@ impl Service {
         path: &str,
         body: Option<Body>,
     ) -> Result<Answer, CustodyError> {
+        self.call(Call { act, method, path, headers: &[], body, piece: 0 }).await
+    }
+
+    /// Asks.
+    pub(crate) async fn call(&self, call: Call<'_>) -> Result<Answer, CustodyError> {
+        let Call { act, method, path, headers, body, piece } = call;
+        let sent = body.as_ref().map_or(0, |body| body.bytes.len());
+        let is_small = sent.max(piece) <= LARGEST_ANSWER;
         let mut request = self
             .http
             .request(method, format!("{}{path}", self.base))
-            .headers(self.account.headers().await?);
+            .headers(self.account.headers().await?)
+            .timeout(if is_small { DEADLINE } else { DEADLINE_OF_PIECE });
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
         if let Some(Body { kind, bytes }) = body {
             request = request.header(header::CONTENT_TYPE, kind).body(Bytes::from_owner(bytes));
         }
@@ -100,7 +125,7 @@ impl Service {
         let mut response = request.send().await.map_err(failed)?;
         let mut bytes = Zeroizing::new(Vec::with_capacity(ROOM));
         while let Some(chunk) = response.chunk().await.map_err(failed)? {
-            if bytes.len() + chunk.len() > LARGEST_ANSWER {
+            if bytes.len() + chunk.len() > LARGEST_ANSWER.max(piece) {
                 return Err(self.odd(act, "the answer is larger than any that is right"));
             }
             bytes.extend_from_slice(&chunk);

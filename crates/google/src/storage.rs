@@ -1,4 +1,8 @@
-//! A key store that is a folder of a bucket of Cloud Storage.
+//! A folder of a bucket of Cloud Storage, as a key store and as a place for snapshots.
+
+mod snapshots;
+
+use std::fmt::Display;
 
 use async_trait::async_trait;
 use http::Method;
@@ -12,6 +16,7 @@ use crate::checksum::Crc32c;
 use crate::service::{Answer, Body, Service};
 use crate::{Account, NoClient};
 
+const BYTES: &str = "application/octet-stream";
 const NAME: &str = "Google Cloud Storage";
 const ADDRESS: &str = "https://storage.googleapis.com";
 /// The name of an object is one segment of a path.
@@ -61,8 +66,16 @@ impl GoogleStorage {
         Ok(Self { service: Service::new(NAME, ADDRESS, endpoint, account)?, bucket, prefix })
     }
 
-    fn place(&self, name: &ObjectName) -> String {
+    fn place(&self, name: impl Display) -> String {
         format!("{}/{name}", self.prefix)
+    }
+
+    /// The path at which an object is created, with this kind of upload; only where none is.
+    fn creation_path(&self, kind: &str, place: &str) -> String {
+        let (bucket, place) = (&self.bucket, utf8_percent_encode(place, SEGMENT));
+        format!(
+            "/upload/storage/v1/b/{bucket}/o?uploadType={kind}&ifGenerationMatch=0&name={place}"
+        )
     }
 
     fn object_path(&self, place: &str) -> String {
@@ -114,13 +127,43 @@ impl GoogleStorage {
                 }
                 Ok(())
             }
-            404 => {
-                let needs =
-                    "the bucket is gone or was never made; it is not the same as an empty one";
-                Err(self.service.refused(&act, &answer, needs))
-            }
+            _ => Err(self.cannot_list(&act, &answer)),
+        }
+    }
+
+    fn cannot_list(&self, act: &str, answer: &Answer) -> CustodyError {
+        let gone = "the bucket is gone or was never made; it is not the same as an empty one";
+        self.service.refused(act, answer, if answer.status == 404 { gone } else { NEEDS })
+    }
+
+    /// Deletes an object, and does not mind when there is none.
+    async fn delete_place(&self, place: &str) -> Result<(), CustodyError> {
+        let act = format!("delete gs://{}/{place}", self.bucket);
+        let path = self.object_path(place);
+        let answer = self.service.ask(&act, Method::DELETE, &path, None).await?;
+        match answer.status {
+            200 | 204 => Ok(()),
+            404 => self.absent(place).await,
             _ => Err(self.service.refused(&act, &answer, NEEDS)),
         }
+    }
+
+    /// Holds what the service says of a new object against what it was sent; its generation.
+    fn created(&self, act: &str, answer: &Answer, sent: Crc32c) -> Result<u64, CustodyError> {
+        let described: Described = self.service.json(act, answer)?;
+        if Crc32c::from_base64(&described.crc32c) != Some(sent) {
+            return Err(CustodyError::Fatal(format!(
+                "{NAME} did {act}, and holds other bytes than it was sent; nobody overwrites it, so \
+                 delete this object after a look at it"
+            )));
+        }
+        let generation = described.generation.parse();
+        generation.map_err(|_| self.service.odd(act, "the answer has no generation"))
+    }
+
+    /// Two that create an object at one time: the service tells one of them to come again.
+    fn conflict(act: &str) -> CustodyError {
+        CustodyError::Retryable(format!("{NAME} cannot {act}: a conflict"))
     }
 }
 
@@ -133,32 +176,16 @@ impl KeyStore for GoogleStorage {
     async fn create(&self, name: &ObjectName, bytes: &[u8]) -> Result<Create, CustodyError> {
         let place = self.place(name);
         let act = format!("create gs://{}/{place}", self.bucket);
-        let path = format!(
-            "/upload/storage/v1/b/{}/o?uploadType=media&ifGenerationMatch=0&name={}",
-            self.bucket,
-            utf8_percent_encode(&place, SEGMENT)
-        );
-        let kind = "application/octet-stream";
-        let body = Body { kind, bytes: Zeroizing::new(bytes.to_vec()) };
+        let path = self.creation_path("media", &place);
+        let body = Body { kind: BYTES, bytes: Zeroizing::new(bytes.to_vec()) };
         let answer = self.service.ask(&act, Method::POST, &path, Some(body)).await?;
         match answer.status {
             200 => {}
             412 => return Ok(Create::Exists),
-            // Two that create it at one time: the service tells one of them to come again.
-            409 => return Err(CustodyError::Retryable(format!("{NAME} cannot {act}: a conflict"))),
+            409 => return Err(Self::conflict(&act)),
             _ => return Err(self.service.refused(&act, &answer, NEEDS)),
         }
-        let described: Described = self.service.json(&act, &answer)?;
-        if Crc32c::from_base64(&described.crc32c) != Some(Crc32c::of(bytes)) {
-            return Err(CustodyError::Fatal(format!(
-                "gs://{}/{place} holds other bytes than it was sent; nobody overwrites it, so delete \
-                 this object after a look at it",
-                self.bucket
-            )));
-        }
-        let generation = described.generation.parse();
-        let odd = |_| self.service.odd(&act, "the answer has no generation");
-        generation.map(Create::Created).map_err(odd)
+        self.created(&act, &answer, Crc32c::of(bytes)).map(Create::Created)
     }
 
     async fn read(&self, name: &ObjectName) -> Result<Option<Object>, CustodyError> {
@@ -166,14 +193,6 @@ impl KeyStore for GoogleStorage {
     }
 
     async fn discard_probe(&self, probe: &str) -> Result<(), CustodyError> {
-        let place = self.place(&ObjectName::Probe(probe.to_owned()));
-        let act = format!("delete gs://{}/{place}", self.bucket);
-        let path = self.object_path(&place);
-        let answer = self.service.ask(&act, Method::DELETE, &path, None).await?;
-        match answer.status {
-            200 | 204 => Ok(()),
-            404 => self.absent(&place).await,
-            _ => Err(self.service.refused(&act, &answer, NEEDS)),
-        }
+        self.delete_place(&self.place(ObjectName::Probe(probe.to_owned()))).await
     }
 }

@@ -8,4 +8,5 @@ pub mod keeper;
 pub mod launcher;
 pub mod rollout;
 pub mod server;
+pub mod snapshots;
 pub mod volume;

@@ -8,6 +8,7 @@ pub mod fake_host;
 pub mod fake_launcher;
 pub mod fake_rollout;
 pub mod fake_server;
+pub mod fake_snapshots;
 pub mod fake_store;
 pub mod fake_volume;
 pub mod fixed;

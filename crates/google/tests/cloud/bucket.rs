@@ -21,6 +21,14 @@ async fn a_bucket_keeps_the_contract_of_a_key_store() {
 }
 
 #[tokio::test]
+async fn a_bucket_keeps_the_contract_of_a_place_for_snapshots() {
+    let emulator = Emulator::start().await;
+    let inner = emulator.store(BUCKET, "clusters/vault/inner");
+    assert!(matches!(inner.create(&ObjectName::Keys(1), b"1").await, Ok(Create::Created(_))));
+    contract::snapshot_store(&emulator.store(BUCKET, "clusters/vault")).await;
+}
+
+#[tokio::test]
 async fn two_folders_of_a_bucket_are_apart() {
     let emulator = Emulator::start().await;
     let (one, other) = (emulator.store(BUCKET, "one"), emulator.store(BUCKET, "one/more"));
