@@ -25,7 +25,7 @@ use zeroize::Zeroizing;
 /// is ever taken for the key of a snapshot.
 const PURPOSE: &str = "vaultyard snapshot";
 /// The longest line, in bytes: the key of a cloud or a module has some hundreds.
-const LONGEST_HEADER: u64 = 64 * 1024;
+pub(crate) const LONGEST_HEADER: usize = 64 * 1024;
 /// 256 random bits need no stretching. age takes a secret of 32 bytes as a passphrase only, and
 /// stretches each; this is the least.
 const WORK_FACTOR: u8 = 1;
@@ -145,7 +145,10 @@ pub struct Opened<R> {
 /// [`FileError`].
 pub fn open<R: BufRead>(mut file: R) -> Result<Opened<R>, FileError> {
     let mut text = Vec::new();
-    (&mut file).take(LONGEST_HEADER).read_until(b'\n', &mut text).map_err(FileError::Read)?;
+    (&mut file)
+        .take(LONGEST_HEADER as u64)
+        .read_until(b'\n', &mut text)
+        .map_err(FileError::Read)?;
     let text = text.strip_suffix(b"\n").ok_or(FileError::NotASnapshot)?;
     let line: Line = record::read(text).map_err(|error| match error {
         RecordError::Damaged { .. } => FileError::NotASnapshot,

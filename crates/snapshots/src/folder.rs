@@ -12,7 +12,8 @@ use vaultyard_durable::{self as durable, Unnamed};
 
 use crate::file::{self, FileError, Header};
 
-const EXTENSION: &str = "snapshot";
+/// Of a file, and of an object elsewhere.
+pub(crate) const EXTENSION: &str = "snapshot";
 /// Of a name, in UTC.
 const FORM: &str = "%Y%m%dT%H%M%SZ";
 /// No snapshot takes so long: what is still without a name then is what a kill has left.
@@ -30,9 +31,14 @@ impl Name {
 
     /// What a person wrote; `None` when it names no snapshot.
     pub fn parse(text: &str) -> Option<Self> {
-        let time = jiff::civil::DateTime::strptime(FORM, text).ok()?;
-        let name = Self::at(TimeZone::UTC.to_timestamp(time).ok()?);
-        (name.0 == text).then_some(name)
+        let name = Self(text.to_owned());
+        (Self::at(name.time()?) == name).then_some(name)
+    }
+
+    /// The second in which it was begun.
+    pub(crate) fn time(&self) -> Option<Timestamp> {
+        let time = jiff::civil::DateTime::strptime(FORM, &self.0).ok()?;
+        TimeZone::UTC.to_timestamp(time).ok()
     }
 }
 
@@ -42,7 +48,7 @@ impl fmt::Display for Name {
     }
 }
 
-/// A snapshot in the folder.
+/// A snapshot that is kept.
 #[derive(Debug)]
 pub struct Kept {
     /// Its name.
@@ -106,12 +112,17 @@ impl Folder {
         Ok(all)
     }
 
-    /// The bytes of one; `None` when there is none of this name.
-    ///
-    /// # Errors
-    /// The file system's.
-    pub fn read(&self, name: &Name) -> io::Result<Option<BufReader<File>>> {
-        Ok(durable::absent(File::open(self.file(name)))?.map(BufReader::new))
+    /// The file of one, and how many bytes it has; `None` when there is none of this name.
+    pub(crate) fn open(&self, name: &Name) -> io::Result<Option<(File, u64)>> {
+        let Some(file) = durable::absent(File::open(self.file(name)))? else { return Ok(None) };
+        let length = file.metadata()?.len();
+        Ok(Some((file, length)))
+    }
+
+    /// A file that never has a name and goes when it is closed.
+    pub(crate) fn nameless(&self) -> io::Result<File> {
+        durable::make_private_folder(&self.path)?;
+        tempfile::tempfile_in(&self.path)
     }
 
     /// Removes one, and the note that it was proven.
@@ -191,6 +202,6 @@ mod tests {
         drop(folder.begin(&name, now + 2 * ABANDONED).unwrap());
         assert_eq!(files(), 1);
         assert!(folder.list().unwrap().is_empty());
-        assert!(folder.read(&name).unwrap().is_none());
+        assert!(folder.open(&name).unwrap().is_none());
     }
 }

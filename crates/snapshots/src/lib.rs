@@ -3,6 +3,7 @@
 //! - [`archive`]: what a server sends, and whether it is whole.
 //! - [`file`](mod@file): a snapshot as it is kept: a header that anybody may read, and the archive, encrypted.
 //! - [`folder`]: the snapshots of a cluster, one file each.
+//! - [`shelf`]: that folder, or a bucket that they come to from there.
 //! - [`schedule`]: when one is due by itself, and which are too many.
 //! - [`take`](mod@take), [`verify`](mod@verify) and [`restore`]: what people do with them.
 //!
@@ -15,5 +16,6 @@ pub mod file;
 pub mod folder;
 pub mod restore;
 pub mod schedule;
+pub mod shelf;
 pub mod take;
 pub mod verify;

@@ -13,7 +13,8 @@ use vaultyard_model::port::server::CallError;
 
 use crate::archive::{self, ArchiveError, Meta};
 use crate::file::{self, Header, NewKey};
-use crate::folder::{Folder, Name};
+use crate::folder::Name;
+use crate::shelf::{Shelf, ShelfError};
 
 /// A snapshot that was taken.
 #[derive(Debug)]
@@ -56,6 +57,9 @@ pub enum TakeError {
         /// Why.
         source: io::Error,
     },
+    /// It cannot be brought where it is to be kept.
+    #[error("the snapshot cannot be kept in {0}")]
+    NotSent(#[from] ShelfError),
     /// Another one was begun in the same second.
     #[error("a snapshot {0} is there already; try again")]
     Exists(Name),
@@ -69,11 +73,11 @@ pub async fn take(
     header: Header,
     sending: impl Future<Output = Result<(), CallError>>,
     chunks: mpsc::Receiver<Bytes>,
-    folder: &Folder,
+    shelf: &Shelf,
     encryption: &dyn KeyEncryption,
     random: &dyn Random,
 ) -> Result<Taken, TakeError> {
-    let (name, server) = (Name::at(header.taken), header.server.clone());
+    let (name, server, folder) = (Name::at(header.taken), header.server.clone(), shelf.folder());
     let not_kept =
         |source| TakeError::NotKept { folder: folder.path().display().to_string(), source };
     let file = folder.begin(&name, header.taken).map_err(not_kept)?;
@@ -87,7 +91,7 @@ pub async fn take(
         Failed::Arrived(why) => TakeError::Arrived { server, why },
         Failed::NotKept(source) => not_kept(source),
     })?;
-    if !file.create().map_err(not_kept)? {
+    if !file.create().map_err(not_kept)? || !shelf.keep(&name).await? {
         return Err(TakeError::Exists(name));
     }
     Ok(Taken { name, header: key.header().clone(), meta })

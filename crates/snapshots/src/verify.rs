@@ -10,7 +10,8 @@ use vaultyard_model::port::custody::KeyEncryption;
 
 use crate::archive::{self, ArchiveError, Meta};
 use crate::file::{self, FileError, Header, Unlocked};
-use crate::folder::{Folder, Name};
+use crate::folder::Name;
+use crate::shelf::{Shelf, ShelfError};
 
 /// A snapshot of which every byte was read.
 #[derive(Debug)]
@@ -25,12 +26,20 @@ pub struct Verified {
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
     /// There is none of this name.
-    #[error("there is no snapshot {name} in {folder}")]
+    #[error("there is no snapshot {name} in {place}")]
     Missing {
         /// Which.
         name: Name,
         /// Where.
-        folder: String,
+        place: String,
+    },
+    /// It cannot be had.
+    #[error("the snapshot {name} cannot be read from {why}")]
+    Unread {
+        /// Which.
+        name: Name,
+        /// Why.
+        why: ShelfError,
     },
     /// The file is not what was written.
     #[error("the snapshot {name} {why}")]
@@ -78,18 +87,17 @@ pub enum VerifyError {
 /// # Errors
 /// [`VerifyError`].
 pub async fn unlock(
-    folder: &Folder,
+    shelf: &Shelf,
     name: &Name,
     cluster: &ClusterName,
     keys: &Generation,
     encryption: &dyn KeyEncryption,
 ) -> Result<(Header, Unlocked<BufReader<File>>), VerifyError> {
     let of_file = |why| VerifyError::File { name: name.clone(), why };
-    let found = folder.read(name).map_err(FileError::Read).map_err(of_file)?;
-    let found = found.ok_or_else(|| VerifyError::Missing {
-        name: name.clone(),
-        folder: folder.path().display().to_string(),
-    })?;
+    let found = shelf.read(name).await;
+    let found = found.map_err(|why| VerifyError::Unread { name: name.clone(), why })?;
+    let found = found
+        .ok_or_else(|| VerifyError::Missing { name: name.clone(), place: shelf.describe() })?;
     let opened = file::open(found).map_err(of_file)?;
     // It is unproven yet. What is wrong here would be wrong of a proven one too.
     let header = opened.header().clone();
@@ -111,13 +119,13 @@ pub async fn unlock(
 /// # Errors
 /// [`VerifyError`].
 pub async fn verify(
-    folder: &Folder,
+    shelf: &Shelf,
     name: &Name,
     cluster: &ClusterName,
     keys: &Generation,
     encryption: &dyn KeyEncryption,
 ) -> Result<Verified, VerifyError> {
-    let (header, unlocked) = unlock(folder, name, cluster, keys, encryption).await?;
+    let (header, unlocked) = unlock(shelf, name, cluster, keys, encryption).await?;
     let archive =
         unlocked.archive().map_err(|why| VerifyError::File { name: name.clone(), why })?;
     let checked = spawn_blocking(move || archive::check(archive)).await;

@@ -5,11 +5,12 @@ use vaultyard_testkit::fixed::SeededRandom;
 
 use super::*;
 use crate::archive::tests::whole;
+use crate::folder::Folder;
 use crate::restore;
 use crate::verify::{unlock, verify};
 
 struct World {
-    folder: Folder,
+    shelf: Shelf,
     encryption: FakeEncryption,
     _home: tempfile::TempDir,
 }
@@ -18,7 +19,7 @@ impl World {
     fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
         let folder = Folder::at(home.path().join("snapshots"));
-        Self { folder, encryption: FakeEncryption::default(), _home: home }
+        Self { shelf: Shelf::new(folder, None), encryption: FakeEncryption::default(), _home: home }
     }
 
     /// Takes what arrives in these pieces, until the server ends so.
@@ -37,13 +38,13 @@ impl World {
             end
         };
         let random = SeededRandom::new(7);
-        take(header(), sending, chunks, &self.folder, &self.encryption, &random).await
+        take(header(), sending, chunks, &self.shelf, &self.encryption, &random).await
     }
 
     async fn verify(&self, name: &Name, cluster: &str) -> Result<Meta, String> {
         let cluster = ClusterName::new(cluster).unwrap();
         let keys = header().generation;
-        let verified = verify(&self.folder, name, &cluster, &keys, &self.encryption).await;
+        let verified = verify(&self.shelf, name, &cluster, &keys, &self.encryption).await;
         verified.map(|verified| verified.meta).map_err(|error| error.to_string())
     }
 
@@ -51,7 +52,7 @@ impl World {
     async fn given_back(&self, name: &Name) -> Vec<io::Result<Bytes>> {
         let Header { cluster, generation, .. } = header();
         let cluster = ClusterName::new(&cluster).unwrap();
-        let unlocked = unlock(&self.folder, name, &cluster, &generation, &self.encryption).await;
+        let unlocked = unlock(&self.shelf, name, &cluster, &generation, &self.encryption).await;
         let (_, unlocked) = unlocked.unwrap();
         let (to, mut arriving) = mpsc::channel(1);
         let sending = spawn_blocking(move || restore::send(unlocked, &to));
@@ -64,7 +65,7 @@ impl World {
     }
 
     fn files(&self) -> usize {
-        std::fs::read_dir(self.folder.path()).map_or(0, Iterator::count)
+        std::fs::read_dir(self.shelf.folder().path()).map_or(0, Iterator::count)
     }
 }
 
@@ -91,7 +92,7 @@ async fn what_arrives_is_kept_whole_and_verified() {
     let archive = whole(&(0..20_000u32).flat_map(u32::to_be_bytes).collect::<Vec<_>>());
     let taken = world.take(in_pieces(&archive), Ok(())).await.unwrap();
     assert_eq!(taken.name.to_string(), "20261129T225620Z");
-    let [kept] = &world.folder.list().unwrap()[..] else { panic!("one is kept") };
+    let [kept] = &world.shelf.folder().list().unwrap()[..] else { panic!("one is kept") };
     assert_eq!((&kept.name, kept.header.as_ref().unwrap()), (&taken.name, &header()));
     assert_eq!(world.verify(&taken.name, "vault").await, Ok(taken.meta));
 
@@ -127,7 +128,7 @@ async fn a_key_that_cannot_be_encrypted_is_an_error_before_anything_is_asked_for
 async fn a_snapshot_that_was_damaged_or_swapped_is_told() {
     let world = World::new();
     let taken = world.take(in_pieces(&whole(&[7; 50_000])), Ok(())).await.unwrap();
-    let file = world.folder.path().join(format!("{}.snapshot", taken.name));
+    let file = world.shelf.folder().path().join(format!("{}.snapshot", taken.name));
     let good = std::fs::read(&file).unwrap();
     let last = good.len() - 1;
     for (bytes, said) in [
@@ -153,7 +154,7 @@ async fn a_server_is_given_what_was_taken_and_never_a_damaged_one_as_a_whole() {
     let pieces: Vec<_> = pieces.into_iter().map(io::Result::unwrap).collect();
     assert_eq!(pieces.concat(), archive);
 
-    let file = world.folder.path().join(format!("{}.snapshot", taken.name));
+    let file = world.shelf.folder().path().join(format!("{}.snapshot", taken.name));
     let mut damaged = std::fs::read(&file).unwrap();
     *damaged.last_mut().unwrap() ^= 1;
     std::fs::write(&file, damaged).unwrap();
