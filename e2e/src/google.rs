@@ -37,6 +37,12 @@ impl Google {
         )
     }
 
+    /// The `spec.snapshots.store` that means the bucket.
+    #[must_use]
+    pub fn snapshots(&self) -> String {
+        format!("{{googleStorage: {{bucket: {BUCKET}}}}}")
+    }
+
     /// What programs are told that are to ask an emulator in Google's place.
     #[must_use]
     pub fn environment(&self) -> Vec<(String, String)> {

@@ -26,6 +26,7 @@ pub struct Home {
     address: Ipv4Addr,
     logs: AtomicU16,
     disks: RefCell<Vec<Disk>>,
+    environment: Vec<(String, String)>,
 }
 
 /// Where Vaultyard is told to die as by `kill -9`.
@@ -54,7 +55,14 @@ impl Home {
     pub fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("vaultyard-e2e-").tempdir().unwrap();
         let (address, logs) = (addresses::free_block(), AtomicU16::new(0));
-        Self { folder, address, logs, disks: RefCell::default() }
+        Self { folder, address, logs, disks: RefCell::default(), environment: Vec::new() }
+    }
+
+    /// One whose commands find this in their environment too.
+    #[must_use]
+    pub fn with_environment(mut self, environment: Vec<(String, String)>) -> Self {
+        self.environment = environment;
+        self
     }
 
     /// The folder that commands are given in; the state lies below it.
@@ -195,7 +203,7 @@ impl Home {
         // How sparing servers are with processors is for who runs the tests to say.
         let of_go = ["GOMAXPROCS", "GOGC"];
         command.envs(of_go.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
-        command.current_dir(self.folder());
+        command.envs(self.environment.iter().cloned()).current_dir(self.folder());
     }
 }
 

@@ -1,6 +1,7 @@
 //! Where the keys of a cluster are and what opens them, as its document says; the same on every
 //! target but for what a target keeps by itself.
 
+mod shut;
 pub(crate) mod trial;
 
 use std::path::Path;
@@ -17,7 +18,9 @@ use vaultyard_model::cluster::{
     AwsRegion, Bucket, Encryption, GoogleKey, Keys, Prefix, Store, Web,
 };
 use vaultyard_model::port::custody::{KeyEncryption, KeyStore};
+use vaultyard_model::port::snapshots::SnapshotStore;
 
+use self::shut::Shut;
 use crate::failure::{Failure, Kind, bad_input, failed};
 use crate::system::{self, SystemRandom};
 
@@ -71,20 +74,43 @@ pub(crate) fn open_elsewhere(keys: &Keys) -> Result<Opened, Failure> {
 
 /// A store that is a service of its own; `None` when the target keeps the keys.
 fn elsewhere(store: &Store) -> Result<Option<Arc<dyn KeyStore>>, Failure> {
-    Ok(Some(match store {
-        Store::Directory { .. } | Store::KubernetesSecret => return Ok(None),
+    Ok(match store {
+        Store::Directory { .. } | Store::KubernetesSecret => None,
+        Store::GoogleStorage { bucket, prefix } => Some(Arc::new(of_google(bucket, prefix)?)),
+        Store::S3 { bucket, prefix, region, endpoint } => {
+            Some(Arc::new(of_s3(bucket, prefix, region, endpoint.as_ref())?))
+        }
+    })
+}
+
+/// Where snapshots are kept when that is a service; `None` when it is the target's own folder.
+pub(crate) fn for_snapshots(store: &Store) -> Option<Arc<dyn SnapshotStore>> {
+    let opened: Result<Arc<dyn SnapshotStore>, Failure> = match store {
+        Store::Directory { .. } | Store::KubernetesSecret => return None,
         Store::GoogleStorage { bucket, prefix } => {
-            let (account, at) = google("STORAGE_EMULATOR_HOST")?;
-            let (bucket, prefix) = (bucket.clone(), prefix.clone());
-            Arc::new(GoogleStorage::new(account, at.as_ref(), bucket, prefix).map_err(failed)?)
+            of_google(bucket, prefix).map(|store| Arc::new(store) as _)
         }
         Store::S3 { bucket, prefix, region, endpoint } => {
-            let at = aws("AWS_ENDPOINT_URL_S3", endpoint.as_ref())?;
-            let (bucket, prefix) = (bucket.clone(), prefix.clone());
-            let store = S3::new(account(region)?, region.clone(), at.as_ref(), bucket, prefix);
-            Arc::new(store.map_err(failed)?)
+            of_s3(bucket, prefix, region, endpoint.as_ref()).map(|store| Arc::new(store) as _)
         }
-    }))
+    };
+    Some(opened.unwrap_or_else(|failure| Arc::new(Shut::of(store, &failure))))
+}
+
+fn of_google(bucket: &Bucket, prefix: &Prefix) -> Result<GoogleStorage, Failure> {
+    let (account, at) = google("STORAGE_EMULATOR_HOST")?;
+    GoogleStorage::new(account, at.as_ref(), bucket.clone(), prefix.clone()).map_err(failed)
+}
+
+fn of_s3(
+    bucket: &Bucket,
+    prefix: &Prefix,
+    region: &AwsRegion,
+    endpoint: Option<&Web>,
+) -> Result<S3, Failure> {
+    let at = aws("AWS_ENDPOINT_URL_S3", endpoint)?;
+    let (bucket, prefix) = (bucket.clone(), prefix.clone());
+    S3::new(account(region)?, region.clone(), at.as_ref(), bucket, prefix).map_err(failed)
 }
 
 async fn encryption(

@@ -15,8 +15,9 @@ use vaultyard_model::port::custody::KeyEncryption;
 use vaultyard_model::port::server::{CallError, Server};
 use vaultyard_model::{ClusterName, Secret, ServerName};
 use vaultyard_snapshots::file::{Header, Unlocked};
-use vaultyard_snapshots::folder::{Folder, Kept, Name};
+use vaultyard_snapshots::folder::{Kept, Name};
 use vaultyard_snapshots::restore;
+use vaultyard_snapshots::shelf::Shelf;
 use vaultyard_snapshots::take::{self, TakeError, Taken};
 use vaultyard_snapshots::verify::Verified;
 use vaultyard_vault::Client;
@@ -48,6 +49,9 @@ pub(crate) struct Listed {
     pub(crate) scheduled: bool,
     /// When it was last restored into a throw-away server.
     pub(crate) proven: Option<String>,
+    /// The bucket that it lies in; nothing of one in the folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) bucket: Option<String>,
 }
 
 impl Listed {
@@ -72,6 +76,7 @@ impl From<Kept> for Listed {
             scheduled: header.as_ref().is_some_and(|header| header.scheduled),
             version: header.map(|header| header.version),
             proven: kept.proven.map(|proven| proven.to_string()),
+            bucket: kept.elsewhere,
         }
     }
 }
@@ -100,12 +105,12 @@ impl Moment {
     }
 }
 
-/// Takes one into the folder; `keys` open what is restored from it.
+/// Takes one that is kept there; `keys` open what is restored from it.
 pub(crate) async fn take(
     leader: Leader<'_>,
     keys: envelope::Header,
     encryption: &dyn KeyEncryption,
-    folder: &Folder,
+    shelf: &Shelf,
     moment: Moment,
 ) -> Result<Taken, Failure> {
     let Leader { cluster, server, client, token } = leader;
@@ -123,8 +128,7 @@ pub(crate) async fn take(
         let (to, pieces) = mpsc::channel(PIECES);
         let sending = async { client.with_token(token).snapshot(to).await };
         let header_now = header.clone();
-        let taken =
-            take::take(header_now, sending, pieces, folder, encryption, &SystemRandom).await;
+        let taken = take::take(header_now, sending, pieces, shelf, encryption, &SystemRandom).await;
         match taken {
             // Names are seconds.
             Err(TakeError::Exists(_)) => {

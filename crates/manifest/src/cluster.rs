@@ -5,16 +5,16 @@ mod keys;
 mod seal;
 
 use serde_json::Value as Json;
-use vaultyard_model::cluster::{self, Cluster, DnsProvider, Replicas};
-use vaultyard_model::{Namespace, Value, Zone};
+use vaultyard_model::cluster::{self, Cluster, DnsProvider, Prefix, Replicas};
+use vaultyard_model::{ClusterName, Namespace, Value, Zone};
 
 pub(crate) use ingress::{front_tls, way};
 pub(crate) use keys::encryption;
 pub(crate) use seal::seal;
 
 use crate::document::{
-    Certificates, Dns, DnsPolicy, Issuer, PrivateCa, Resources, Servers, Snapshots, Software,
-    VaultCluster,
+    Certificates, Dns, DnsPolicy, Issuer, PrivateCa, Resources, Servers, SnapshotStore, Snapshots,
+    Software, VaultCluster,
 };
 use crate::finding::{Problem, quoted};
 use crate::format::Readable;
@@ -52,7 +52,7 @@ fn cluster(document: &VaultCluster) -> Result<Cluster, Misread> {
         servers: servers(&spec.servers)?,
         seal: spec.seal.as_ref().map(seal).transpose()?.flatten(),
         keys: keys::keys(&spec.keys, &name)?,
-        snapshots: snapshots(&spec.snapshots)?,
+        snapshots: snapshots(&spec.snapshots, &name)?,
         certificates: certificates(&spec.certificates)?,
         dns,
         ingress: ingress::ingress(&spec.ingress)?,
@@ -97,9 +97,12 @@ pub(crate) fn resources(resources: &Resources) -> Result<cluster::Resources, Mis
     })
 }
 
-fn snapshots(snapshots: &Snapshots) -> Result<cluster::Snapshots, Misread> {
+fn snapshots(snapshots: &Snapshots, name: &ClusterName) -> Result<cluster::Snapshots, Misread> {
     let interval = snapshots.interval.as_ref().map(Written::value).transpose()?;
-    Ok(cluster::Snapshots { interval, retain: snapshots.retain })
+    let SnapshotStore { google_storage, s3, .. } = &snapshots.store;
+    let bucket = keys::bucket(google_storage.as_ref(), s3.as_ref(), Prefix::of_snapshots(name))?;
+    let store = bucket.unwrap_or(cluster::Store::Directory { path: None });
+    Ok(cluster::Snapshots { interval, retain: snapshots.retain, store })
 }
 
 fn certificates(certificates: &Certificates) -> Result<cluster::Certificates, Misread> {

@@ -37,7 +37,7 @@ pub(crate) use keys::Keys;
 pub(crate) use monitoring::Monitoring;
 pub(crate) use seal::Seal;
 pub(crate) use servers::{Resources, Servers, Software};
-pub(crate) use snapshots::Snapshots;
+pub(crate) use snapshots::{SnapshotStore, Snapshots};
 
 use crate::scalar::Written;
 use crate::{API_VERSION, KIND};

@@ -50,6 +50,19 @@ pub struct Cluster {
     pub monitoring: Monitoring,
 }
 
+impl Cluster {
+    /// Where Vaultyard keeps what is not to be lost: the keys, the snapshots.
+    pub fn stores(&self) -> [&Store; 2] {
+        [&self.keys.store, &self.snapshots.store]
+    }
+
+    /// Whether a service of AWS keeps any of that, or opens the keys.
+    pub fn keeps_at_aws(&self) -> bool {
+        matches!(self.keys.encryption, Encryption::AwsKms { .. })
+            || self.stores().iter().any(|store| matches!(store, Store::S3 { .. }))
+    }
+}
+
 /// What runs, how often, and where.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Servers {
@@ -125,21 +138,15 @@ pub struct Keys {
     pub files_secret: Option<ObjectName>,
 }
 
-impl Keys {
-    /// Whether a service of AWS keeps or opens them.
-    pub fn are_at_aws(&self) -> bool {
-        matches!(self.encryption, Encryption::AwsKms { .. })
-            || matches!(self.store, Store::S3 { .. })
-    }
-}
-
-/// Which snapshots are taken by themselves.
+/// Which snapshots are taken by themselves, and where all are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshots {
     /// How often; `None`: not at all.
     pub interval: Option<Duration>,
     /// How many of them are kept in each place.
     pub retain: u16,
+    /// Where they are kept; never Secrets, and a folder is the target's own.
+    pub store: Store,
 }
 
 /// Who issues which certificates.

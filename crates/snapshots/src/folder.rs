@@ -59,6 +59,8 @@ pub struct Kept {
     pub header: Result<Header, FileError>,
     /// When it was last restored, to see that it can be.
     pub proven: Option<Timestamp>,
+    /// The place that it is in, when that is not the folder.
+    pub elsewhere: Option<String>,
 }
 
 /// The folder.
@@ -105,7 +107,7 @@ impl Folder {
                 let opened = File::open(&path).map_err(FileError::Read).map(BufReader::new);
                 let header = opened.and_then(file::open).map(|opened| opened.header().clone());
                 let proven = self.proven(&name)?;
-                all.push(Kept { name, bytes, header, proven });
+                all.push(Kept { name, bytes, header, proven, elsewhere: None });
             }
         }
         all.sort_by(|one, other| one.name.cmp(&other.name));

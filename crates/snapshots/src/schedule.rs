@@ -52,7 +52,13 @@ mod tests {
             rekey: None,
             scheduled,
         };
-        Kept { name: Name::at(at(second)), bytes: 1, header: Ok(header), proven: None }
+        Kept {
+            name: Name::at(at(second)),
+            bytes: 1,
+            header: Ok(header),
+            proven: None,
+            elsewhere: None,
+        }
     }
 
     #[test]

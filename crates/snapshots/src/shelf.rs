@@ -142,7 +142,7 @@ impl Shelf {
         let all: Vec<_> = described.buffered(AT_ONCE).try_collect().await?;
         let kept = all.into_iter().flatten().map(|(name, bytes, header)| {
             let proven = proofs.get(&name).copied();
-            Kept { name, bytes, header, proven }
+            Kept { name, bytes, header, proven, elsewhere: Some(elsewhere.describe()) }
         });
         Ok(kept.collect())
     }

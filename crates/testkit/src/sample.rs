@@ -81,7 +81,7 @@ pub fn cluster(replicas: u64) -> Cluster {
             store: Store::Directory { path: None },
             files_secret: None,
         },
-        snapshots: Snapshots { interval: None, retain: 7 },
+        snapshots: Snapshots { interval: None, retain: 7, store: Store::Directory { path: None } },
         certificates: Certificates {
             servers: Issuer::PrivateCa { lifetime },
             public: Issuer::PrivateCa { lifetime },

@@ -69,6 +69,12 @@ impl Aws {
         )
     }
 
+    /// The `spec.snapshots.store` that means the bucket.
+    #[must_use]
+    pub fn snapshots(&self) -> String {
+        format!("{{s3: {{bucket: {BUCKET}, region: {REGION}, endpoint: '{}'}}}}", self.endpoint)
+    }
+
     /// The key's name.
     #[must_use]
     pub fn key(&self) -> &str {

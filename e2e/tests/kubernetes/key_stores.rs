@@ -3,18 +3,47 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
+use serde_json::{Value, json};
 use vaultyard_e2e::kubernetes::{
-    Aws, BRIDGE, Kube, Machines, More, OtherCluster, SINGLE, image, own_image, with,
+    Aws, BRIDGE, Container, Kube, Machines, More, OtherCluster, SINGLE, image, own_image, with,
 };
-use vaultyard_e2e::{Google, Said};
+use vaultyard_e2e::{Google, Said, wait};
 use vaultyard_emulators::google_kms::KEY;
+
+/// The longest that the status may take to tell of a snapshot.
+const LISTED: Duration = Duration::from_secs(60);
 
 /// A cluster with this `spec.keys`, and its namespaces.
 fn declared(keys: &str) -> Kube {
     let cluster = Kube::declared(&format!("{SINGLE}  keys:\n    {keys}\n"));
     cluster.make_namespaces();
     cluster
+}
+
+/// The same, with snapshots in this store.
+fn declared_with_snapshots(keys: &str, store: &str) -> Kube {
+    declared(&format!("{keys}\n  snapshots: {{store: {store}}}"))
+}
+
+/// A snapshot lies in the bucket and on no volume, and is proven, put in place and removed from there.
+#[track_caller]
+fn keeps_snapshots_elsewhere(cluster: &Kube, bucket: &str) {
+    let run = |words: &[&str]| cluster.vaultyard(&[&["snapshot"], words].concat()).done();
+    let name = run(&["take"]).trim().to_owned();
+    let listed =
+        || -> Vec<Value> { serde_json::from_str(&run(&["list", "--output", "json"])).unwrap() };
+    let kept = wait("the snapshot is told of", LISTED, || listed().pop());
+    assert_eq!((&kept["name"], kept["bucket"].as_str()), (&json!(name), Some(bucket)));
+    let folder = cluster.files_of(&cluster.server(0), Container::Unsealer).join("vaultyard/data");
+    let found = Said::of(Command::new("find").arg(folder).args(["-name", "*.snapshot"])).done();
+    assert_eq!(found, "", "it lies on the volume too");
+    let proven = run(&["verify", "--restore", &name]);
+    assert!(proven.contains("the keys of the cluster open it"), "{proven}");
+    let _ = run(&["restore", &name, "--yes", cluster.name()]);
+    let _ = run(&["delete", &name, "--yes", cluster.name()]);
+    wait("the snapshot is told of no more", LISTED, || listed().is_empty().then_some(()));
 }
 
 /// Makes the Secret with these files, each under its own name.
@@ -73,10 +102,13 @@ fn up_with(cluster: &Kube, more: &More) {
 fn a_bucket_and_a_key_of_google() {
     let _machines = Machines::shared();
     let google = Google::start(BRIDGE.into());
-    let cluster = declared(&google.keys()).with_environment(google.environment());
+    let cluster = declared_with_snapshots(&google.keys(), &google.snapshots());
+    let cluster = cluster.with_environment(google.environment());
     up_with(&cluster, &More { environment: google.environment(), files: Vec::new() });
     let kept = google.object(cluster.name(), "keys-0001.json");
     assert!(kept.contains(&format!("\"{KEY}/cryptoKeyVersions/1\"")), "{kept}");
+    let bucket = format!("bucket gs://vault-keys/{}/snapshots", cluster.name());
+    keeps_snapshots_elsewhere(&cluster, &bucket);
     comes_back(&cluster);
 }
 
@@ -84,10 +116,13 @@ fn a_bucket_and_a_key_of_google() {
 fn a_bucket_and_a_key_of_aws() {
     let _machines = Machines::shared();
     let aws = Aws::start();
-    let cluster = declared(&aws.keys()).with_environment(aws.environment());
+    let cluster = declared_with_snapshots(&aws.keys(), &aws.snapshots());
+    let cluster = cluster.with_environment(aws.environment());
     up_with(&cluster, &aws.more());
     let kept = aws.object(cluster.name(), "keys-0001.json");
     assert!(kept.contains(&format!("\"{}\"", aws.key())), "{kept}");
+    let bucket = format!("bucket s3://vault-keys/{}/snapshots", cluster.name());
+    keeps_snapshots_elsewhere(&cluster, &bucket);
     comes_back(&cluster);
 }
 

@@ -1,10 +1,11 @@
 //! Snapshots of the data: taken, listed and checked.
 
+use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use serde_json::Value;
-use vaultyard_e2e::{Cluster, Home, wait};
+use vaultyard_e2e::{Cluster, Google, Home, wait};
 
 #[test]
 fn a_snapshot_is_kept_encrypted_and_one_that_was_changed_is_told() {
@@ -103,6 +104,56 @@ fn snapshots_are_taken_by_themselves_and_of_those_the_oldest_go() {
     assert_eq!(unknown.code, Some(2), "{unknown:#?}");
     let _ = home.run(&["snapshot", "delete", &asked, "--yes", "vault"]).done();
     assert!(!names(home).contains(&asked));
+}
+
+/// What the state directory has of snapshots.
+fn files(home: &Home) -> usize {
+    std::fs::read_dir(home.state().join("snapshots")).map_or(0, Iterator::count)
+}
+
+#[test]
+fn snapshots_in_a_bucket_are_proven_put_in_place_and_removed_from_there() {
+    let google = Google::start(Ipv4Addr::LOCALHOST.into());
+    let home = Home::new().with_environment(google.environment());
+    let document = format!(
+        "apiVersion: vaultyard.dev/v1alpha1\nkind: VaultCluster\nmetadata: {{name: vault}}\n\
+         spec: {{servers: {{replicas: 1}}, snapshots: {{interval: 10s, retain: 1, store: {}}}}}\n",
+        google.snapshots()
+    );
+    let _ = home.write("vaultyard.yaml", &document);
+    let mut cluster = Cluster::of(home, &[]);
+    let home = cluster.home();
+    let first = wait("one is taken", Duration::from_secs(60), || names(home).first().cloned());
+    let asked = wait("another second has begun", Duration::from_secs(5), || {
+        let taken = home.run(&["snapshot", "take"]);
+        (taken.code == Some(0)).then(|| taken.stdout.trim().to_owned())
+    });
+    let listed = home.run(&["snapshot", "list"]).done();
+    assert!(listed.contains("bucket gs://vault-keys/vault/snapshots"), "{listed}");
+    let _ = home.run(&["snapshot", "verify", "--restore", &asked]).done();
+    assert!(home.run(&["status"]).done().contains("the newest that is proven"));
+    let _ = home.run(&["snapshot", "restore", &asked, "--yes", "vault"]).done();
+    assert!(cluster.wait_until_ready().is_ready());
+
+    let home = cluster.home();
+    wait("the first is removed", Duration::from_secs(60), || {
+        let names = names(home);
+        (names.contains(&asked) && !names.contains(&first)).then_some(())
+    });
+    let _ = home.run(&["snapshot", "delete", &asked, "--yes", "vault"]).done();
+    assert!(!names(home).contains(&asked));
+
+    drop(google);
+    let taken = home.run(&["snapshot", "take"]);
+    assert_eq!(taken.code, Some(1), "{taken:#?}");
+    let place = "the snapshot cannot be kept in bucket gs://vault-keys/vault/snapshots";
+    assert!(taken.stderr.contains(place), "{taken:#?}");
+    wait("nothing is left of those that were taken in vain", Duration::from_secs(20), || {
+        (files(home) == 0).then_some(())
+    });
+    let listed = home.run(&["snapshot", "list"]);
+    assert_eq!(listed.code, Some(1), "a bucket that is away is no empty one: {listed:#?}");
+    let _ = home.run(&["status"]).done();
 }
 
 /// Logs in, and does this in the cluster's shell.

@@ -7,13 +7,14 @@ pub(crate) mod verify;
 use std::process::ExitCode;
 
 use indicatif::BinaryBytes;
-use vaultyard_snapshots::folder::{Folder, Kept, Name};
+use vaultyard_snapshots::folder::{Kept, Name};
+use vaultyard_snapshots::shelf::Shelf;
 use vaultyard_snapshots::verify::VerifyError;
 
 use crate::arguments::{Common, Output, Snapshot, Target};
 use crate::failure::{Failure, Kind, failed};
 use crate::kubernetes::operations;
-use crate::local::snapshots::folder;
+use crate::local::snapshots::shelf;
 use crate::snapshots::Listed;
 use crate::{local, output};
 
@@ -23,8 +24,8 @@ pub(super) async fn run(common: &Common, snapshot: &Snapshot) -> Result<ExitCode
     }
     match snapshot {
         Snapshot::Take => take::run(common).await,
-        Snapshot::List(output) => list(common, output),
-        Snapshot::Delete { name, yes } => delete(common, name, yes.as_deref()),
+        Snapshot::List(output) => list(common, output).await,
+        Snapshot::Delete { name, yes } => delete(common, name, yes.as_deref()).await,
         Snapshot::Restore { name, yes } => restore::run(common, name, yes.as_deref()).await,
         Snapshot::Verify { name, restore, output } => {
             verify::run(common, name.as_deref(), *restore, output).await
@@ -41,10 +42,10 @@ pub(crate) fn named(text: &str) -> Result<Name, Failure> {
 }
 
 /// The newest.
-pub(crate) fn newest(folder: &Folder) -> Result<Kept, Failure> {
-    let newest = folder.list().map_err(failed)?.pop();
+pub(crate) async fn newest(shelf: &Shelf) -> Result<Kept, Failure> {
+    let newest = shelf.list().await.map_err(failed)?.pop();
     newest.ok_or_else(|| {
-        let what = format!("there is no snapshot in {}", folder.path().display());
+        let what = format!("there is no snapshot in {}", shelf.describe());
         Failure::text(Kind::BadInput, what).hint("take one with `vaultyard snapshot take`")
     })
 }
@@ -60,15 +61,15 @@ pub(crate) fn removes(name: &Name) -> String {
     format!("This removes the snapshot {name}. What is in it alone is lost.")
 }
 
-fn delete(common: &Common, name: &str, yes: Option<&str>) -> Result<ExitCode, Failure> {
+async fn delete(common: &Common, name: &str, yes: Option<&str>) -> Result<ExitCode, Failure> {
     let name = named(name)?;
     let known = local::state::known(common)?;
-    let folder = folder(&known);
-    if !folder.list().map_err(failed)?.iter().any(|kept| kept.name == name) {
+    let shelf = shelf(&known);
+    if !shelf.list().await.map_err(failed)?.iter().any(|kept| kept.name == name) {
         return Err(unknown(&name));
     }
     output::ask::confirm(&removes(&name), known.document.cluster.name.as_str(), yes, 1)?;
-    folder.remove(&name).map_err(failed)?;
+    shelf.remove(&name).await.map_err(failed)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -78,9 +79,9 @@ pub(crate) fn unknown(name: &Name) -> Failure {
         .hint("`vaultyard snapshot list` names those there are")
 }
 
-fn list(common: &Common, arguments: &Output) -> Result<ExitCode, Failure> {
+async fn list(common: &Common, arguments: &Output) -> Result<ExitCode, Failure> {
     let known = local::state::known(common)?;
-    let all = folder(&known).list().map_err(failed)?;
+    let all = shelf(&known).list().await.map_err(failed)?;
     show_all(&all.into_iter().map(Listed::from).collect(), arguments)
 }
 
@@ -97,11 +98,12 @@ pub(crate) fn show_all(all: &Vec<Listed>, arguments: &Output) -> Result<ExitCode
                 output::or_dash(it.version.clone()),
                 size,
                 output::or_dash(it.proven.clone()),
+                output::or_dash(it.bucket.clone()),
                 fault,
             ]
         };
         output::table(
-            &["NAME", "SERVER", "VERSION", "SIZE", "PROVEN", ""],
+            &["NAME", "SERVER", "VERSION", "SIZE", "PROVEN", "BUCKET", ""],
             all.iter().map(row).collect(),
         )
     })?;

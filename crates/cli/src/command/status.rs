@@ -1,7 +1,9 @@
 //! `vaultyard status`
 
 use std::process::ExitCode;
+use std::time::Duration;
 
+use tokio::time::timeout;
 use vaultyard_model::port::clock::Clock;
 
 use crate::arguments::{Common, Status};
@@ -10,6 +12,9 @@ use crate::snapshots::Listed;
 use crate::source::Source;
 use crate::system::SystemClock;
 use crate::{local, output};
+
+/// How long a bucket of snapshots is waited for.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 pub(super) async fn run(common: &Common, arguments: &Status) -> Result<ExitCode, Failure> {
     let source = Source::of(common).await?;
@@ -20,8 +25,10 @@ pub(super) async fn run(common: &Common, arguments: &Status) -> Result<ExitCode,
     if let Source::Local(_) = source {
         let known = local::state::known(common)?;
         // What cannot be listed is told by `snapshot list`; the servers are told of all the same.
-        let kept = local::snapshots::folder(&known).list().ok();
-        status.snapshots = kept.map(|kept| kept.into_iter().map(Listed::from).collect());
+        let shelf = local::snapshots::shelf(&known);
+        let kept = timeout(PATIENCE, shelf.list()).await;
+        status.snapshots =
+            kept.ok().and_then(Result::ok).map(|kept| kept.into_iter().map(Listed::from).collect());
     }
     let now = SystemClock.now();
     output::print(arguments.output.output, &status, |status| output::status::show(status, now))?;

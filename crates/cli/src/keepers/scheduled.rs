@@ -9,14 +9,16 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 use vaultyard_model::cluster::Snapshots;
 use vaultyard_model::port::keeper::{Keeper, Round, Waiting};
-use vaultyard_snapshots::folder::Folder;
 use vaultyard_snapshots::schedule::{is_due, newest, surplus};
+use vaultyard_snapshots::shelf::Shelf;
 use vaultyard_snapshots::take::Taken;
 
 use crate::failure::{Failure, failed};
 
 /// Between two looks whether one is due, or asked for.
 const LOOK: Duration = Duration::from_secs(1);
+/// The same where a service has to be asked; less, when one is due more often.
+const LOOK_ELSEWHERE: Duration = Duration::from_secs(60);
 /// Before something that failed is tried again.
 const AGAIN: Duration = Duration::from_secs(30);
 
@@ -26,8 +28,8 @@ pub(crate) trait Taking: Send + Sync {
     /// Whether it is this program's to take them now.
     fn is_mine(&self) -> bool;
 
-    /// Where they are kept here.
-    fn folder(&self) -> Folder;
+    /// Where they are kept.
+    fn shelf(&self) -> Arc<Shelf>;
 
     /// Takes one that nobody has asked for.
     async fn take_scheduled(&self, now: Timestamp) -> Result<Taken, Failure>;
@@ -43,7 +45,14 @@ pub(crate) struct ScheduleKeeper {
 #[async_trait]
 impl Keeper for ScheduleKeeper {
     async fn round(&mut self, now: Timestamp) -> Round {
-        round_of(self.advance(now).await, AGAIN)
+        let mut round = round_of(self.advance(now).await, AGAIN);
+        let interval = self.wanted.borrow().interval;
+        if let (true, None, Some(interval)) =
+            (self.taking.shelf().is_elsewhere(), &round.waiting, interval)
+        {
+            round.next = LOOK_ELSEWHERE.min(interval / 2).max(LOOK);
+        }
+        round
     }
 }
 
@@ -62,15 +71,19 @@ pub(crate) fn round_of(advanced: Result<Option<&'static str>, Failure>, again: D
 
 impl ScheduleKeeper {
     async fn advance(&self, now: Timestamp) -> Result<Option<&'static str>, Failure> {
-        let Snapshots { interval, retain } = self.wanted.borrow().clone();
+        let Snapshots { interval, retain, .. } = self.wanted.borrow().clone();
         let Some(interval) = interval else { return Ok(None) };
-        let folder = self.taking.folder();
-        let all = folder.list().map_err(failed)?;
+        let (shelf, is_mine) = (self.taking.shelf(), self.taking.is_mine());
+        // What lies elsewhere is everybody's, and one of them looks after it.
+        if shelf.is_elsewhere() && !is_mine {
+            return Ok(None);
+        }
+        let all = shelf.list().await.map_err(failed)?;
         for name in surplus(&all, usize::from(retain)) {
-            folder.remove(&name).map_err(failed)?;
+            shelf.remove(&name).await.map_err(failed)?;
             info!(%name, "a snapshot was removed: there are enough newer ones");
         }
-        if !self.taking.is_mine() || !is_due(newest(&all, now), interval, now) {
+        if !is_mine || !is_due(newest(&all, now), interval, now) {
             return Ok(None);
         }
         let taken = self.taking.take_scheduled(now).await?;

@@ -139,6 +139,7 @@ mod tests {
             version: None,
             scheduled: true,
             proven: proven.then(|| "2026-11-30T09:00:00Z".to_owned()),
+            bucket: None,
         }
     }
 

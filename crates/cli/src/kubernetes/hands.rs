@@ -12,7 +12,7 @@ use vaultyard_model::access::Identity;
 use vaultyard_model::observed::Observed;
 use vaultyard_model::port::custody::{KeyEncryption, KeyStore};
 use vaultyard_model::{ClusterName, ServerName};
-use vaultyard_snapshots::folder::Folder;
+use vaultyard_snapshots::shelf::Shelf;
 use vaultyard_snapshots::take::Taken;
 use vaultyard_vault::{Client, Login};
 
@@ -33,8 +33,8 @@ pub(crate) struct Hands {
     /// Every server, asked with the administrator's certificate.
     pub(crate) administrators: BTreeMap<ServerName, Arc<Client>>,
     pub(crate) observed: watch::Receiver<Option<Observed>>,
-    /// The snapshots on the own server's volume.
-    pub(crate) folder: Folder,
+    /// Where the snapshots are, as the document says now.
+    pub(crate) shelf: watch::Receiver<Arc<Shelf>>,
 }
 
 /// The server that leads, and the administrator's login there.
@@ -70,14 +70,19 @@ impl Hands {
         Ok(AtLeader { server: server.clone(), client, login: login.map_err(failed)? })
     }
 
-    /// Takes a snapshot onto the own volume.
+    /// Where the snapshots are.
+    pub(crate) fn shelf(&self) -> Arc<Shelf> {
+        self.shelf.borrow().clone()
+    }
+
+    /// Takes a snapshot, by way of the own volume.
     pub(crate) async fn take_snapshot(&self, moment: Moment) -> Result<Taken, Failure> {
-        let Self { cluster, store, encryption, folder, .. } = self;
+        let Self { cluster, store, encryption, .. } = self;
         // Without the keys it would be worth nothing, and that is better known before.
         let keys = stored::load(cluster, &**store, &**encryption).await.map_err(failed)?;
         let AtLeader { server, client, login } = self.log_in().await?;
         let leader = Leader { cluster, server: &server, client, token: &login.token };
-        snapshots::take(leader, keys.header, &**encryption, folder, moment).await
+        snapshots::take(leader, keys.header, &**encryption, &self.shelf(), moment).await
     }
 }
 
@@ -87,8 +92,8 @@ impl Taking for Hands {
         self.leads()
     }
 
-    fn folder(&self) -> Folder {
-        self.folder.clone()
+    fn shelf(&self) -> Arc<Shelf> {
+        self.shelf()
     }
 
     async fn take_scheduled(&self, now: Timestamp) -> Result<Taken, Failure> {

@@ -15,6 +15,7 @@ use vaultyard_keys::stored::KeyRing;
 use vaultyard_model::observed::ServerSeen;
 use vaultyard_model::port::keeper::{Keeper, Round};
 use vaultyard_model::{Secret, Version};
+use vaultyard_snapshots::shelf::Shelf;
 use vaultyard_snapshots::verify::{unlock, verify};
 use vaultyard_vault::Client;
 
@@ -30,6 +31,8 @@ use crate::{faults, proving};
 
 /// Between two looks while nothing is told of the `VaultCluster`.
 const LOOK: Duration = Duration::from_secs(1);
+/// Between two looks at a place elsewhere while nobody does anything.
+const LOOK_ELSEWHERE: Duration = Duration::from_secs(60);
 /// How long a cluster with other data may take until a server leads and lets the administrator in.
 const LED_AGAIN: Duration = Duration::from_secs(60);
 
@@ -42,14 +45,25 @@ pub(crate) struct OperationKeeper {
     pub(crate) told: watch::Sender<Option<Progress>>,
     /// Where snapshots are proven.
     pub(crate) stage: Stage,
-    /// The snapshots on the own volume.
+    /// The snapshots on the own volume, and those elsewhere.
     pub(crate) kept: watch::Sender<Option<Vec<Listed>>>,
+    /// When they were last looked for.
+    pub(crate) looked: Option<Looked>,
+}
+
+/// A look for what lies elsewhere, where a service has to be asked.
+pub(crate) struct Looked {
+    at: Timestamp,
+    /// What had been done until then, by anybody and by this unsealer.
+    operation: Value,
+    changes: u64,
+    shelf: Arc<Shelf>,
 }
 
 #[async_trait]
 impl Keeper for OperationKeeper {
     async fn round(&mut self, now: Timestamp) -> Round {
-        self.look_at_volume();
+        self.look(now).await;
         let next = {
             let declared = self.declared.borrow();
             let (server, told) = (self.hands.server.as_str(), self.told.borrow());
@@ -62,7 +76,7 @@ impl Keeper for OperationKeeper {
             }
             Next::Do(operation) => {
                 let progress = self.carry_out(operation, now).await;
-                self.look_at_volume();
+                self.look(now).await;
                 self.told.send_replace(Some(progress));
             }
         }
@@ -71,16 +85,35 @@ impl Keeper for OperationKeeper {
 }
 
 impl OperationKeeper {
-    /// A snapshot is read where it lies; everything else is done beside the server that leads.
+    /// A snapshot on a volume is read where it lies; everything else is done beside the server that leads.
     fn is_mine(&self, work: &Work) -> bool {
-        match work.snapshot() {
-            Some(name) => self.kept.borrow().iter().flatten().any(|kept| kept.name == name),
-            None => self.hands.leads(),
-        }
+        let Some(name) = work.snapshot() else { return self.hands.leads() };
+        let kept = self.kept.borrow();
+        let kept = kept.iter().flatten().find(|kept| kept.name == name);
+        kept.is_some_and(|kept| kept.bucket.is_none() || self.hands.leads())
     }
 
-    fn look_at_volume(&self) {
-        match self.hands.folder.list() {
+    /// Whether there may be others than at the last look.
+    fn may_differ(&self, shelf: &Arc<Shelf>, operation: &Value, now: Timestamp) -> bool {
+        let Some(looked) = self.looked.as_ref().filter(|_| shelf.is_elsewhere()) else {
+            return true;
+        };
+        let age = now.duration_since(looked.at).unsigned_abs();
+        age >= LOOK_ELSEWHERE
+            || !Arc::ptr_eq(&looked.shelf, shelf)
+            || looked.changes != shelf.changes()
+            || looked.operation != *operation
+    }
+
+    async fn look(&mut self, now: Timestamp) {
+        let shelf = self.hands.shelf();
+        let operation = self.declared.borrow()["status"]["operation"].clone();
+        if !self.may_differ(&shelf, &operation, now) {
+            return;
+        }
+        let changes = shelf.changes();
+        self.looked = Some(Looked { at: now, operation, changes, shelf: shelf.clone() });
+        match shelf.list().await {
             Ok(all) => {
                 let all = Some(all.into_iter().map(Listed::from).collect());
                 self.kept.send_if_modified(|kept| {
@@ -89,7 +122,7 @@ impl OperationKeeper {
                     news
                 });
             }
-            Err(error) => warn!("the snapshots on the volume cannot be listed: {error}"),
+            Err(error) => warn!("the snapshots cannot be listed: {error}"),
         }
     }
 
@@ -101,7 +134,7 @@ impl OperationKeeper {
             Work::VerifySnapshot { name } => self.verify(name).await,
             Work::ProveSnapshot { name } => self.prove(name, now).await,
             Work::RestoreSnapshot { name } => self.restore(name, now).await,
-            Work::DeleteSnapshot { name } => self.delete(name),
+            Work::DeleteSnapshot { name } => self.delete(name).await,
             Work::Rekey { shares, threshold } => {
                 self.rekey(Wanted { shares: *shares, threshold: *threshold }, now).await
             }
@@ -124,31 +157,31 @@ impl OperationKeeper {
     }
 
     async fn verify(&self, name: &str) -> Result<Value, Failure> {
-        let Hands { cluster, encryption, folder, .. } = &*self.hands;
+        let (shelf, Hands { cluster, encryption, .. }) = (self.hands.shelf(), &*self.hands);
         let (name, ring) = (named(name)?, self.hands.keys().await?);
         let keys = &ring.current().header.generation;
-        let verified = verify(folder, &name, cluster, keys, &**encryption).await;
+        let verified = verify(&shelf, &name, cluster, keys, &**encryption).await;
         serde_json::to_value(Found::of(&name, verified.map_err(failed)?, None)).map_err(failed)
     }
 
     async fn prove(&self, name: &str, now: Timestamp) -> Result<Value, Failure> {
         proving::refuse_a_seal(&self.stage.cluster)?;
-        let Hands { cluster, encryption, folder, .. } = &*self.hands;
+        let (shelf, Hands { cluster, encryption, .. }) = (self.hands.shelf(), &*self.hands);
         let (name, ring) = (named(name)?, self.hands.keys().await?);
         let keys = &ring.current().header.generation;
-        let verified = verify(folder, &name, cluster, keys, &**encryption).await;
+        let verified = verify(&shelf, &name, cluster, keys, &**encryption).await;
         let verified = verified.map_err(failed)?;
         keys_of(&ring, &name, verified.header.rekey)?;
         let version = self.program_for(&verified.header.version)?;
         let AtLeader { client, login, .. } = self.hands.log_in().await?;
         proving::refuse_reaching_out(client, &login.token).await?;
-        let all = folder.list().map_err(failed)?;
+        let all = shelf.list().await.map_err(failed)?;
         let bytes = all.iter().find(|kept| kept.name == name).map_or(0, |kept| kept.bytes);
-        let unlocked = unlock(folder, &name, cluster, keys, &**encryption).await;
+        let unlocked = unlock(&shelf, &name, cluster, keys, &**encryption).await;
         let (header, unlocked) = unlocked.map_err(failed)?;
         let (began, keys) = (Instant::now(), proving::candidates(&ring, header.rekey));
         let mounts = self.stage.restore(&keys, unlocked, bytes).await?;
-        folder.note_proven(&name, now).map_err(failed)?;
+        shelf.note_proven(&name, now).await.map_err(failed)?;
         let restored = Restored { seconds: began.elapsed().as_secs_f64(), mounts, version };
         serde_json::to_value(Found::of(&name, verified, Some(restored))).map_err(failed)
     }
@@ -169,14 +202,14 @@ impl OperationKeeper {
     }
 
     async fn restore(&self, name: &str, now: Timestamp) -> Result<Value, Failure> {
-        let Hands { cluster, encryption, folder, .. } = &*self.hands;
+        let (shelf, Hands { cluster, encryption, .. }) = (self.hands.shelf(), &*self.hands);
         let (name, ring) = (named(name)?, self.hands.keys().await?);
         let Keys { generation, rekey, .. } = &ring.current().header;
-        let verified = verify(folder, &name, cluster, generation, &**encryption).await;
+        let verified = verify(&shelf, &name, cluster, generation, &**encryption).await;
         let header = verified.map_err(failed)?.header;
         keys_of(&ring, &name, header.rekey)?;
         let AtLeader { server, client, login } = self.hands.log_in().await?;
-        let opened = unlock(folder, &name, cluster, generation, &**encryption).await;
+        let opened = unlock(&shelf, &name, cluster, generation, &**encryption).await;
         let (_, unlocked) = opened.map_err(failed)?;
         let leader = Leader { cluster, server: &server, client, token: &login.token };
         put_in_place(leader, &ring, unlocked).await?;
@@ -207,8 +240,8 @@ impl OperationKeeper {
         kept.map_err(|error| failed(error).hint(OTHER_SHARES))
     }
 
-    fn delete(&self, name: &str) -> Result<Value, Failure> {
-        self.hands.folder.remove(&named(name)?).map_err(failed)?;
+    async fn delete(&self, name: &str) -> Result<Value, Failure> {
+        self.hands.shelf().remove(&named(name)?).await.map_err(failed)?;
         Ok(Value::Null)
     }
 

@@ -39,6 +39,7 @@ use vaultyard_model::port::keeper::Keeper;
 use vaultyard_model::port::server::Server;
 use vaultyard_plan::history::History;
 use vaultyard_snapshots::folder::Folder;
+use vaultyard_snapshots::shelf::Shelf;
 use vaultyard_target_kubernetes::Api;
 use vaultyard_target_kubernetes::cluster::ClusterObject;
 use vaultyard_target_kubernetes::pod::{Looker, Paths, PodHost, watch_server};
@@ -58,6 +59,7 @@ use super::snapshots::SnapshotKeeper;
 use super::standing::{Part, Role};
 use super::telling::{Begun, Telling};
 use super::{door, inner_door, witness};
+use crate::custody::for_snapshots;
 use crate::failure::{Failure, Kind, failed};
 use crate::keepers::access::{self, AccessKeeper, Ways};
 use crate::keepers::kept::{self, CustodyKeeper};
@@ -300,6 +302,7 @@ impl Ground {
             access.clone(),
         )?;
         let tried_logins = keep("logins", Box::new(reviewer), never());
+        let (shelf_in, shelf) = watch::channel(shelf(&paths, &pod.cluster.snapshots));
         let hands = Arc::new(Hands {
             cluster: pod.cluster.name.clone(),
             server: pod.server.clone(),
@@ -307,12 +310,12 @@ impl Ground {
             encryption: encryption.clone(),
             administrators,
             observed: observed.clone(),
-            folder: Folder::at(paths.snapshots()),
+            shelf,
         });
         let (asked_in, asked) = watch::channel(());
         let (wanted_in, wanted) = watch::channel(pod.cluster.snapshots.clone());
         loops.spawn(wake_on_change(declared.clone(), asked_in));
-        loops.spawn(follow_schedule(wanted_in));
+        loops.spawn(follow_schedule(wanted_in, shelf_in, paths.clone()));
         let (answered_in, answered) = watch::channel(None);
         let snapshots = SnapshotKeeper {
             hands: hands.clone(),
@@ -338,8 +341,14 @@ impl Ground {
             tls: self.administrator,
             name: self.own.1.clone(),
         };
-        let operations =
-            OperationKeeper { hands, declared, told: operation_in, stage, kept: kept_in };
+        let operations = OperationKeeper {
+            hands,
+            declared,
+            told: operation_in,
+            stage,
+            kept: kept_in,
+            looked: None,
+        };
         keep("operations", Box::new(operations), asked);
         let custody = CustodyKeeper::new(kept::Parts {
             cluster: pod.cluster.name.clone(),
@@ -470,13 +479,25 @@ async fn read_on_change(object: ClusterObject, declared: watch::Sender<Value>) {
     }
 }
 
-/// Passes on which snapshots are to be taken by themselves, as the document says that is followed: kubelet
-/// brings it into the pod.
-async fn follow_schedule(wanted: watch::Sender<Snapshots>) {
+/// Where snapshots are kept.
+fn shelf(paths: &Paths, wanted: &Snapshots) -> Arc<Shelf> {
+    Arc::new(Shelf::new(Folder::at(paths.snapshots()), for_snapshots(&wanted.store)))
+}
+
+/// Passes on which snapshots are to be taken by themselves, and where all are kept, as the document says that
+/// is followed: kubelet brings it into the pod.
+async fn follow_schedule(
+    wanted: watch::Sender<Snapshots>,
+    kept: watch::Sender<Arc<Shelf>>,
+    paths: Paths,
+) {
     loop {
         tokio::time::sleep(READ_AGAIN).await;
         // A document that cannot be read says nothing.
         if let Ok(pod) = ServerPod::this() {
+            if wanted.borrow().store != pod.cluster.snapshots.store {
+                kept.send_replace(shelf(&paths, &pod.cluster.snapshots));
+            }
             wanted.send_if_modified(|wanted| {
                 let news = *wanted != pod.cluster.snapshots;
                 *wanted = pod.cluster.snapshots;

@@ -111,7 +111,9 @@ impl Rollout for LocalRollout {
         let from = stale.into_values().map(|(_, runs)| runs).filter(|runs| *runs != towards);
         let (from, taken) = (from.collect(), self.clock.now());
         let snapshot = if self.wants_snapshot(&towards) {
-            let taking = snapshots::take(&self.known, &self.custody.0, Moment::asked(taken));
+            let shelf = snapshots::shelf(&self.known);
+            let taking =
+                snapshots::take(&self.known, &self.custody.0, &shelf, Moment::asked(taken));
             let kept = self.step("take-snapshot", taking).await;
             let kept = kept.map_err(|failure| refused(WHAT, failure.message().to_owned()))?;
             info!(snapshot = %kept.name, "the change of version is bound to this snapshot");

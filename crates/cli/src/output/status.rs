@@ -154,6 +154,7 @@ mod tests {
             version: None,
             scheduled: false,
             proven: proven.then(|| taken.to_owned()),
+            bucket: None,
         }
     }
 

@@ -71,21 +71,29 @@ fn transit(transit: &document::Transit) -> Result<cluster::Transit, Misread> {
     })
 }
 
-fn store(store: &document::Store, name: &ClusterName) -> Result<Store, Misread> {
-    let prefix = |prefix: &Option<Written<Prefix>>| {
-        optional(prefix).map(|prefix| prefix.unwrap_or_else(|| Prefix::of(name)))
-    };
-    if let Some(wanted) = &store.google_storage {
-        let bucket = wanted.bucket.value()?;
-        return Ok(Store::GoogleStorage { bucket, prefix: prefix(&wanted.prefix)? });
+/// The bucket that is given, if one is; `own` is the folder there when none is named.
+pub(super) fn bucket(
+    google: Option<&document::GoogleStorage>,
+    s3: Option<&document::S3>,
+    own: Prefix,
+) -> Result<Option<Store>, Misread> {
+    if let Some(wanted) = google {
+        let (bucket, prefix) = (wanted.bucket.value()?, optional(&wanted.prefix)?.unwrap_or(own));
+        return Ok(Some(Store::GoogleStorage { bucket, prefix }));
     }
-    if let Some(wanted) = &store.s3 {
-        return Ok(Store::S3 {
-            bucket: wanted.bucket.value()?,
-            prefix: prefix(&wanted.prefix)?,
-            region: wanted.region.value()?,
-            endpoint: optional(&wanted.endpoint)?,
-        });
+    let Some(wanted) = s3 else { return Ok(None) };
+    Ok(Some(Store::S3 {
+        bucket: wanted.bucket.value()?,
+        prefix: optional(&wanted.prefix)?.unwrap_or(own),
+        region: wanted.region.value()?,
+        endpoint: optional(&wanted.endpoint)?,
+    }))
+}
+
+fn store(store: &document::Store, name: &ClusterName) -> Result<Store, Misread> {
+    let bucket = bucket(store.google_storage.as_ref(), store.s3.as_ref(), Prefix::of(name))?;
+    if let Some(bucket) = bucket {
+        return Ok(bucket);
     }
     if store.kubernetes_secret.is_some() {
         return Ok(Store::KubernetesSecret);

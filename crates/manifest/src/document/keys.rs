@@ -10,7 +10,7 @@ use vaultyard_model::cluster::ObjectName;
 use crate::scalar::Written;
 
 pub(crate) use encryption::{Age, AwsKms, Encryption, GoogleKms, Pkcs11, Transit, TransitAuth};
-pub(crate) use store::Store;
+pub(crate) use store::{GoogleStorage, S3, Store};
 
 /// How the unseal key is split, encrypted and kept.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]

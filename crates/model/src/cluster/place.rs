@@ -121,6 +121,11 @@ impl Prefix {
     pub fn of(cluster: &crate::ClusterName) -> Self {
         Self(cluster.as_str().to_owned())
     }
+
+    /// The same for its snapshots. They are apart, so that who may remove those may remove no key.
+    pub fn of_snapshots(cluster: &crate::ClusterName) -> Self {
+        Self(format!("{cluster}/snapshots"))
+    }
 }
 
 /// Scheme, host and port of a service. Without TLS only on this machine: what goes there is secret.

@@ -72,14 +72,14 @@ pub(super) fn stateful_set(
     })
 }
 
-/// What is noted on pods. At AWS also whom its webhook does not give the account's role: only what the
-/// keys are opened by needs it, and a server whose seal is there.
+/// What is noted on pods. At AWS also whom its webhook does not give the account's role: only who opens the
+/// keys and keeps snapshots needs it, and a server whose seal is there.
 fn annotations(cluster: &Cluster) -> BTreeMap<String, String> {
     let mut all = BTreeMap::from([(CONFIGURATION_HASH.to_owned(), configuration_hash(cluster))]);
     let without = match &cluster.seal {
-        Some(Seal::Awskms(_)) if cluster.keys.are_at_aws() => Some(format!("{PREPARE},{PROVER}")),
+        Some(Seal::Awskms(_)) if cluster.keeps_at_aws() => Some(format!("{PREPARE},{PROVER}")),
         Some(Seal::Awskms(_)) => Some(format!("{PREPARE},{PROVER},{UNSEALER}")),
-        _ => cluster.keys.are_at_aws().then(|| format!("{PREPARE},{PROVER},{SERVER}")),
+        _ => cluster.keeps_at_aws().then(|| format!("{PREPARE},{PROVER},{SERVER}")),
     };
     all.extend(without.map(|without| (WITHOUT_AWS_ROLE.to_owned(), without)));
     all

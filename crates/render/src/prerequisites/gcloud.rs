@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use vaultyard_model::Cluster;
 
-use super::needs::{Folder, Key, Needs, Reach};
+use super::needs::{Folder, Key, Needs, PROBES, Reach, SNAPSHOTS};
 
 /// A script of `gcloud` commands. It makes what is not there and changes nothing that is.
 pub fn gcloud(cluster: &Cluster) -> String {
@@ -24,7 +24,18 @@ pub fn gcloud(cluster: &Cluster) -> String {
         add(ssl_policy(name, *reach));
     }
     if let Some(folder) = &needs.bucket {
-        add(bucket(folder));
+        let removal =
+            removal(folder, (PROBES, "probe-"), "Probes are the only objects that may be deleted.");
+        add(bucket(folder) + &removal);
+    }
+    if let Some(folder) = &needs.snapshots {
+        let bucket = needs.other_bucket().map(bucket).unwrap_or_default();
+        let removal = removal(
+            folder,
+            (SNAPSHOTS, ""),
+            "Snapshots are deleted when there are enough newer ones.",
+        );
+        add(bucket + &removal);
     }
     for wanted in needs.key.iter().chain(&needs.seal) {
         add(key(wanted));
@@ -44,7 +55,7 @@ fn head(needs: &Needs) -> String {
     let regional = |need: &Option<(String, Reach)>| {
         need.as_ref().is_some_and(|(_, reach)| *reach != Reach::Global)
     };
-    if regional(&needs.address) || regional(&needs.ssl_policy) || needs.bucket.is_some() {
+    if regional(&needs.address) || regional(&needs.ssl_policy) || needs.uses_buckets() {
         text.push_str(": \"${REGION:?the region of the cluster}\"\n");
     }
     if matches!(needs.address, Some((_, Reach::Internal))) {
@@ -100,7 +111,7 @@ fn ssl_policy(name: &str, reach: Reach) -> String {
 }
 
 /// Nothing that was written there once is lost: neither overwritten nor deleted for good.
-fn bucket(Folder { bucket, prefix }: &Folder) -> String {
+fn bucket(Folder { bucket, .. }: &Folder) -> String {
     let url = format!("gs://{bucket}");
     let mut text = unless_there(
         "storage buckets",
@@ -119,20 +130,18 @@ fn bucket(Folder { bucket, prefix }: &Folder) -> String {
              --member=\"$MEMBER\" --role={role} --condition=None"
         );
     }
-    let condition = probes(bucket, prefix);
-    let _ = writeln!(
-        text,
-        "# Probes are the only objects that may be deleted.\n\
-         gcloud storage buckets add-iam-policy-binding {url} \\\n  \
-         --member=\"$MEMBER\" --role=roles/storage.objectUser \\\n  \
-         --condition='title=probes-of-the-key-store,expression={condition}'"
-    );
     text
 }
 
-/// The condition that an object is a probe.
-pub(super) fn probes(bucket: &str, prefix: &str) -> String {
-    format!("resource.name.startsWith(\"projects/_/buckets/{bucket}/objects/{prefix}/probe-\")")
+/// The right to delete what is in a folder and begins so.
+fn removal(folder: &Folder, (title, begins): (&str, &str), why: &str) -> String {
+    let (bucket, condition) = (&folder.bucket, folder.begins(begins));
+    format!(
+        "# {why}\n\
+         gcloud storage buckets add-iam-policy-binding gs://{bucket} \\\n  \
+         --member=\"$MEMBER\" --role=roles/storage.objectUser \\\n  \
+         --condition='title={title},expression={condition}'\n"
+    )
 }
 
 fn key(Key { project, location, ring, name }: &Key) -> String {

@@ -5,6 +5,11 @@ use vaultyard_model::cluster::{Encryption, FrontTls, GoogleName, GoogleSeal, Sea
 
 use crate::kubernetes::Names;
 
+/// What the right to delete probes of the key store is called.
+pub(super) const PROBES: &str = "probes-of-the-key-store";
+/// What the right to delete snapshots is called.
+pub(super) const SNAPSHOTS: &str = "snapshots";
+
 /// Everything that must exist.
 pub(super) struct Needs {
     /// The cluster, for people: namespace and name.
@@ -21,6 +26,8 @@ pub(super) struct Needs {
     pub(super) proxy_subnet: bool,
     /// The bucket of the keys.
     pub(super) bucket: Option<Folder>,
+    /// The bucket of the snapshots, which may be the same.
+    pub(super) snapshots: Option<Folder>,
     /// The key that encrypts them.
     pub(super) key: Option<Key>,
     /// The key that opens the servers, when it is another one.
@@ -46,6 +53,14 @@ pub(super) enum Reach {
 pub(super) struct Folder {
     pub(super) bucket: String,
     pub(super) prefix: String,
+}
+
+impl Folder {
+    /// The condition that the name of an object begins so within the folder.
+    pub(super) fn begins(&self, with: &str) -> String {
+        let Self { bucket, prefix } = self;
+        format!("resource.name.startsWith(\"projects/_/buckets/{bucket}/objects/{prefix}/{with}\")")
+    }
 }
 
 /// A key of Cloud KMS, by the parts of its name.
@@ -83,12 +98,8 @@ impl Needs {
             security_policy: google.and_then(|google| of_google(&google.security_policy)),
             certificates,
             proxy_subnet: google.is_some() && reach != Reach::Global,
-            bucket: match &cluster.keys.store {
-                Store::GoogleStorage { bucket, prefix } => {
-                    Some(Folder { bucket: bucket.to_string(), prefix: prefix.to_string() })
-                }
-                _ => None,
-            },
+            bucket: folder(&cluster.keys.store),
+            snapshots: folder(&cluster.snapshots.store),
             seal: seal(cluster).filter(|seal| key.as_ref() != Some(seal)),
             key,
             account: (names.namespace().to_owned(), names.stateful_set().to_owned()),
@@ -113,7 +124,18 @@ impl Needs {
 
     /// Whether the servers' account needs rights.
     pub(super) fn uses_keys(&self) -> bool {
-        self.bucket.is_some() || self.key.is_some() || self.seal.is_some()
+        self.uses_buckets() || self.key.is_some() || self.seal.is_some()
+    }
+
+    /// Whether there is a bucket.
+    pub(super) fn uses_buckets(&self) -> bool {
+        self.bucket.is_some() || self.snapshots.is_some()
+    }
+
+    /// The bucket of the snapshots, when it is not that of the keys.
+    pub(super) fn other_bucket(&self) -> Option<&Folder> {
+        let keys = self.bucket.as_ref().map(|folder| &folder.bucket);
+        self.snapshots.as_ref().filter(|snapshots| Some(&snapshots.bucket) != keys)
     }
 
     /// What people must make themselves, a sentence each.
@@ -131,6 +153,15 @@ impl Needs {
             all.push("A proxy-only subnet in the region, in the network of the nodes.".to_owned());
         }
         all
+    }
+}
+
+fn folder(store: &Store) -> Option<Folder> {
+    match store {
+        Store::GoogleStorage { bucket, prefix } => {
+            Some(Folder { bucket: bucket.to_string(), prefix: prefix.to_string() })
+        }
+        _ => None,
     }
 }
 

@@ -4,8 +4,7 @@ use std::fmt::Write;
 
 use vaultyard_model::Cluster;
 
-use super::gcloud::probes;
-use super::needs::{Folder, Key, Needs, Reach};
+use super::needs::{Folder, Key, Needs, PROBES, Reach, SNAPSHOTS};
 
 /// Resources of the provider `google`, for a module of their own.
 pub fn terraform(cluster: &Cluster) -> String {
@@ -32,7 +31,16 @@ pub fn terraform(cluster: &Cluster) -> String {
         member(&mut file, &needs);
     }
     if let Some(folder) = &needs.bucket {
-        bucket(&mut file, folder);
+        bucket(&mut file, "keys", folder);
+        // Probes are the only objects that may be deleted.
+        removal(&mut file, ("probe", "keys"), PROBES, &folder.begins("probe-"));
+    }
+    if let Some(folder) = needs.other_bucket() {
+        bucket(&mut file, "snapshots", folder);
+    }
+    if let Some(folder) = &needs.snapshots {
+        let within = if needs.other_bucket().is_some() { "snapshots" } else { "keys" };
+        removal(&mut file, ("snapshot", within), SNAPSHOTS, &folder.begins(""));
     }
     if let Some(wanted) = &needs.key {
         key(&mut file, "keys", wanted, None);
@@ -83,7 +91,7 @@ fn variables(file: &mut Blocks, needs: &Needs) {
     let regional = |need: &Option<(String, Reach)>| {
         need.as_ref().is_some_and(|(_, reach)| *reach != Reach::Global)
     };
-    if regional(&needs.address) || regional(&needs.ssl_policy) || needs.bucket.is_some() {
+    if regional(&needs.address) || regional(&needs.ssl_policy) || needs.uses_buckets() {
         variable("region", "The region of the cluster.");
     }
     if matches!(needs.address, Some((_, Reach::Internal))) {
@@ -147,10 +155,11 @@ fn member(file: &mut Blocks, needs: &Needs) {
     file.block("locals", &[text("servers", &member)]);
 }
 
-fn bucket(file: &mut Blocks, Folder { bucket, prefix }: &Folder) {
+/// A bucket whose resource is called so, and what its objects may be read and created by.
+fn bucket(file: &mut Blocks, label: &str, Folder { bucket, .. }: &Folder) {
     file.resource(
         "google_storage_bucket",
-        "keys",
+        label,
         &[
             text("name", bucket),
             raw("project", "var.project"),
@@ -168,29 +177,32 @@ fn bucket(file: &mut Blocks, Folder { bucket, prefix }: &Folder) {
             "}".to_owned(),
         ],
     );
-    let mut grant = |label: &str, role: &str, condition: &[String]| {
-        let mut lines = vec![
-            raw("bucket", "google_storage_bucket.keys.name"),
-            text("role", role),
-            raw("member", "local.servers"),
-        ];
-        lines.extend_from_slice(condition);
-        file.resource("google_storage_bucket_iam_member", label, &lines);
-    };
-    grant("create", "roles/storage.objectCreator", &[]);
-    grant("read", "roles/storage.objectViewer", &[]);
-    // Probes are the only objects that may be deleted.
-    let condition = probes(bucket, prefix).replace('"', "\\\"");
-    grant(
-        "probe",
-        "roles/storage.objectUser",
-        &[
-            "condition {".to_owned(),
-            text("  title", "probes-of-the-key-store"),
-            text("  expression", &condition),
-            "}".to_owned(),
-        ],
-    );
+    // Those of the keys had these names before there was another bucket.
+    let named =
+        |what: &str| if label == "keys" { what.to_owned() } else { format!("{what}_{label}") };
+    grant(file, (&named("create"), label), "roles/storage.objectCreator", &[]);
+    grant(file, (&named("read"), label), "roles/storage.objectViewer", &[]);
+}
+
+/// The right to delete what a condition is true of, within a bucket whose resource is called so.
+fn removal(file: &mut Blocks, called: (&str, &str), title: &str, condition: &str) {
+    let lines = [
+        "condition {".to_owned(),
+        text("  title", title),
+        text("  expression", &condition.replace('"', "\\\"")),
+        "}".to_owned(),
+    ];
+    grant(file, called, "roles/storage.objectUser", &lines);
+}
+
+fn grant(file: &mut Blocks, (label, bucket): (&str, &str), role: &str, condition: &[String]) {
+    let mut lines = vec![
+        raw("bucket", &format!("google_storage_bucket.{bucket}.name")),
+        text("role", role),
+        raw("member", "local.servers"),
+    ];
+    lines.extend_from_slice(condition);
+    file.resource("google_storage_bucket_iam_member", label, &lines);
 }
 
 /// A key, whose resources are called so. Its ring is not made twice when it is that of the key before.

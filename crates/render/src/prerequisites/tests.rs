@@ -38,6 +38,15 @@ fn keys_at_google(mut cluster: Cluster) -> Cluster {
     cluster
 }
 
+/// The snapshots lie in this bucket of Google.
+fn snapshots_at_google(mut cluster: Cluster, bucket: &str) -> Cluster {
+    cluster.snapshots.store = Store::GoogleStorage {
+        bucket: Bucket::new(bucket).unwrap(),
+        prefix: Prefix::of_snapshots(&cluster.name),
+    };
+    cluster
+}
+
 fn acting_as(account: &str) -> Cluster {
     let mut cluster = keys_at_google(sample::cluster(3));
     let annotation = ("iam.gke.io/gcp-service-account".to_owned(), account.to_owned());
@@ -55,7 +64,7 @@ fn sealed(keys_in_its_ring: bool) -> Cluster {
     cluster
 }
 
-fn matrix() -> [(&'static str, Cluster); 8] {
+fn matrix() -> [(&'static str, Cluster); 10] {
     let class = |text: &str| ObjectName::new(text).unwrap();
     let gateway = |text: &str| Way::Gateway { class: class(text) };
     let shared = FrontTls::PreShared(vec![GoogleName::new("vault-2026").unwrap()]);
@@ -66,6 +75,11 @@ fn matrix() -> [(&'static str, Cluster); 8] {
         ("regional", front(gateway("gke-l7-regional-external-managed"), own)),
         ("keys", keys_at_google(sample::cluster(3))),
         ("keys-as", acting_as("vault@p-1.iam.gserviceaccount.com")),
+        ("snapshots", snapshots_at_google(sample::cluster(3), "example-vault-snapshots")),
+        (
+            "snapshots-beside-keys",
+            snapshots_at_google(keys_at_google(sample::cluster(3)), "example-vault-keys"),
+        ),
         ("seal", sealed(false)),
         ("seal-and-keys", sealed(true)),
         ("nothing", sample::cluster(3)),
@@ -91,12 +105,26 @@ fn what_is_no_account_is_not_written_into_a_script() {
 
 /// Who can delete a key, or overwrite it, can lose it.
 #[test]
-fn only_probes_may_be_deleted() {
-    let cluster = keys_at_google(sample::cluster(3));
+fn only_probes_and_snapshots_may_be_deleted() {
+    let keys = keys_at_google(sample::cluster(3));
+    let both = snapshots_at_google(keys.clone(), "example-vault-keys");
+    let apart = snapshots_at_google(keys.clone(), "example-vault-snapshots");
+    for (cluster, folders) in [(keys, 1), (both, 2), (apart, 2)] {
+        for text in [gcloud(&cluster), terraform(&cluster)] {
+            let probes = text.matches("example-vault-keys/objects/clusters/vault/probe-").count();
+            assert_eq!(probes, 1, "{text}");
+            assert_eq!(text.matches("storage.objectUser").count(), folders, "{text}");
+            assert!(!text.contains("objectAdmin"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn the_right_to_delete_snapshots_is_one_to_delete_no_key() {
+    let cluster = snapshots_at_google(keys_at_google(sample::cluster(3)), "example-vault-keys");
     for text in [gcloud(&cluster), terraform(&cluster)] {
-        let conditions = text.matches("example-vault-keys/objects/clusters/vault/probe-").count();
-        assert_eq!(text.matches("storage.objectUser").count(), conditions, "{text}");
-        assert!(!text.contains("objectAdmin"), "{text}");
+        let conditions = text.matches("example-vault-keys/objects/vault/snapshots/").count();
+        assert_eq!(conditions, 1, "{text}");
     }
 }
 

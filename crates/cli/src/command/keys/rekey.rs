@@ -33,7 +33,8 @@ pub(super) async fn run(
     let progress = Progress::new(common.quiet, system::fancy_terminal());
     progress.waiting("a snapshot is taken first");
     // Where a server dies in the middle of it, the way back is the data of before.
-    let taken = snapshots::take(known, custody, Moment::asked(SystemClock.now())).await?;
+    let (shelf, moment) = (snapshots::shelf(known), Moment::asked(SystemClock.now()));
+    let taken = snapshots::take(known, custody, &shelf, moment).await?;
     progress.done(format!("snapshot {}", taken.name));
     let LoggedIn { login, server, client } = login::log_in(known).await?;
     progress.waiting(format!("{server} makes new shares"));

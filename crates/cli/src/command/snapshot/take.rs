@@ -17,13 +17,13 @@ pub(super) async fn run(common: &Common) -> Result<ExitCode, Failure> {
     let (known, custody) = keys::of_state(common).await?;
     let progress = Progress::new(common.quiet, system::fancy_terminal());
     progress.waiting("the leader gives a snapshot");
-    let taken = snapshots::take(&known, &custody, Moment::asked(SystemClock.now())).await;
+    let (shelf, moment) = (snapshots::shelf(&known), Moment::asked(SystemClock.now()));
+    let taken = snapshots::take(&known, &custody, &shelf, moment).await;
     progress.end();
     let Taken { name, header, meta } = taken?;
     if !common.quiet {
-        let folder = known.state.paths().snapshots();
-        let folder = folder.display();
-        eprintln!("snapshot of {} up to index {}; kept in {folder}", header.server, meta.index);
+        let place = shelf.describe();
+        eprintln!("snapshot of {} up to index {}; kept in {place}", header.server, meta.index);
     }
     output::data(name)?;
     Ok(ExitCode::SUCCESS)

@@ -26,10 +26,10 @@ pub(super) async fn run(
     arguments: &Output,
 ) -> Result<ExitCode, Failure> {
     let (known, custody) = local::keys::of_state(common).await?;
-    let folder = snapshots::folder(&known);
+    let shelf = snapshots::shelf(&known);
     let name = match name {
         Some(name) => super::named(name)?,
-        None => super::newest(&folder)?.name,
+        None => super::newest(&shelf).await?.name,
     };
     let ring = custody.load_all(&known.document.cluster.name).await?;
     let found = if restore {
@@ -51,8 +51,8 @@ async fn decrypt(
     name: &Name,
 ) -> Result<Verified, Failure> {
     let (cluster, generation) = (&known.document.cluster.name, &ring.current().header.generation);
-    let folder = snapshots::folder(known);
-    let verified = verify(&folder, name, cluster, generation, &*custody.encryption).await;
+    let shelf = snapshots::shelf(known);
+    let verified = verify(&shelf, name, cluster, generation, &*custody.encryption).await;
     verified.map_err(super::not_sound)
 }
 
@@ -67,8 +67,8 @@ pub(crate) async fn prove<'a>(
     let verified = decrypt(known, custody, ring, name).await?;
     keys_of(ring, name, verified.header.rekey)?;
     let (cluster, generation) = (&known.document.cluster.name, &ring.current().header.generation);
-    let folder = snapshots::folder(known);
-    let unlocked = unlock(&folder, name, cluster, generation, &*custody.encryption).await;
+    let shelf = snapshots::shelf(known);
+    let unlocked = unlock(&shelf, name, cluster, generation, &*custody.encryption).await;
     let unlocked = unlocked.map_err(super::not_sound)?;
     let progress = Progress::new(common.quiet, system::fancy_terminal());
     let mut stops = Stops::listen()?;
@@ -77,7 +77,7 @@ pub(crate) async fn prove<'a>(
         rehearsal::restore_into_another(known, &keys, unlocked, &mut stops, &progress).await;
     progress.end();
     let restored = restored?;
-    folder.note_proven(name, SystemClock.now()).map_err(failed)?;
+    shelf.note_proven(name, SystemClock.now()).await.map_err(failed)?;
     Ok(Found::of(name, verified, Some(restored)))
 }
 

@@ -20,7 +20,7 @@ const MOST_SNAPSHOTS: usize = 100;
 pub(super) struct Operations {
     written: Option<Progress>,
     snapshots: Option<Vec<Listed>>,
-    /// What was last told of each volume. Those of a server that cannot be asked are still there.
+    /// What was last told by each server. Those of a server that cannot be asked are still there.
     on_volumes: BTreeMap<ServerName, Vec<Listed>>,
 }
 
@@ -66,7 +66,9 @@ impl Operations {
 
 /// The newest, the oldest of them first. Those that nobody asked for are left out before others are.
 fn newest<'a>(all: impl Iterator<Item = &'a Listed>) -> Vec<Listed> {
-    let mut all: Vec<_> = all.cloned().collect();
+    // What lies in a bucket is told by every server.
+    let all: BTreeMap<_, _> = all.map(|kept| ((&kept.name, &kept.bucket), kept)).collect();
+    let mut all: Vec<_> = all.into_values().cloned().collect();
     all.sort_by(|one, other| (!one.scheduled, &one.name).cmp(&(!other.scheduled, &other.name)));
     let first = all.len().saturating_sub(MOST_SNAPSHOTS);
     let mut all = all.split_off(first);

@@ -36,7 +36,7 @@ use crate::local::certificates::{
     CertificateKeeper, Held, Public, of_proxy, of_server, proxy_folder,
 };
 use crate::local::rollout::LocalRollout;
-use crate::local::snapshots::Scheduled;
+use crate::local::snapshots::{self, Scheduled};
 use crate::system::SystemRandom;
 
 /// Tasks, and how the keepers among them are told to end.
@@ -187,7 +187,8 @@ impl Crew {
         let wanted = ground.cluster().snapshots.clone();
         let _ = wanted.interval?;
         let (known, custody) = (ground.prepared.known(), ground.custody.clone());
-        let taking = Arc::new(Scheduled { known, custody, observed });
+        let shelf = Arc::new(snapshots::shelf(&known));
+        let taking = Arc::new(Scheduled { known, custody, shelf, observed });
         // What is taken by itself changes with `down` and `up`.
         let keeper = ScheduleKeeper { wanted: watch::channel(wanted).1, taking };
         Some(self.keep("snapshots", Box::new(keeper), never()))

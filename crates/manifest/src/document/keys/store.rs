@@ -68,7 +68,7 @@ pub(crate) struct GoogleStorage {
     pub(crate) bucket: Written<Bucket>,
     /// A folder within the bucket. No other cluster may have the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-vaultyard-default" = "the name of the cluster"))]
+    #[schemars(extend("x-vaultyard-default" = "the name of the cluster; for snapshots NAME/snapshots"))]
     pub(crate) prefix: Option<Written<Prefix>>,
 }
 
@@ -81,7 +81,7 @@ pub(crate) struct S3 {
     pub(crate) bucket: Written<Bucket>,
     /// A folder within the bucket. No other cluster may have the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-vaultyard-default" = "the name of the cluster"))]
+    #[schemars(extend("x-vaultyard-default" = "the name of the cluster; for snapshots NAME/snapshots"))]
     pub(crate) prefix: Option<Written<Prefix>>,
     /// The region of the bucket.
     #[schemars(extend("x-vaultyard-stand-in" = "eu-central-1"))]

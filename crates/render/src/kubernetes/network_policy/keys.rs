@@ -1,4 +1,4 @@
-//! The way out to where the keys are kept, what opens them and what opens the servers, as far as 443
+//! The way out to where keys and snapshots are kept, what opens them and what opens the servers, as far as 443
 //! is not it.
 
 use std::collections::BTreeSet;
@@ -20,7 +20,6 @@ const AWS_IDENTITY: [(&str, &[i32]); 3] =
 
 /// What this document takes.
 pub(super) fn ways(cluster: &Cluster) -> Vec<NetworkPolicyEgressRule> {
-    let keys = &cluster.keys;
     let mut all = Vec::new();
     let ports = ports(cluster);
     if !ports.is_empty() {
@@ -28,13 +27,13 @@ pub(super) fn ways(cluster: &Cluster) -> Vec<NetworkPolicyEgressRule> {
         let ports = ports.into_iter().map(|number| port("TCP", number)).collect();
         all.push(NetworkPolicyEgressRule { to: None, ports: Some(ports) });
     }
-    if matches!(keys.encryption, Encryption::GoogleKms { .. })
-        || matches!(keys.store, Store::GoogleStorage { .. })
+    if matches!(cluster.keys.encryption, Encryption::GoogleKms { .. })
+        || cluster.stores().iter().any(|store| matches!(store, Store::GoogleStorage { .. }))
         || matches!(cluster.seal, Some(Seal::Gcpckms(_)))
     {
         all.extend(GOOGLE_IDENTITY.map(|(block, ports)| identity(block, ports)));
     }
-    if keys.are_at_aws() || matches!(cluster.seal, Some(Seal::Awskms(_))) {
+    if cluster.keeps_at_aws() || matches!(cluster.seal, Some(Seal::Awskms(_))) {
         all.extend(AWS_IDENTITY.map(|(block, ports)| identity(block, ports)));
     }
     all
@@ -42,18 +41,17 @@ pub(super) fn ways(cluster: &Cluster) -> Vec<NetworkPolicyEgressRule> {
 
 /// The ports of services that do not answer where all others do.
 fn ports(cluster: &Cluster) -> BTreeSet<i32> {
-    let keys = &cluster.keys;
-    let encryption: Option<&Web> = match &keys.encryption {
+    let encryption: Option<&Web> = match &cluster.keys.encryption {
         Encryption::Transit(Transit { address, .. }) => Some(address),
         Encryption::AwsKms { endpoint, .. } => endpoint.as_ref(),
         _ => None,
     };
-    let store = match &keys.store {
+    let stores = cluster.stores().into_iter().filter_map(|store| match store {
         Store::S3 { endpoint, .. } => endpoint.as_ref(),
         _ => None,
-    };
+    });
     let seal = cluster.seal.as_ref().and_then(Seal::address);
-    let ports = [encryption, store, seal].into_iter().flatten();
+    let ports = [encryption, seal].into_iter().flatten().chain(stores);
     let ports = ports.map(|service| i32::from(service.address().port));
     ports.filter(|port| !HTTPS.contains(port)).collect()
 }
