@@ -1,7 +1,7 @@
 //! Least privilege, proved by calls: what each account may not do is refused, and what it may do it
 //! needs.
 
-mod needed;
+pub(crate) mod needed;
 mod policy;
 mod refused;
 

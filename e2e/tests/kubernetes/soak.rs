@@ -1,5 +1,5 @@
-//! What takes minutes: what becomes of the machines, which all clusters share, and every named step of unsealers
-//! and controllers. Run by `make soak`; each prints what it has measured.
+//! What takes minutes: what becomes of the machines, which all clusters share, every right, and every named step of
+//! unsealers and controllers. Run by `make soak`; each prints what it has measured.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use vaultyard_e2e::kubernetes::{Container, Kube, Machines};
 use vaultyard_e2e::wait;
 
+use crate::permissions::needed;
 use crate::{drains, outages, pods, scale};
 
 /// So many clusters at a time: they mostly wait.
@@ -48,6 +49,14 @@ fn a_cluster_lives_through_what_becomes_of_its_machines() {
         part(&machines, &cluster);
         println!("{what}: whole again after {:.1} s", began.elapsed().as_secs_f64());
     }
+}
+
+#[test]
+fn a_cluster_without_rights_asks_for_each_that_it_has() {
+    let _machines = Machines::shared();
+    let began = Instant::now();
+    needed::a_cluster_without_rights_asks_for_each_that_it_has();
+    println!("each right was asked for and given: {:.1} s", began.elapsed().as_secs_f64());
 }
 
 #[test]

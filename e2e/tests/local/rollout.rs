@@ -198,15 +198,30 @@ fn dies_at_each(home: Home, file: &str, points: &[String]) -> Cluster {
     cluster
 }
 
+/// The fault points of these steps of a rollout.
+fn fault_points(home: &Home, steps: &[&str]) -> Vec<String> {
+    let points = home.run(&["fault-points", "--of", "rollout"]).done();
+    let of_them = |point: &&str| steps.iter().any(|step| point.contains(&format!("/{step}/")));
+    points.lines().filter(of_them).map(str::to_owned).collect()
+}
+
+/// Of all the others, in the soak.
 #[test]
-fn every_fault_point_of_a_rollout_leads_to_what_is_declared() {
+fn the_fault_points_of_a_server_that_is_replaced_lead_to_what_is_declared() {
+    let (cluster, _) = cluster_of("2.7.1");
+    let home = cluster.stop();
+    let points = fault_points(&home, &["take-snapshot", "renew"]);
+    assert_eq!(points.len(), 4, "{points:?}");
+    let file = document(&home, "2.7.2", "");
+    let mut cluster = dies_at_each(home, &file, &points);
+    assert_eq!(versions(&cluster.wait_until_ready()), ["2.7.2"; 3].map(str::to_owned));
+}
+
+pub(crate) fn every_fault_point_leads_to_what_is_declared() {
     let (cluster, _) = cluster_of("2.7.1");
     let mut home = cluster.stop();
     let points = home.run(&["fault-points", "--of", "rollout"]).done();
-    let of = |steps: &[&str]| -> Vec<String> {
-        let of_them = |point: &&str| steps.iter().any(|step| point.contains(&format!("/{step}/")));
-        points.lines().filter(of_them).map(str::to_owned).collect()
-    };
+    let of = |steps: &[&str]| fault_points(&home, steps);
     // Who leads after a death is seldom the one that was to go last, so each of these is come to anew.
     let drain = of(&["drain"]);
     let (version, fewer, more) =

@@ -9,7 +9,7 @@ MEMBER="principal://iam.googleapis.com/projects/$NUMBER/locations/global/workloa
 
 gcloud storage buckets describe gs://example-vault-snapshots --project="$PROJECT" >/dev/null 2>&1 ||
   gcloud storage buckets create gs://example-vault-snapshots --project="$PROJECT" --location="$REGION" --uniform-bucket-level-access --public-access-prevention
-gcloud storage buckets update gs://example-vault-snapshots --versioning --soft-delete-duration=90d
+gcloud storage buckets update gs://example-vault-snapshots --soft-delete-duration=90d
 gcloud storage buckets add-iam-policy-binding gs://example-vault-snapshots \
   --member="$MEMBER" --role=roles/storage.objectCreator --condition=None
 gcloud storage buckets add-iam-policy-binding gs://example-vault-snapshots \

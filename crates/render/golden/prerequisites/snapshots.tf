@@ -24,9 +24,6 @@ resource "google_storage_bucket" "snapshots" {
   location = var.region
   uniform_bucket_level_access = true
   public_access_prevention = "enforced"
-  versioning {
-    enabled = true
-  }
   soft_delete_policy {
     retention_duration_seconds = 7776000
   }

@@ -26,10 +26,10 @@ pub fn gcloud(cluster: &Cluster) -> String {
     if let Some(folder) = &needs.bucket {
         let removal =
             removal(folder, (PROBES, "probe-"), "Probes are the only objects that may be deleted.");
-        add(bucket(folder) + &removal);
+        add(bucket(folder, " --versioning") + &removal);
     }
     if let Some(folder) = &needs.snapshots {
-        let bucket = needs.other_bucket().map(bucket).unwrap_or_default();
+        let bucket = needs.other_bucket().map(|folder| bucket(folder, "")).unwrap_or_default();
         let removal = removal(
             folder,
             (SNAPSHOTS, ""),
@@ -110,8 +110,9 @@ fn ssl_policy(name: &str, reach: Reach) -> String {
     unless_there("compute ssl-policies", name, place(reach), options)
 }
 
-/// Nothing that was written there once is lost: neither overwritten nor deleted for good.
-fn bucket(Folder { bucket, .. }: &Folder) -> String {
+/// Nothing that was written there once is lost at once. Every version of a key is kept for good; a snapshot that was
+/// deleted can be brought back for a while.
+fn bucket(Folder { bucket, .. }: &Folder, keeps: &str) -> String {
     let url = format!("gs://{bucket}");
     let mut text = unless_there(
         "storage buckets",
@@ -119,10 +120,7 @@ fn bucket(Folder { bucket, .. }: &Folder) -> String {
         "--project=\"$PROJECT\"",
         " --location=\"$REGION\" --uniform-bucket-level-access --public-access-prevention",
     );
-    let _ = writeln!(
-        text,
-        "gcloud storage buckets update {url} --versioning --soft-delete-duration=90d"
-    );
+    let _ = writeln!(text, "gcloud storage buckets update {url}{keeps} --soft-delete-duration=90d");
     for role in ["roles/storage.objectCreator", "roles/storage.objectViewer"] {
         let _ = writeln!(
             text,

@@ -157,26 +157,28 @@ fn member(file: &mut Blocks, needs: &Needs) {
 
 /// A bucket whose resource is called so, and what its objects may be read and created by.
 fn bucket(file: &mut Blocks, label: &str, Folder { bucket, .. }: &Folder) {
-    file.resource(
-        "google_storage_bucket",
-        label,
-        &[
-            text("name", bucket),
-            raw("project", "var.project"),
-            raw("location", "var.region"),
-            raw("uniform_bucket_level_access", "true"),
-            text("public_access_prevention", "enforced"),
-            "versioning {".to_owned(),
-            raw("  enabled", "true"),
-            "}".to_owned(),
-            "soft_delete_policy {".to_owned(),
-            raw("  retention_duration_seconds", "7776000"),
-            "}".to_owned(),
-            "lifecycle {".to_owned(),
-            raw("  prevent_destroy", "true"),
-            "}".to_owned(),
-        ],
-    );
+    let versioning = ["versioning {".to_owned(), raw("  enabled", "true"), "}".to_owned()];
+    // Every version of a key is kept for good, and a snapshot that was deleted only for a while.
+    let versioning = versioning.into_iter().filter(|_| label == "keys");
+    let lines: Vec<_> = [
+        text("name", bucket),
+        raw("project", "var.project"),
+        raw("location", "var.region"),
+        raw("uniform_bucket_level_access", "true"),
+        text("public_access_prevention", "enforced"),
+    ]
+    .into_iter()
+    .chain(versioning)
+    .chain([
+        "soft_delete_policy {".to_owned(),
+        raw("  retention_duration_seconds", "7776000"),
+        "}".to_owned(),
+        "lifecycle {".to_owned(),
+        raw("  prevent_destroy", "true"),
+        "}".to_owned(),
+    ])
+    .collect();
+    file.resource("google_storage_bucket", label, &lines);
     // Those of the keys had these names before there was another bucket.
     let named =
         |what: &str| if label == "keys" { what.to_owned() } else { format!("{what}_{label}") };

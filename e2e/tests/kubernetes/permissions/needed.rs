@@ -200,9 +200,7 @@ fn disturb(cluster: &Kube, roles: &[Role], round: u32) {
 
 /// With what is only there when it is asked for: what Google is told beside an Ingress, and monitoring
 /// by Google. A single server would have no budget, and no right to one would be needed.
-#[test]
-fn a_cluster_without_rights_asks_for_each_that_it_has() {
-    let _machines = Machines::shared();
+pub(crate) fn a_cluster_without_rights_asks_for_each_that_it_has() {
     let cluster = Kube::declared(
         "  ingress: {className: gce}\n  \
          monitoring: {podMonitoring: {}, alerts: true, dashboard: true}\n",
