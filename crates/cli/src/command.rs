@@ -6,7 +6,7 @@ mod certificates;
 mod check;
 mod completions;
 mod controller;
-mod destroy;
+pub(crate) mod destroy;
 mod dns;
 mod down;
 pub(crate) mod env;

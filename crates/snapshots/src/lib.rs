@@ -4,6 +4,7 @@
 //! - [`file`](mod@file): a snapshot as it is kept: a header that anybody may read, and the archive, encrypted.
 //! - [`folder`]: the snapshots of a cluster, one file each.
 //! - [`shelf`]: that folder, or a bucket that they come to from there.
+//! - [`probe`]: whether that bucket does its part.
 //! - [`schedule`]: when one is due by itself, and which are too many.
 //! - [`take`](mod@take), [`verify`](mod@verify) and [`restore`]: what people do with them.
 //!
@@ -14,6 +15,8 @@
 pub mod archive;
 pub mod file;
 pub mod folder;
+mod pieces;
+pub mod probe;
 pub mod restore;
 pub mod schedule;
 pub mod shelf;

@@ -4,20 +4,19 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufReader, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use async_trait::async_trait;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
-use tokio::task::spawn_blocking;
 use vaultyard_model::chain;
 use vaultyard_model::port::custody::CustodyError;
-use vaultyard_model::port::snapshots::{PIECE, Pieces, SnapshotStore};
+use vaultyard_model::port::snapshots::{PIECE, SnapshotStore};
 
 use crate::file::{self, FileError, Header};
 use crate::folder::{EXTENSION, Folder, Kept, Name};
+use crate::pieces::{OfFile, OfText, blocking};
 
 /// As much of an object as holds the first line of a snapshot, in bytes, unless its key is very long.
 const HEAD: usize = 4 * 1024;
@@ -95,7 +94,7 @@ impl Shelf {
         let Some(elsewhere) = &self.elsewhere else { return Ok(true) };
         let sent = match self.folder.open(name) {
             Ok(Some((file, length))) => {
-                let mut pieces = OfFile { file: Some(file), length };
+                let mut pieces = OfFile::new(file, length);
                 let sent = elsewhere.create(&object(name), &mut pieces).await;
                 sent.map_err(|why| self.of_elsewhere(&**elsewhere, why))
             }
@@ -251,7 +250,7 @@ impl Shelf {
             Some(elsewhere) if here.is_none() => {
                 // Objects are created once: the time is a part of the name.
                 let note = format!("{name}{PROVEN}{}", Name::at(at));
-                let made = elsewhere.create(&note, &mut OfText(Some(format!("{at}\n")))).await;
+                let made = elsewhere.create(&note, &mut OfText::new(format!("{at}\n"))).await;
                 made.map(drop).map_err(|why| self.of_elsewhere(&**elsewhere, why))
             }
             _ => self.folder.note_proven(name, at).map_err(|error| self.of_folder(error)),
@@ -280,51 +279,6 @@ fn snapshot(object: &str) -> Option<Name> {
 fn proof(object: &str) -> Option<(Name, Timestamp)> {
     let (name, at) = object.split_once(PROVEN)?;
     Some((Name::parse(name)?, Name::parse(at)?.time()?))
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
-    spawn_blocking(work).await.unwrap_or_else(|gone| Err(io::Error::other(gone)))
-}
-
-/// A file, read piece by piece.
-struct OfFile {
-    file: Option<File>,
-    length: u64,
-}
-
-#[async_trait]
-impl Pieces for OfFile {
-    fn length(&self) -> u64 {
-        self.length
-    }
-
-    async fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
-        let Some(file) = self.file.take() else { return Ok(None) };
-        let (file, piece) = blocking(move || {
-            let mut piece = Vec::with_capacity(PIECE);
-            (&file).take(PIECE as u64).read_to_end(&mut piece)?;
-            Ok((file, piece))
-        })
-        .await?;
-        self.file = Some(file);
-        Ok((!piece.is_empty()).then_some(piece))
-    }
-}
-
-/// A short text.
-struct OfText(Option<String>);
-
-#[async_trait]
-impl Pieces for OfText {
-    fn length(&self) -> u64 {
-        self.0.as_ref().map_or(0, |text| text.len() as u64)
-    }
-
-    async fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
-        Ok(self.0.take().map(String::into_bytes))
-    }
 }
 
 #[cfg(test)]

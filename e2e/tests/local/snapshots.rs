@@ -121,6 +121,9 @@ fn snapshots_in_a_bucket_are_proven_put_in_place_and_removed_from_there() {
         google.snapshots()
     );
     let _ = home.write("vaultyard.yaml", &document);
+    let checked = home.run(&["check"]).done();
+    let works = "kept in gs://vault-keys/vault/snapshots: it does its part";
+    assert!(checked.contains(works), "{checked}");
     let mut cluster = Cluster::of(home, &[]);
     let home = cluster.home();
     let first = wait("one is taken", Duration::from_secs(60), || names(home).first().cloned());

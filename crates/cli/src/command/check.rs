@@ -50,13 +50,12 @@ pub(super) async fn run(common: &Common, arguments: &Document) -> Result<ExitCod
     if let Some(seal) = &document.cluster.seal {
         output::data(format!("seal        {seal}"))?;
     }
-    let keys = &document.cluster.keys;
-    let trial = custody::trial::run(keys).await;
-    let works = "it does its part";
-    for (heading, line) in ["keys", ""].into_iter().zip(trial.lines(keys, works)) {
+    let (keys, snapshots) = (&document.cluster.keys, &document.cluster.snapshots.store);
+    let trial = custody::trial::run(keys, snapshots).await;
+    for (heading, line) in trial.lines(keys, snapshots, "it does its part") {
         output::data(format!("{heading:<11} {line}"))?;
     }
-    match trial.in_the_way(keys) {
+    match trial.in_the_way(keys, snapshots) {
         Some(why) => Err(Failure::text(Kind::Failed, why).hint("nothing was changed")),
         None => Ok(ExitCode::SUCCESS),
     }

@@ -23,7 +23,9 @@ pub(super) async fn run(common: &Common, arguments: &Destroy) -> Result<ExitCode
     let root = state.paths().root();
     let in_folder =
         |folder: &Path| format!("the unseal keys in {} and what opens them, ", folder.display());
-    let (keys_elsewhere, keys, stays) = match store(&state)? {
+    let cluster = local::document::of_state(&state)?.map(|document| document.cluster);
+    let snapshots = cluster.as_ref().map(|cluster| snapshots_stay(&cluster.snapshots.store));
+    let (keys_elsewhere, keys, stays) = match cluster.map(|cluster| cluster.keys.store) {
         Some(Store::Directory { path: Some(path) }) => {
             let keys = in_folder(&path);
             (Some(path), keys, String::new())
@@ -39,8 +41,9 @@ pub(super) async fn run(common: &Common, arguments: &Destroy) -> Result<ExitCode
     };
     let what = format!(
         "This removes the cluster {name:?} in {} for good: the servers' data and its snapshots, \
-         {keys}the certificates. There is no way back.{stays}",
-        root.display()
+         {keys}the certificates. There is no way back.{stays}{}",
+        root.display(),
+        snapshots.unwrap_or_default()
     );
     if yes == Some(name) && !common.quiet {
         eprintln!("{what}");
@@ -60,8 +63,10 @@ pub(super) async fn run(common: &Common, arguments: &Destroy) -> Result<ExitCode
     Ok(ExitCode::SUCCESS)
 }
 
-/// Where the document says that the keys are, when there is one.
-fn store(state: &StateDirectory) -> Result<Option<Store>, Failure> {
-    let document = local::document::of_state(state)?;
-    Ok(document.map(|document| document.cluster.keys.store))
+/// What a person is told of snapshots that are in a bucket.
+pub(crate) fn snapshots_stay(store: &Store) -> String {
+    match store.is_a_bucket() {
+        true => format!(" Snapshots stay in {store}; without the keys nobody opens them."),
+        false => String::new(),
+    }
 }

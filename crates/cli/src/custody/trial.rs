@@ -1,14 +1,14 @@
-//! Whether the services that a document names for its keys do their part, found out before they are
-//! needed: a probe is created, read and deleted in the store, and a key of no use encrypted and
+//! Whether the services that a document names for its keys and snapshots do their part, found out before they
+//! are needed: a probe is created, read and deleted in the stores, and a key of no use encrypted and
 //! decrypted.
 
 use std::time::Duration;
 
 use vaultyard_keys::probe;
-use vaultyard_model::cluster::Keys;
+use vaultyard_model::cluster::{Keys, Store};
 use vaultyard_model::port::custody::CustodyError;
 
-use super::{elsewhere, not_beside};
+use super::{elsewhere, for_snapshots, not_beside};
 use crate::failure::Failure;
 use crate::system::SystemRandom;
 
@@ -28,16 +28,18 @@ pub(crate) enum Outcome {
     Fails(String),
 }
 
-/// Both trials.
+/// All trials.
 pub(crate) struct Trial {
     /// Of where the keys will be kept.
     pub(crate) store: Outcome,
     /// Of what will open them.
     pub(crate) encryption: Outcome,
+    /// Of where the snapshots will be kept.
+    pub(crate) snapshots: Outcome,
 }
 
-/// Tries both, as whoever runs this program.
-pub(crate) async fn run(keys: &Keys) -> Trial {
+/// Tries all of them, as whoever runs this program.
+pub(crate) async fn run(keys: &Keys, snapshots: &Store) -> Trial {
     let store = async {
         match elsewhere(&keys.store) {
             Ok(None) => Outcome::Own,
@@ -56,8 +58,14 @@ pub(crate) async fn run(keys: &Keys) -> Trial {
             Err(failure) => not_opened(&failure),
         }
     };
-    let (store, encryption) = tokio::join!(store, encryption);
-    Trial { store, encryption }
+    let snapshots = async {
+        match for_snapshots(snapshots) {
+            None => Outcome::Own,
+            Some(store) => within(vaultyard_snapshots::probe::store(&*store, &SystemRandom)).await,
+        }
+    };
+    let (store, encryption, snapshots) = tokio::join!(store, encryption, snapshots);
+    Trial { store, encryption, snapshots }
 }
 
 fn not_opened(failure: &Failure) -> Outcome {
@@ -73,22 +81,31 @@ async fn within(trial: impl Future<Output = Result<(), CustodyError>>) -> Outcom
 }
 
 impl Trial {
-    /// A line for each of the two, for eyes. `works` says what a success means.
-    pub(crate) fn lines(&self, keys: &Keys, works: &str) -> [String; 2] {
+    /// Lines for eyes, each with what it is about. `works` says what a success means.
+    pub(crate) fn lines(
+        &self,
+        keys: &Keys,
+        snapshots: &Store,
+        works: &str,
+    ) -> Vec<(&'static str, String)> {
         let line = |what: &str, outcome: &Outcome| match outcome {
             Outcome::Own => what.to_owned(),
             Outcome::Works => format!("{what}: {works}"),
             Outcome::NotTried(why) => format!("{what}: not tried, since {why}"),
             Outcome::Fails(why) => format!("{what}: {why}"),
         };
-        [
-            line(&format!("kept in {}", keys.store), &self.store),
-            line(&format!("opened by {}", keys.encryption), &self.encryption),
-        ]
+        let mut lines = vec![
+            ("keys", line(&format!("kept in {}", keys.store), &self.store)),
+            ("", line(&format!("opened by {}", keys.encryption), &self.encryption)),
+        ];
+        if self.snapshots != Outcome::Own {
+            lines.push(("snapshots", line(&format!("kept in {snapshots}"), &self.snapshots)));
+        }
+        lines
     }
 
     /// What does not do its part where this program runs, in a sentence.
-    pub(crate) fn in_the_way(&self, keys: &Keys) -> Option<String> {
+    pub(crate) fn in_the_way(&self, keys: &Keys, snapshots: &Store) -> Option<String> {
         let of = |what: String, outcome: &Outcome| match outcome {
             Outcome::Fails(why) | Outcome::NotTried(why) => Some(format!("{what}: {why}")),
             Outcome::Own | Outcome::Works => None,
@@ -96,13 +113,15 @@ impl Trial {
         let store = of(format!("the keys cannot be kept in {}", keys.store), &self.store);
         let encryption =
             || of(format!("nothing opens the keys by {}", keys.encryption), &self.encryption);
-        store.or_else(encryption)
+        let snapshots =
+            || of(format!("the snapshots cannot be kept in {snapshots}"), &self.snapshots);
+        store.or_else(encryption).or_else(snapshots)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use vaultyard_model::cluster::{Encryption, Store};
+    use vaultyard_model::cluster::Encryption;
 
     use super::*;
 
@@ -113,12 +132,13 @@ mod tests {
 
     #[tokio::test]
     async fn what_the_target_keeps_is_not_tried() {
-        let keys = keys(Encryption::Local);
-        let trial = run(&keys).await;
+        let (keys, snapshots) = (keys(Encryption::Local), Store::Directory { path: None });
+        let trial = run(&keys, &snapshots).await;
         assert_eq!((&trial.store, &trial.encryption), (&Outcome::Own, &Outcome::Own));
-        assert_eq!(trial.in_the_way(&keys), None);
-        let lines = trial.lines(&keys, "works");
-        assert_eq!(lines[1], "opened by a key of its own beside the data");
+        assert_eq!(trial.in_the_way(&keys, &snapshots), None);
+        let lines = trial.lines(&keys, &snapshots, "works");
+        assert_eq!(lines.len(), 2);
+        assert_eq!(lines[1].1, "opened by a key of its own beside the data");
     }
 
     #[tokio::test]
@@ -127,11 +147,12 @@ mod tests {
             recipients: Vec::new(),
             identity_file: "/nowhere/identity".into(),
         });
-        let trial = run(&keys).await;
+        let snapshots = Store::Directory { path: None };
+        let trial = run(&keys, &snapshots).await;
         let why = "/nowhere/identity is not here";
         assert_eq!(trial.encryption, Outcome::NotTried(why.to_owned()));
-        let lines = trial.lines(&keys, "works");
-        assert_eq!(lines[1], format!("opened by age: not tried, since {why}"));
-        assert!(trial.in_the_way(&keys).unwrap().ends_with(why));
+        let lines = trial.lines(&keys, &snapshots, "works");
+        assert_eq!(lines[1].1, format!("opened by age: not tried, since {why}"));
+        assert!(trial.in_the_way(&keys, &snapshots).unwrap().ends_with(why));
     }
 }

@@ -56,10 +56,10 @@ pub(crate) async fn run(
     let findings = findings::of(&plan, &facts);
     output::data(picture::of(&plan, &facts, &findings).trim_end())?;
     refuse(&Names::of(cluster), &findings)?;
-    let keys = kept_here(&cluster.keys);
-    let trial = custody::trial::run(&keys).await;
+    let (keys, snapshots) = (kept_here(&cluster.keys), &cluster.snapshots.store);
+    let trial = custody::trial::run(&keys, snapshots).await;
     let works = "it does its part for who runs this; pods are another account to it";
-    for (heading, line) in ["keys", ""].into_iter().zip(trial.lines(&keys, works)) {
+    for (heading, line) in trial.lines(&keys, snapshots, works) {
         output::data(format!("{heading:<11} {line}"))?;
     }
     Ok(ExitCode::SUCCESS)

@@ -18,6 +18,7 @@ use vaultyard_target_kubernetes::{Api, ApiError, Reason, Reference};
 use super::reach::{self, Found};
 use super::{declared, install, retire, rollout, trust};
 use crate::arguments::{Common, Destroy};
+use crate::command::destroy::snapshots_stay;
 use crate::document::Document;
 use crate::failure::{Failure, Kind as Fault, failed};
 use crate::progress::Progress;
@@ -36,7 +37,8 @@ pub(crate) async fn run(common: &Common, arguments: &Destroy) -> Result<ExitCode
     let object = ClusterObject::new(api.clone(), &names).read().await.map_err(failed)?;
     let gone = || Failure::text(Fault::Failed, "the VaultCluster was deleted meanwhile");
     let document = declared::read(&object.ok_or_else(gone)?, &names)?;
-    let what = words(&names, arguments, &document.cluster.keys.store);
+    let mut what = words(&names, arguments, &document.cluster.keys.store);
+    what += &snapshots_stay(&document.cluster.snapshots.store);
     if arguments.yes.as_deref() == Some(name) && !common.quiet {
         eprintln!("{what}");
     }
@@ -51,7 +53,7 @@ pub(crate) async fn run(common: &Common, arguments: &Destroy) -> Result<ExitCode
 fn words(names: &Names, arguments: &Destroy, store: &Store) -> String {
     let (name, namespace) = (names.cluster(), names.namespace());
     let this = format!("This removes the cluster {name:?} in the namespace {namespace}.");
-    if kept_elsewhere(store) {
+    if store.is_a_bucket() {
         let volumes = if arguments.volumes { "go too" } else { "are kept" };
         let authority = if arguments.keys { "goes too" } else { "is kept" };
         return format!(
@@ -77,11 +79,6 @@ fn words(names: &Names, arguments: &Destroy, store: &Store) -> String {
         }
     };
     format!("{this} {kept}")
-}
-
-/// Whether the keys are not in Secrets of the cluster, where alone Vaultyard deletes any.
-fn kept_elsewhere(store: &Store) -> bool {
-    !matches!(store, Store::Directory { .. } | Store::KubernetesSecret)
 }
 
 async fn remove(
@@ -130,7 +127,7 @@ async fn remove(
             delete(api, &Reference::within(SECRET, namespace, &secret)).await?;
         }
         delete(api, &Reference::within(SECRET, operations, &names.authority())).await?;
-        let gone = if kept_elsewhere(&document.cluster.keys.store) {
+        let gone = if document.cluster.keys.store.is_a_bucket() {
             "the certificate authority is gone"
         } else {
             "the unseal keys and the certificate authority are gone"

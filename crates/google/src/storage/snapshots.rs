@@ -51,6 +51,16 @@ impl GoogleStorage {
         path.map(Some).ok_or_else(|| self.service.odd(act, "the answer has no place for an upload"))
     }
 
+    /// What was sent of an upload so far must be kept; else it is begun anew.
+    fn demand_persisted(&self, act: &str, answer: &Answer, sent: u64) -> Result<(), CustodyError> {
+        let range = answer.headers.get(header::RANGE).and_then(|range| range.to_str().ok());
+        let last = range.and_then(|range| range.rsplit_once('-')?.1.parse::<u64>().ok());
+        if last.is_some_and(|last| last + 1 == sent) {
+            return Ok(());
+        }
+        Err(CustodyError::Retryable(format!("{act}: only a part of what was sent has arrived")))
+    }
+
     async fn send(
         &self,
         act: &str,
@@ -136,7 +146,7 @@ impl SnapshotStore for GoogleStorage {
             let answer = self.send(&act, &path, (from, whole), piece).await?;
             from += sent;
             match answer.status {
-                GO_ON if from < whole => {}
+                GO_ON if from < whole => self.demand_persisted(&act, &answer, from)?,
                 200 | 201 if from == whole => {
                     return self.created(&act, &answer, sum.so_far()).map(|_| true);
                 }

@@ -205,6 +205,13 @@ impl fmt::Display for Encryption {
 }
 
 /// What of it must stay the same while there are keys.
+impl Store {
+    /// Whether it is a service of its own, where nothing goes when a cluster is removed.
+    pub fn is_a_bucket(&self) -> bool {
+        matches!(self, Self::GoogleStorage { .. } | Self::S3 { .. })
+    }
+}
+
 impl fmt::Display for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

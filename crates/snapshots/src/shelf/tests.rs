@@ -1,3 +1,5 @@
+use std::io::Read;
+
 use vaultyard_keys::record::{Generation, IntentId};
 use vaultyard_testkit::fake_encryption::FakeEncryption;
 use vaultyard_testkit::fake_snapshots::FakeSnapshots;
