@@ -64,6 +64,14 @@ impl Failure {
         self.hint.as_deref()
     }
 
+    /// Both, where there is one sentence for it.
+    pub(crate) fn in_full(&self) -> String {
+        match &self.hint {
+            Some(hint) => format!("{}; {hint}", self.message()),
+            None => self.message().to_owned(),
+        }
+    }
+
     /// Of which kind it is.
     pub(crate) fn kind(&self) -> Kind {
         self.kind

@@ -14,7 +14,7 @@ pub(crate) use seal::seal;
 
 use crate::document::{
     Certificates, Dns, DnsPolicy, Issuer, PrivateCa, Resources, Servers, SnapshotStore, Snapshots,
-    Software, VaultCluster,
+    Software, Spec, VaultCluster,
 };
 use crate::finding::{Problem, quoted};
 use crate::format::Readable;
@@ -95,6 +95,11 @@ pub(crate) fn resources(resources: &Resources) -> Result<cluster::Resources, Mis
         },
         limits: cluster::Limits { cpu: optional(&limits.cpu)?, memory: limits.memory.value()?.0 },
     })
+}
+
+/// Where the keys are kept, and where the snapshots are.
+pub(crate) fn stores(spec: &Spec, name: &ClusterName) -> Result<[cluster::Store; 2], Misread> {
+    Ok([keys::keys(&spec.keys, name)?.store, snapshots(&spec.snapshots, name)?.store])
 }
 
 fn snapshots(snapshots: &Snapshots, name: &ClusterName) -> Result<cluster::Snapshots, Misread> {

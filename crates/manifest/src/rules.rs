@@ -6,6 +6,7 @@ mod keys;
 mod monitoring;
 mod resources;
 mod seal;
+mod snapshots;
 
 use vaultyard_model::cluster::Replicas;
 use vaultyard_model::{ClusterName, DnsName};
@@ -33,6 +34,14 @@ pub enum Rule {
     ThresholdOfOne {
         /// `spec.keys.shares`
         shares: u8,
+    },
+    /// Who may remove snapshots could remove keys.
+    #[error("who may remove snapshots in {snapshots} could remove the keys in {keys} too")]
+    SnapshotsAmongKeys {
+        /// The folder of the snapshots.
+        snapshots: String,
+        /// The folder of the keys.
+        keys: String,
     },
     /// Nobody could decrypt.
     #[error("age encrypts to nobody: there are no recipients")]
@@ -169,6 +178,7 @@ pub enum Rule {
 pub(crate) fn check(document: &VaultCluster, root: &Node, target: Target, report: &mut Report<'_>) {
     let mut rules = Rules { root, report };
     rules.keys(&document.spec.keys);
+    rules.snapshots(document);
     rules.seal(document);
     if target == Target::Kubernetes {
         rules.key_files(&document.spec.keys);

@@ -4,12 +4,26 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use vaultyard_keys::record::Generation;
+
 use crate::folder::{Kept, Name};
 
 /// Whether the next one is due: the newest is as old as `interval`, or there is none.
 pub fn is_due(newest: Option<Timestamp>, interval: Duration, now: Timestamp) -> bool {
     let interval = SignedDuration::try_from(interval).unwrap_or(SignedDuration::MAX);
     newest.is_none_or(|newest| now.duration_since(newest) >= interval)
+}
+
+/// Those that count where new ones are kept: in the folder all; in a bucket, which may hold those of a cluster of
+/// the same name too, those that the keys of `ours` open.
+pub fn counting(all: Vec<Kept>, ours: Option<&Generation>) -> Vec<Kept> {
+    let counts = |kept: &Kept| match (ours, &kept.elsewhere) {
+        (Some(ours), Some(_)) => kept.header.as_ref().is_ok_and(|it| it.generation == *ours),
+        // What lies in the folder of before, or was cut off on its way, displaces none in the bucket.
+        (Some(_), None) => false,
+        (None, _) => true,
+    };
+    all.into_iter().filter(counts).collect()
 }
 
 /// When the newest was begun, of those that say what they are. One of the future, from before the clock was
@@ -31,7 +45,7 @@ pub fn surplus(all: &[Kept], retain: usize) -> Vec<Name> {
 
 #[cfg(test)]
 mod tests {
-    use vaultyard_keys::record::{Generation, IntentId};
+    use vaultyard_keys::record::IntentId;
     use vaultyard_testkit::fixed::SeededRandom;
 
     use super::*;
@@ -78,6 +92,26 @@ mod tests {
             }
         }
         assert_eq!(all.len(), 5, "the one of the future, and one a minute");
+    }
+
+    #[test]
+    fn in_a_bucket_only_what_the_own_keys_open_and_lies_there_counts() {
+        let random = SeededRandom::new(2);
+        let ours = Generation { attempt: 1, intent: IntentId::random(&random).unwrap() };
+        let all = || {
+            let mut all = vec![kept(1, true), kept(2, true), kept(3, true), kept(4, true)];
+            for at in [0, 1, 3] {
+                all[at].elsewhere = Some("bucket".to_owned());
+            }
+            for at in [1, 2] {
+                all[at].header.as_mut().unwrap().generation = ours.clone();
+            }
+            all[3].header = Err(FileError::Changed);
+            all
+        };
+        let names = |all: &[Kept]| all.iter().map(|kept| kept.name.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&counting(all(), Some(&ours))), [Name::at(at(2))]);
+        assert_eq!(counting(all(), None).len(), 4);
     }
 
     #[test]

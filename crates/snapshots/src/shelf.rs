@@ -90,7 +90,8 @@ impl Shelf {
     /// # Errors
     /// [`ShelfError`].
     pub(crate) async fn keep(&self, name: &Name) -> Result<bool, ShelfError> {
-        self.changes.fetch_add(1, Ordering::Relaxed);
+        // A look while it is sent sees it in the folder; one afterwards must not.
+        let _after = Counted(&self.changes);
         let Some(elsewhere) = &self.elsewhere else { return Ok(true) };
         let sent = match self.folder.open(name) {
             Ok(Some((file, length))) => {
@@ -105,12 +106,27 @@ impl Shelf {
         sent
     }
 
+    /// Whether one could be kept now: nobody need give one otherwise.
+    pub(crate) async fn answers(&self) -> Result<(), ShelfError> {
+        let Some(elsewhere) = &self.elsewhere else { return Ok(()) };
+        let listed = elsewhere.list().await;
+        listed.map(drop).map_err(|why| self.of_elsewhere(&**elsewhere, why))
+    }
+
+    /// Those in the folder alone, the oldest first.
+    ///
+    /// # Errors
+    /// [`ShelfError`].
+    pub fn in_folder(&self) -> Result<Vec<Kept>, ShelfError> {
+        self.folder.list().map_err(|error| self.of_folder(error))
+    }
+
     /// All of them, the oldest first.
     ///
     /// # Errors
     /// [`ShelfError`].
     pub async fn list(&self) -> Result<Vec<Kept>, ShelfError> {
-        let mut all = self.folder.list().map_err(|error| self.of_folder(error))?;
+        let mut all = self.in_folder()?;
         if let Some(elsewhere) = &self.elsewhere {
             let there = self.list_of(&**elsewhere).await;
             let there = there.map_err(|why| self.of_elsewhere(&**elsewhere, why))?;
@@ -155,7 +171,13 @@ impl Shelf {
         if let Some(known) = self.headers().get(name) {
             return Ok(Some(Ok(known.clone())));
         }
-        let mut head = elsewhere.read(&object(name), 0, HEAD).await?;
+        let mut head = match elsewhere.read(&object(name), 0, HEAD).await {
+            // One that cannot be read, since it was moved to where that takes hours, is there all the same.
+            Err(CustodyError::Fatal(why)) => {
+                return Ok(Some(Err(FileError::Read(io::Error::other(why)))));
+            }
+            head => head?,
+        };
         if head.as_ref().is_some_and(|head| head.len() == HEAD && !head.contains(&b'\n')) {
             head = elsewhere.read(&object(name), 0, file::LONGEST_HEADER).await?;
         }
@@ -216,7 +238,7 @@ impl Shelf {
     /// # Errors
     /// [`ShelfError`]; the call can be repeated.
     pub async fn remove(&self, name: &Name) -> Result<(), ShelfError> {
-        self.changes.fetch_add(1, Ordering::Relaxed);
+        let _after = Counted(&self.changes);
         if let Some(elsewhere) = &self.elsewhere {
             let removed = self.remove_of(&**elsewhere, name).await;
             removed.map_err(|why| self.of_elsewhere(&**elsewhere, why))?;
@@ -230,13 +252,13 @@ impl Shelf {
         elsewhere: &dyn SnapshotStore,
         name: &Name,
     ) -> Result<(), CustodyError> {
-        elsewhere.remove(&object(name)).await?;
+        // The snapshot goes last: by its name the call is repeated.
         for stored in elsewhere.list().await? {
             if proof(&stored.name).is_some_and(|(of, _)| of == *name) {
                 elsewhere.remove(&stored.name).await?;
             }
         }
-        Ok(())
+        elsewhere.remove(&object(name)).await
     }
 
     /// Notes that this one was restored, to see that it can be.
@@ -244,7 +266,7 @@ impl Shelf {
     /// # Errors
     /// [`ShelfError`].
     pub async fn note_proven(&self, name: &Name, at: Timestamp) -> Result<(), ShelfError> {
-        self.changes.fetch_add(1, Ordering::Relaxed);
+        let _after = Counted(&self.changes);
         let here = self.folder.open(name).map_err(|error| self.of_folder(error))?;
         match &self.elsewhere {
             Some(elsewhere) if here.is_none() => {
@@ -263,6 +285,15 @@ impl Shelf {
 
     fn of_elsewhere(&self, elsewhere: &dyn SnapshotStore, why: CustodyError) -> ShelfError {
         ShelfError::Elsewhere { place: elsewhere.describe(), why }
+    }
+}
+
+/// Counts a change when it is over, however it ends.
+struct Counted<'a>(&'a AtomicU64);
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
     }
 }
 

@@ -80,6 +80,7 @@ pub async fn take(
     let (name, server, folder) = (Name::at(header.taken), header.server.clone(), shelf.folder());
     let not_kept =
         |source| TakeError::NotKept { folder: folder.path().display().to_string(), source };
+    shelf.answers().await?;
     let file = folder.begin(&name, header.taken).map_err(not_kept)?;
     let key = file::new_key(header, encryption, random).await?;
     let receiving = spawn_blocking(move || receive(chunks, &key, file).map(|kept| (key, kept)));

@@ -19,6 +19,7 @@ pub struct FakeSnapshots {
 struct State {
     objects: BTreeMap<String, Vec<u8>>,
     failure: Option<CustodyError>,
+    locked_away: Option<String>,
     reads: usize,
 }
 
@@ -26,6 +27,11 @@ impl FakeSnapshots {
     /// From now on every call fails so; `None`: every call works again.
     pub fn fail(&self, failure: Option<CustodyError>) {
         lock(&self.state).failure = failure;
+    }
+
+    /// From now on this one is listed and cannot be read.
+    pub fn lock_away(&self, name: &str) {
+        lock(&self.state).locked_away = Some(name.to_owned());
     }
 
     /// How many reads there were.
@@ -70,7 +76,13 @@ impl SnapshotStore for FakeSnapshots {
         from: u64,
         length: usize,
     ) -> Result<Option<Vec<u8>>, CustodyError> {
-        lock(&self.state).reads += 1;
+        {
+            let mut state = lock(&self.state);
+            state.reads += 1;
+            if state.locked_away.as_deref() == Some(name) {
+                return Err(CustodyError::Fatal(format!("{name} is locked away")));
+            }
+        }
         let from = usize::try_from(from).unwrap_or(usize::MAX);
         let part = |bytes: &Vec<u8>| bytes.iter().skip(from).take(length).copied().collect();
         self.objects(|objects| objects.get(name).map(part))

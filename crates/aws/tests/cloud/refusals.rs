@@ -1,5 +1,6 @@
 //! What the services say when they do not do their work, in their documented forms.
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body_util::Full;
@@ -12,6 +13,7 @@ use vaultyard_model::cluster::{AwsKey, Bucket, Prefix, Web};
 use vaultyard_model::port::custody::{
     CustodyError, KeyEncryption, KeyStore, ObjectName, WrappedKey,
 };
+use vaultyard_model::port::snapshots::{self, PIECE, Pieces};
 
 use crate::emulator::{account, region};
 
@@ -126,4 +128,76 @@ async fn neither_the_context_nor_the_secret_key_is_sent() {
     let service = Service::serve(answer).await;
     let wrapped = key(&service).wrap_key(&Secret::new(vec![7; 32]), b"vault-7").await.unwrap();
     assert_eq!(wrapped.key_id, ARN);
+}
+
+fn said(text: String) -> Response<Full<Bytes>> {
+    Response::builder().header("etag", "\"1\"").body(Full::new(Bytes::from(text))).unwrap()
+}
+
+fn page(objects: &[(&str, u64)], more: &str) -> Response<Full<Bytes>> {
+    let contents = objects.iter().map(|(key, size)| {
+        format!("<Contents><Key>vault/{key}</Key><Size>{size}</Size></Contents>")
+    });
+    let contents: String = contents.collect();
+    said(format!("<ListBucketResult>{contents}{more}</ListBucketResult>"))
+}
+
+#[tokio::test]
+async fn all_pages_of_a_bucket_are_read() {
+    let answer = |request: Request<Bytes>| {
+        let query = request.uri().query().unwrap_or_default().to_owned();
+        if query.contains("continuation-token=more%2B1") {
+            page(&[("b", 2)], "")
+        } else {
+            page(&[("a", 1)], "<NextContinuationToken>more+1</NextContinuationToken>")
+        }
+    };
+    let service = Service::serve(answer).await;
+    let listed = snapshots::SnapshotStore::list(&store(&service)).await.unwrap();
+    let listed: Vec<_> = listed.iter().map(|it| (it.name.as_str(), it.bytes)).collect();
+    assert_eq!(listed, [("a", 1), ("b", 2)]);
+}
+
+/// More than a piece.
+struct Large(u64);
+
+#[async_trait]
+impl Pieces for Large {
+    fn length(&self) -> u64 {
+        PIECE as u64 + 1
+    }
+
+    async fn next(&mut self) -> std::io::Result<Option<Vec<u8>>> {
+        let left = self.length() - self.0;
+        let piece = usize::try_from(left).unwrap().min(PIECE);
+        self.0 += piece as u64;
+        Ok((piece > 0).then(|| vec![0; piece]))
+    }
+}
+
+/// S3 may begin its answer with 200 before it knows how it ends.
+#[tokio::test]
+async fn an_object_of_parts_is_there_when_it_is_seen_and_not_when_its_answer_began_well() {
+    for (listed, expected) in [(vec![("a", PIECE as u64 + 1)], true), (vec![("a", 1)], false)] {
+        let answer = move |request: Request<Bytes>| {
+            let query = request.uri().query().unwrap_or_default().to_owned();
+            match *request.method() {
+                Method::POST if query.starts_with("uploads") => said(
+                    "<InitiateMultipartUploadResult><UploadId>1</UploadId>\
+                     </InitiateMultipartUploadResult>"
+                        .to_owned(),
+                ),
+                Method::POST => xml(200, "InternalError"),
+                Method::GET => page(&listed, ""),
+                _ => said(String::new()),
+            }
+        };
+        let service = Service::serve(answer).await;
+        let store = store(&service);
+        let created = snapshots::SnapshotStore::create(&store, "a", &mut Large(0)).await;
+        match expected {
+            true => assert_eq!(created, Ok(true)),
+            false => assert!(created.unwrap_err().is_retryable()),
+        }
+    }
 }

@@ -7,6 +7,7 @@ pub(crate) mod verify;
 use std::process::ExitCode;
 
 use indicatif::BinaryBytes;
+use vaultyard_keys::record::Generation;
 use vaultyard_snapshots::folder::{Kept, Name};
 use vaultyard_snapshots::shelf::Shelf;
 use vaultyard_snapshots::verify::VerifyError;
@@ -41,9 +42,11 @@ pub(crate) fn named(text: &str) -> Result<Name, Failure> {
     })
 }
 
-/// The newest.
-pub(crate) async fn newest(shelf: &Shelf) -> Result<Kept, Failure> {
-    let newest = shelf.list().await.map_err(failed)?.pop();
+/// The newest of those that these keys open, or that do not say what opens them.
+pub(crate) async fn newest(shelf: &Shelf, ours: &Generation) -> Result<Kept, Failure> {
+    let mut all = shelf.list().await.map_err(failed)?;
+    all.retain(|kept| kept.header.as_ref().map_or(true, |it| it.generation == *ours));
+    let newest = all.pop();
     newest.ok_or_else(|| {
         let what = format!("there is no snapshot in {}", shelf.describe());
         Failure::text(Kind::BadInput, what).hint("take one with `vaultyard snapshot take`")

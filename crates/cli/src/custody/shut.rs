@@ -16,7 +16,7 @@ pub(super) struct Shut {
 
 impl Shut {
     pub(super) fn of(store: &Store, failure: &Failure) -> Self {
-        Self { place: format!("bucket {store}"), why: failure.message().to_owned() }
+        Self { place: format!("bucket {store}"), why: failure.in_full() }
     }
 
     fn refuse<T>(&self) -> Result<T, CustodyError> {

@@ -7,9 +7,10 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tracing::{info, warn};
+use vaultyard_keys::record::Generation;
 use vaultyard_model::cluster::Snapshots;
 use vaultyard_model::port::keeper::{Keeper, Round, Waiting};
-use vaultyard_snapshots::schedule::{is_due, newest, surplus};
+use vaultyard_snapshots::schedule::{counting, is_due, newest, surplus};
 use vaultyard_snapshots::shelf::Shelf;
 use vaultyard_snapshots::take::Taken;
 
@@ -31,6 +32,9 @@ pub(crate) trait Taking: Send + Sync {
     /// Where they are kept.
     fn shelf(&self) -> Arc<Shelf>;
 
+    /// The keys that the cluster has, which open what belongs to it.
+    async fn generation(&self) -> Result<Generation, Failure>;
+
     /// Takes one that nobody has asked for.
     async fn take_scheduled(&self, now: Timestamp) -> Result<Taken, Failure>;
 }
@@ -40,6 +44,8 @@ pub(crate) struct ScheduleKeeper {
     /// What the document says.
     pub(crate) wanted: watch::Receiver<Snapshots>,
     pub(crate) taking: Arc<dyn Taking>,
+    /// The cluster's own, once it had to be known.
+    pub(crate) ours: Option<Generation>,
 }
 
 #[async_trait]
@@ -70,7 +76,7 @@ pub(crate) fn round_of(advanced: Result<Option<&'static str>, Failure>, again: D
 }
 
 impl ScheduleKeeper {
-    async fn advance(&self, now: Timestamp) -> Result<Option<&'static str>, Failure> {
+    async fn advance(&mut self, now: Timestamp) -> Result<Option<&'static str>, Failure> {
         let Snapshots { interval, retain, .. } = self.wanted.borrow().clone();
         let Some(interval) = interval else { return Ok(None) };
         let (shelf, is_mine) = (self.taking.shelf(), self.taking.is_mine());
@@ -78,7 +84,11 @@ impl ScheduleKeeper {
         if shelf.is_elsewhere() && !is_mine {
             return Ok(None);
         }
-        let all = shelf.list().await.map_err(failed)?;
+        if shelf.is_elsewhere() && self.ours.is_none() {
+            self.ours = Some(self.taking.generation().await?);
+        }
+        let ours = self.ours.as_ref().filter(|_| shelf.is_elsewhere());
+        let all = counting(shelf.list().await.map_err(failed)?, ours);
         for name in surplus(&all, usize::from(retain)) {
             shelf.remove(&name).await.map_err(failed)?;
             info!(%name, "a snapshot was removed: there are enough newer ones");

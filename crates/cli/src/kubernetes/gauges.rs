@@ -61,7 +61,7 @@ pub(crate) fn room(registry: &mut Registry, free_bytes: Option<u64>) {
     registry.register("server_volume_free_bytes", "The room left on the server's volume", gauge);
 }
 
-/// When the newest snapshot on the server's volume was taken, and the newest of those that were proven by restoring
+/// When the newest snapshot on the server's volume, or in the bucket, was taken, and the newest of those that were proven by restoring
 /// them. What there is none of is not told: no age is that of nothing. One of the future is of a clock that was wrong.
 pub(crate) fn snapshots(registry: &mut Registry, all: &[Listed], now: Timestamp) {
     let taken = |it: &Listed| it.taken_at().filter(|at| *at <= now);

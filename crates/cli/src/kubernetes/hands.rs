@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::watch;
+use vaultyard_keys::record::Generation;
 use vaultyard_keys::stored::{self, KeyRing};
 use vaultyard_model::access::Identity;
 use vaultyard_model::observed::Observed;
@@ -94,6 +95,10 @@ impl Taking for Hands {
 
     fn shelf(&self) -> Arc<Shelf> {
         self.shelf()
+    }
+
+    async fn generation(&self) -> Result<Generation, Failure> {
+        Ok(self.keys().await?.current().header.generation.clone())
     }
 
     async fn take_scheduled(&self, now: Timestamp) -> Result<Taken, Failure> {

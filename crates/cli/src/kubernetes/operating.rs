@@ -122,8 +122,20 @@ impl OperationKeeper {
                     news
                 });
             }
-            Err(error) => warn!("the snapshots cannot be listed: {error}"),
+            Err(error) => {
+                warn!("the snapshots cannot be listed: {error}");
+                self.keep_what_is_known(&shelf);
+            }
         }
+    }
+
+    /// A bucket that is away holds what it held, and what lies on the volume can be used all the same.
+    fn keep_what_is_known(&self, shelf: &Shelf) {
+        let Ok(here) = shelf.in_folder() else { return };
+        let mut all: Vec<_> = here.into_iter().map(Listed::from).collect();
+        all.extend(self.kept.borrow().iter().flatten().filter(|it| it.bucket.is_some()).cloned());
+        all.sort_by(|one, other| one.name.cmp(&other.name));
+        self.kept.send_replace(Some(all));
     }
 
     async fn carry_out(&self, operation: Operation, now: Timestamp) -> Progress {
@@ -143,7 +155,7 @@ impl OperationKeeper {
             Ok(result) => (Phase::Succeeded, None, Some(result)),
             Err(failure) => {
                 warn!("{}", failure.message());
-                (Phase::Failed, Some(in_full(&failure)), None)
+                (Phase::Failed, Some(failure.in_full()), None)
             }
         };
         info!(?phase, "it is over");
@@ -153,7 +165,11 @@ impl OperationKeeper {
 
     async fn take(&self, now: Timestamp) -> Result<Value, Failure> {
         let taken = self.hands.take_snapshot(Moment::asked(now)).await?;
-        Ok(json!({"name": taken.name.to_string(), "index": taken.meta.index}))
+        let place = match self.hands.shelf() {
+            shelf if shelf.is_elsewhere() => shelf.describe(),
+            _ => format!("the volume of {}", self.hands.server),
+        };
+        Ok(json!({"name": taken.name.to_string(), "index": taken.meta.index, "place": place}))
     }
 
     async fn verify(&self, name: &str) -> Result<Value, Failure> {
@@ -265,13 +281,5 @@ impl OperationKeeper {
             random: &SystemRandom,
             faults: faults::hook(),
         }
-    }
-}
-
-/// What a person is told of a failure that is not his own program's.
-fn in_full(failure: &Failure) -> String {
-    match failure.what_to_do() {
-        Some(hint) => format!("{}; {hint}", failure.message()),
-        None => failure.message().to_owned(),
     }
 }

@@ -36,9 +36,9 @@ pub(crate) async fn of_snapshots(common: &Common, what: &Snapshot) -> Result<Exi
     let place = Place::of(common).await?;
     match what {
         Snapshot::Take => {
-            let (result, server) = place.ask(Work::TakeSnapshot, "takes a snapshot").await?;
-            place
-                .say(format!("it lies on the volume of {server}, up to index {}", result["index"]));
+            let (result, _) = place.ask(Work::TakeSnapshot, "takes a snapshot").await?;
+            let kept = result["place"].as_str().unwrap_or_default();
+            place.say(format!("kept in {kept}, up to index {}", result["index"]));
             output::data(result["name"].as_str().unwrap_or_default())?;
         }
         Snapshot::List(arguments) => return snapshot::show_all(&place.all().await?, arguments),

@@ -323,7 +323,7 @@ impl Ground {
             answered: answered_in,
         };
         let snapshots = keep("snapshots", Box::new(snapshots), asked.clone());
-        let schedule = ScheduleKeeper { wanted, taking: hands.clone() };
+        let schedule = ScheduleKeeper { wanted, taking: hands.clone(), ours: None };
         let schedule = keep("schedule", Box::new(schedule), never());
         let departures = DepartureKeeper {
             server: pod.server.clone(),

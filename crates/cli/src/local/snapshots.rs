@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::watch;
+use vaultyard_keys::record::Generation;
 use vaultyard_model::observed::Observed;
 use vaultyard_snapshots::folder::Folder;
 use vaultyard_snapshots::shelf::Shelf;
@@ -56,6 +57,11 @@ impl Taking for Scheduled {
 
     fn shelf(&self) -> Arc<Shelf> {
         self.shelf.clone()
+    }
+
+    async fn generation(&self) -> Result<Generation, Failure> {
+        let ring = self.custody.load_all(&self.known.document.cluster.name).await?;
+        Ok(ring.current().header.generation.clone())
     }
 
     async fn take_scheduled(&self, now: Timestamp) -> Result<Taken, Failure> {

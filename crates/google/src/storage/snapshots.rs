@@ -6,7 +6,7 @@ use http::{HeaderName, Method, Uri, header};
 use percent_encoding::utf8_percent_encode;
 use serde::Deserialize;
 use vaultyard_model::port::custody::CustodyError;
-use vaultyard_model::port::snapshots::{Pieces, SnapshotStore, Stored};
+use vaultyard_model::port::snapshots::{PIECE, Pieces, SnapshotStore, Stored};
 use zeroize::Zeroizing;
 
 use super::{BYTES, GoogleStorage, NEEDS, SEGMENT};
@@ -15,6 +15,9 @@ use crate::service::{Answer, Body, Call};
 
 /// What a resumable upload is answered with that goes on.
 const GO_ON: u16 = 308;
+
+/// Of each object no more than is read here, so that a page is no large answer.
+const LISTED: &str = "delimiter=%2F&fields=items(name,size),nextPageToken&maxResults=500";
 
 /// A page of what a bucket holds.
 #[derive(Deserialize)]
@@ -71,8 +74,9 @@ impl GoogleStorage {
         let to = (from + bytes.len() as u64).saturating_sub(1);
         let range = [(header::CONTENT_RANGE, format!("bytes {from}-{to}/{whole}"))];
         let body = Some(Body { kind: BYTES, bytes: Zeroizing::new(bytes) });
+        // With the last piece the service makes one object of all, which takes time.
         let method = Method::PUT;
-        self.service.call(Call { act, method, path, headers: &range, body, piece: 0 }).await
+        self.service.call(Call { act, method, path, headers: &range, body, piece: PIECE }).await
     }
 }
 
@@ -88,7 +92,7 @@ impl SnapshotStore for GoogleStorage {
         let (mut all, mut token) = (Vec::new(), None::<String>);
         loop {
             let prefix = utf8_percent_encode(&folder, SEGMENT);
-            let mut path = format!("/storage/v1/b/{}/o?delimiter=%2F&prefix={prefix}", self.bucket);
+            let mut path = format!("/storage/v1/b/{}/o?{LISTED}&prefix={prefix}", self.bucket);
             if let Some(token) = &token {
                 path += &format!("&pageToken={}", utf8_percent_encode(token, SEGMENT));
             }

@@ -7,6 +7,7 @@ use vaultyard_emulators::service::{Service, json};
 use vaultyard_google::{Account, GoogleStorage};
 use vaultyard_model::cluster::{Bucket, Prefix, Web};
 use vaultyard_model::port::custody::{Create, CustodyError, KeyStore, ObjectName};
+use vaultyard_model::port::snapshots;
 use vaultyard_testkit::contract;
 
 use crate::emulator::Emulator;
@@ -142,4 +143,23 @@ async fn something_else_at_the_address_is_not_taken_for_a_store() {
         let Err(CustodyError::Fatal(text)) = failed else { panic!("{failed:?}") };
         assert!(text.contains("find out what answers at http://127.0.0.1"), "{text}");
     }
+}
+
+#[tokio::test]
+async fn all_pages_of_a_bucket_are_read_and_what_is_in_other_folders_is_left_out() {
+    let answer = |request: Request<Bytes>| {
+        let query = request.uri().query().unwrap_or_default().to_owned();
+        assert!(query.contains("fields=items(name,size),nextPageToken"), "{query}");
+        if query.contains("pageToken=more%2B1") {
+            json(200, &json!({"items": [{"name": "vault/b", "size": "2"}]}))
+        } else {
+            let items = json!([{"name": "vault/a", "size": "1"}, {"name": "vaults", "size": "9"}]);
+            json(200, &json!({"items": items, "nextPageToken": "more+1"}))
+        }
+    };
+    let service = Service::serve(answer).await;
+    let store = store_at(&Web::new(&service.url).unwrap());
+    let listed = snapshots::SnapshotStore::list(&store).await.unwrap();
+    let listed: Vec<_> = listed.iter().map(|it| (it.name.as_str(), it.bytes)).collect();
+    assert_eq!(listed, [("a", 1), ("b", 2)]);
 }

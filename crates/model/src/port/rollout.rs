@@ -34,8 +34,9 @@ pub struct VersionChange {
     pub led: bool,
 }
 
-/// So long after it was taken a snapshot counts as one from just before a change that has not begun.
-const FRESH: SignedDuration = SignedDuration::from_mins(10);
+/// So long after it was begun a snapshot counts as one from just before a change that has not begun; a large one must
+/// have come to its bucket meanwhile.
+const FRESH: SignedDuration = SignedDuration::from_mins(30);
 
 impl VersionChange {
     /// Whether its snapshot is the one from before a change that has `begun` or begins `now`. That none was wanted counts

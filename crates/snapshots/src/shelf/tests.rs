@@ -101,6 +101,20 @@ async fn one_that_cannot_be_sent_or_is_there_already_is_not_kept() {
 }
 
 #[tokio::test]
+async fn one_that_cannot_be_read_hides_no_other() {
+    let world = World::new();
+    for second in [100, 200] {
+        let (name, _) = world.taken(second, b"kept").await;
+        assert!(world.shelf.keep(&name).await.unwrap());
+    }
+    let first = Name::at(Timestamp::from_second(100).unwrap());
+    world.elsewhere.lock_away(&object(&first));
+    let [one, other] = &world.shelf.list().await.unwrap()[..] else { panic!("two are kept") };
+    assert!(one.header.as_ref().unwrap_err().to_string().contains("locked away"));
+    assert!(other.header.is_ok());
+}
+
+#[tokio::test]
 async fn what_lies_in_the_folder_is_shown_read_and_removed_too() {
     let world = World::new();
     let (name, bytes) = world.taken(100, b"from before").await;

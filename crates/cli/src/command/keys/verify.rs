@@ -63,7 +63,8 @@ pub(super) async fn run(
 /// Has the keys that count, and no others, open the newest snapshot; its name.
 async fn prove(common: &Common, known: &Known, custody: &Custody) -> Result<String, Failure> {
     let ring = custody.load_all(&known.document.cluster.name).await?;
-    let newest = snapshot::newest(&snapshots::shelf(known)).await?;
+    let newest =
+        snapshot::newest(&snapshots::shelf(known), &ring.current().header.generation).await?;
     let rekey = newest.header.map_err(failed)?.rekey;
     if rekey != ring.current().header.rekey {
         let what = format!(

@@ -27,11 +27,12 @@ pub(super) async fn run(
 ) -> Result<ExitCode, Failure> {
     let (known, custody) = local::keys::of_state(common).await?;
     let shelf = snapshots::shelf(&known);
-    let name = match name {
-        Some(name) => super::named(name)?,
-        None => super::newest(&shelf).await?.name,
-    };
+    let name = name.map(super::named).transpose()?;
     let ring = custody.load_all(&known.document.cluster.name).await?;
+    let name = match name {
+        Some(name) => name,
+        None => super::newest(&shelf, &ring.current().header.generation).await?.name,
+    };
     let found = if restore {
         let keys = |rekey| proving::candidates(&ring, rekey);
         prove(common, (&known, &custody), &ring, &name, keys).await?

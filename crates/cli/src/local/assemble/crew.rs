@@ -190,7 +190,7 @@ impl Crew {
         let shelf = Arc::new(snapshots::shelf(&known));
         let taking = Arc::new(Scheduled { known, custody, shelf, observed });
         // What is taken by itself changes with `down` and `up`.
-        let keeper = ScheduleKeeper { wanted: watch::channel(wanted).1, taking };
+        let keeper = ScheduleKeeper { wanted: watch::channel(wanted).1, taking, ours: None };
         Some(self.keep("snapshots", Box::new(keeper), never()))
     }
 
