@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-
 use vaultyard_keys::record::Generation;
 
 use crate::folder::{Kept, Name};

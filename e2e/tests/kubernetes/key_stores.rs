@@ -173,9 +173,7 @@ fn a_key_of_a_module_that_an_image_of_ones_own_brings() {
     keeps(&cluster, "\"pkcs11/vault/unseal/01\"");
 }
 
-#[test]
-fn the_transit_engine_of_another_cluster() {
-    let _machines = Machines::shared();
+pub(crate) fn the_transit_engine_of_another_cluster_by_a_token() {
     let other = OtherCluster::start();
     let cluster = declared(&format!(
         "{{encryption: {{transit: {{address: '{}', key: unseal, caCert: /run/other/ca.pem, \

@@ -1,5 +1,5 @@
-//! What takes minutes: what becomes of the machines, which all clusters share, every right, and every named step of
-//! unsealers and controllers. Run by `make soak`; each prints what it has measured.
+//! What takes minutes: what becomes of the machines, which all clusters share, every right, one more way to open the
+//! keys, and every named step of unsealers and controllers. Run by `make soak`; each prints what it has measured.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,7 +10,7 @@ use vaultyard_e2e::kubernetes::{Container, Kube, Machines};
 use vaultyard_e2e::wait;
 
 use crate::permissions::needed;
-use crate::{drains, outages, pods, scale};
+use crate::{drains, key_stores, outages, pods, scale};
 
 /// So many clusters at a time: they mostly wait.
 const AT_A_TIME: usize = 3;
@@ -57,6 +57,15 @@ fn a_cluster_without_rights_asks_for_each_that_it_has() {
     let began = Instant::now();
     needed::a_cluster_without_rights_asks_for_each_that_it_has();
     println!("each right was asked for and given: {:.1} s", began.elapsed().as_secs_f64());
+}
+
+/// In the tests it is logged in to by an account, and files are those of age.
+#[test]
+fn the_transit_engine_of_another_cluster_by_a_token() {
+    let _machines = Machines::shared();
+    let began = Instant::now();
+    key_stores::the_transit_engine_of_another_cluster_by_a_token();
+    println!("keys by a token of another cluster: {:.1} s", began.elapsed().as_secs_f64());
 }
 
 #[test]
