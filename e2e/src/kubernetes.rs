@@ -188,6 +188,18 @@ impl Kube {
         self.vaultyard(&["render", "-f", &self.document()]).done()
     }
 
+    /// What of that defines the kind `VaultCluster`.
+    ///
+    /// # Panics
+    /// When it is not rendered.
+    #[track_caller]
+    pub fn definition(&self) -> String {
+        let rendered = self.render();
+        let mut objects = rendered.split("---\n");
+        let definition = objects.find(|object| object.contains("CustomResourceDef"));
+        definition.expect("the definition is rendered").to_owned()
+    }
+
     /// The path of the document.
     pub fn document(&self) -> String {
         self.folder.path().join("cluster.yaml").display().to_string()

@@ -79,9 +79,7 @@ fn machines_and_definitions_that_do_not_fit() {
     drop(undo);
 
     let name = "vaultclusters.vaultyard.dev";
-    let rendered = cluster.render();
-    let definition = rendered.split("---\n").find(|object| object.contains("CustomResourceDef"));
-    let file = cluster.write("definition.yaml", definition.expect("it is rendered"));
+    let file = cluster.write("definition.yaml", &cluster.definition());
     // It may be there already: every cluster on these machines has the same one.
     let _ = cluster.kubectl(&["apply", "--server-side", "--field-manager=vaultyard", "-f", &file]);
     let definition = cluster.object(&["customresourcedefinition", name]);

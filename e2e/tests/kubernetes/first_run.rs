@@ -48,8 +48,7 @@ fn what_is_rendered_is_applied_by_kubectl_and_brought_up_afterwards() {
         Said::of(Command::new("kubectl").args(["apply", "--server-side", "-f", &file])).done()
     };
     // kubectl looks all kinds up before it makes any of them.
-    let definition = rendered.split("---\n").find(|object| object.contains("CustomResourceDef"));
-    let _ = apply(definition.expect("the definition is rendered"));
+    let _ = apply(&cluster.definition());
     let said = apply(&rendered);
     assert!(said.contains(&format!("statefulset.apps/{} ", cluster.name())), "{said}");
     // kubectl is somebody else.

@@ -73,6 +73,17 @@ fn names(home: &Home) -> Vec<String> {
     listed.iter().filter_map(|kept| kept["name"].as_str().map(str::to_owned)).collect()
 }
 
+/// The first that is taken by itself, and one behind it.
+fn one_by_itself_and_one_asked_for(home: &Home) -> (String, String) {
+    let first = wait("one is taken", Duration::from_secs(60), || names(home).first().cloned());
+    // Names are seconds.
+    let asked = wait("another second has begun", Duration::from_secs(5), || {
+        let taken = home.run(&["snapshot", "take"]);
+        (taken.code == Some(0)).then(|| taken.stdout.trim().to_owned())
+    });
+    (first, asked)
+}
+
 /// What somebody has asked for stays until somebody removes it.
 #[test]
 fn snapshots_are_taken_by_themselves_and_of_those_the_oldest_go() {
@@ -82,12 +93,7 @@ fn snapshots_are_taken_by_themselves_and_of_those_the_oldest_go() {
     let _ = home.write("vaultyard.yaml", document);
     let mut cluster = Cluster::of(home, &[]);
     let home = cluster.home();
-    let first = wait("one is taken", Duration::from_secs(60), || names(home).first().cloned());
-    // Names are seconds.
-    let asked = wait("another second has begun", Duration::from_secs(5), || {
-        let taken = home.run(&["snapshot", "take"]);
-        (taken.code == Some(0)).then(|| taken.stdout.trim().to_owned())
-    });
+    let (first, asked) = one_by_itself_and_one_asked_for(home);
     let left = wait("the first is removed", Duration::from_secs(60), || {
         let names = names(home);
         (!names.contains(&first)).then_some(names)
@@ -126,11 +132,7 @@ fn snapshots_in_a_bucket_are_proven_put_in_place_and_removed_from_there() {
     assert!(checked.contains(works), "{checked}");
     let mut cluster = Cluster::of(home, &[]);
     let home = cluster.home();
-    let first = wait("one is taken", Duration::from_secs(60), || names(home).first().cloned());
-    let asked = wait("another second has begun", Duration::from_secs(5), || {
-        let taken = home.run(&["snapshot", "take"]);
-        (taken.code == Some(0)).then(|| taken.stdout.trim().to_owned())
-    });
+    let (first, asked) = one_by_itself_and_one_asked_for(home);
     let listed = home.run(&["snapshot", "list"]).done();
     assert!(listed.contains("bucket gs://vault-keys/vault/snapshots"), "{listed}");
     let _ = home.run(&["snapshot", "verify", "--restore", &asked]).done();

@@ -63,8 +63,8 @@ pub(super) async fn run(
 /// Has the keys that count, and no others, open the newest snapshot; its name.
 async fn prove(common: &Common, known: &Known, custody: &Custody) -> Result<String, Failure> {
     let ring = custody.load_all(&known.document.cluster.name).await?;
-    let newest =
-        snapshot::newest(&snapshots::shelf(known), &ring.current().header.generation).await?;
+    let shelf = snapshots::shelf(known);
+    let newest = snapshot::newest(&shelf, &ring.current().header.generation).await?;
     let rekey = newest.header.map_err(failed)?.rekey;
     if rekey != ring.current().header.rekey {
         let what = format!(
@@ -76,7 +76,8 @@ async fn prove(common: &Common, known: &Known, custody: &Custody) -> Result<Stri
         );
     }
     let keys = |_| vec![ring.current()];
-    let found = snapshot::verify::prove(common, (known, custody), &ring, &newest.name, keys);
+    let found =
+        snapshot::verify::prove(common, (known, custody, &shelf), &ring, &newest.name, keys);
     Ok(found.await?.name)
 }
 

@@ -6,6 +6,7 @@ use vaultyard_keys::envelope::Keys;
 use vaultyard_keys::stored::KeyRing;
 use vaultyard_model::port::clock::Clock;
 use vaultyard_snapshots::folder::Name;
+use vaultyard_snapshots::shelf::Shelf;
 use vaultyard_snapshots::verify::{Verified, unlock, verify};
 
 use crate::arguments::{Common, Output};
@@ -35,9 +36,9 @@ pub(super) async fn run(
     };
     let found = if restore {
         let keys = |rekey| proving::candidates(&ring, rekey);
-        prove(common, (&known, &custody), &ring, &name, keys).await?
+        prove(common, (&known, &custody, &shelf), &ring, &name, keys).await?
     } else {
-        let verified = decrypt(&known, &custody, &ring, &name).await?;
+        let verified = decrypt((&known, &custody, &shelf), &ring, &name).await?;
         Found::of(&name, verified, None)
     };
     output::print(arguments.output, &found, show)?;
@@ -46,30 +47,27 @@ pub(super) async fn run(
 
 /// Reads all of it, and holds it against its checksums.
 async fn decrypt(
-    known: &Known,
-    custody: &Custody,
+    (known, custody, shelf): (&Known, &Custody, &Shelf),
     ring: &KeyRing,
     name: &Name,
 ) -> Result<Verified, Failure> {
     let (cluster, generation) = (&known.document.cluster.name, &ring.current().header.generation);
-    let shelf = snapshots::shelf(known);
-    let verified = verify(&shelf, name, cluster, generation, &*custody.encryption).await;
+    let verified = verify(shelf, name, cluster, generation, &*custody.encryption).await;
     verified.map_err(super::not_sound)
 }
 
 /// The same, and restores it into a throw-away server that one of `keys` opens.
 pub(crate) async fn prove<'a>(
     common: &Common,
-    (known, custody): (&Known, &Custody),
+    (known, custody, shelf): (&Known, &Custody, &Shelf),
     ring: &'a KeyRing,
     name: &Name,
     keys: impl FnOnce(Option<u32>) -> Vec<&'a Keys>,
 ) -> Result<Found, Failure> {
-    let verified = decrypt(known, custody, ring, name).await?;
+    let verified = decrypt((known, custody, shelf), ring, name).await?;
     keys_of(ring, name, verified.header.rekey)?;
     let (cluster, generation) = (&known.document.cluster.name, &ring.current().header.generation);
-    let shelf = snapshots::shelf(known);
-    let unlocked = unlock(&shelf, name, cluster, generation, &*custody.encryption).await;
+    let unlocked = unlock(shelf, name, cluster, generation, &*custody.encryption).await;
     let unlocked = unlocked.map_err(super::not_sound)?;
     let progress = Progress::new(common.quiet, system::fancy_terminal());
     let mut stops = Stops::listen()?;
